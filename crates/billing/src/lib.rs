@@ -1,0 +1,21 @@
+//! The rules of billing: values in, values out. No async, no SQL, no files, no clock.
+//!
+//! Data goes one way: a row of a delivered file becomes a charge ([`intake`]), people decide about it
+//! ([`decision`]), a period closes ([`period`]), charges are summed into posted lines of a [`statement`],
+//! and posted lines are debited and credited in a [`journal`]. Start with [`charge`] and [`statement`].
+
+pub mod attribution;
+pub mod charge;
+pub mod decision;
+pub mod flag;
+pub mod ids;
+pub mod intake;
+pub mod journal;
+pub mod period;
+pub mod settings;
+pub mod statement;
+
+pub use charge::ChargeColumns;
+pub use flag::{Flag, Flags};
+pub use ids::{ChargeId, ContentDigest, Fingerprint, ImportId, LedgerNumber, SourceName, StatementNumber};
+pub use period::Period;

@@ -1,0 +1,106 @@
+//! What one PI is charged for one project in one period.
+
+use money::{Amount, Currency, Minor};
+use serde::{Deserialize, Serialize};
+
+use crate::{Period, StatementNumber};
+
+/// What is rounded: PI × project × fund_org × source × service × account code (the PI and the project
+/// are the statement's). The sums are exact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PostingGroup {
+    pub fund_org: Option<String>,
+    pub source: String,
+    pub service_name: Option<String>,
+    pub account_code: Option<String>,
+    /// Kind of line: usage and purchases may have a discount, the others are lines of their own.
+    pub kind: LineKind,
+    pub charges: u64,
+    /// Exact list cost; where it is not known, the cost on the billing basis.
+    pub list_cost: Amount,
+    /// Exact cost on the source's billing basis.
+    pub cost: Amount,
+}
+
+/// FOCUS ChargeCategory, as far as a statement tells them apart. Discount is stated only for `Usage`
+/// (Usage, Purchase, or absent with a cost of zero or more) with a known list price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LineKind {
+    Usage,
+    Credit,
+    Tax,
+    Adjustment,
+}
+
+/// A line after rounding, in minor units: `list − discount − subsidy = due`, always.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PostedLine {
+    #[serde(flatten)]
+    pub group: PostingGroup,
+    pub list: Minor,
+    pub discount: Minor,
+    /// What others pay, by funding leg. From the first day one leg a charge: no subsidy.
+    pub subsidy: Minor,
+    pub due: Minor,
+}
+
+/// A line of the statement's resource table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceLine {
+    pub service_name: Option<String>,
+    pub resource_id: Option<String>,
+    pub resource_name: Option<String>,
+    pub kind: LineKind,
+    pub charges: u64,
+    /// Sum of the consumed (else pricing) quantity, where every charge has it in one unit.
+    pub quantity: Option<Amount>,
+    pub unit: Option<String>,
+    pub list: Minor,
+    pub discount: Minor,
+    pub due: Minor,
+}
+
+/// Everything a statement says: the document renders this and nothing else, and `verify` computes it
+/// again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Statement {
+    pub number: StatementNumber,
+    pub version: u32,
+    /// The number and version this one replaces, and what changed, in words.
+    pub replaces: Option<String>,
+    pub issued_on: jiff::civil::Date,
+    pub period: Period,
+    pub pi_email: String,
+    pub project_id: String,
+    pub fund_orgs: Vec<String>,
+    pub references: Vec<String>,
+    pub currency: Currency,
+    pub lines: Vec<PostedLine>,
+    pub totals: Totals,
+    /// The largest resources first within their service, at most [`RESOURCE_LINES`].
+    pub resources: Vec<ResourceLine>,
+    /// What the resources that are not listed come to, and how many they are.
+    pub rest: Option<RestLine>,
+    pub notes: Vec<String>,
+}
+
+/// At most so many resource lines stand on a statement; beyond, a CSV beside it has all.
+pub const RESOURCE_LINES: usize = 200;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    pub list: Minor,
+    pub discount: Minor,
+    pub subsidy: Minor,
+    pub due: Minor,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestLine {
+    pub resources: u64,
+    pub charges: u64,
+    pub list: Minor,
+    pub discount: Minor,
+    pub due: Minor,
+}

@@ -1,0 +1,124 @@
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Minor;
+
+/// An ISO 4217 code of a national currency, with its number of minor-unit decimals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CurrencyCode {
+    code: [u8; 3],
+    places: u8,
+}
+
+/// The ledger's currency: code, symbol for display, decimals.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Currency {
+    pub code: CurrencyCode,
+    pub symbol: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not an ISO 4217 currency code such as USD")]
+pub struct UnknownCurrency(String);
+
+/// Codes whose minor unit is not a hundredth (ISO 4217:2015, table A.1).
+const OTHER_PLACES: [(&str, u8); 23] = [
+    ("BIF", 0),
+    ("CLP", 0),
+    ("DJF", 0),
+    ("GNF", 0),
+    ("ISK", 0),
+    ("JPY", 0),
+    ("KMF", 0),
+    ("KRW", 0),
+    ("PYG", 0),
+    ("RWF", 0),
+    ("UGX", 0),
+    ("VND", 0),
+    ("VUV", 0),
+    ("XAF", 0),
+    ("XOF", 0),
+    ("XPF", 0),
+    ("BHD", 3),
+    ("IQD", 3),
+    ("JOD", 3),
+    ("KWD", 3),
+    ("LYD", 3),
+    ("OMR", 3),
+    ("TND", 3),
+];
+
+impl CurrencyCode {
+    pub const USD: CurrencyCode = CurrencyCode { code: *b"USD", places: 2 };
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.code).unwrap_or("???")
+    }
+
+    /// Decimals of the minor unit: 2 for USD, 0 for JPY, 3 for KWD.
+    #[must_use]
+    pub const fn places(&self) -> u8 {
+        self.places
+    }
+}
+
+impl FromStr for CurrencyCode {
+    type Err = UnknownCurrency;
+
+    fn from_str(text: &str) -> Result<CurrencyCode, UnknownCurrency> {
+        let code: [u8; 3] = text.as_bytes().try_into().map_err(|_| UnknownCurrency(text.to_owned()))?;
+        if !code.iter().all(u8::is_ascii_uppercase) {
+            return Err(UnknownCurrency(text.to_owned()));
+        }
+        let places = OTHER_PLACES.iter().find(|(name, _)| *name == text).map_or(2, |&(_, places)| places);
+        Ok(CurrencyCode { code, places })
+    }
+}
+
+impl fmt::Display for CurrencyCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Serialize for CurrencyCode {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for CurrencyCode {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<CurrencyCode, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Currency {
+    /// What a person reads: `$1,234.50`, `−$0.05`, `1,234.50 kr` when the symbol is a word.
+    #[must_use]
+    pub fn display(&self, amount: Minor) -> String {
+        let plain = amount.abs().decimal(self.code.places());
+        let (whole, fraction) = plain.split_once('.').map_or((plain.as_str(), None), |(w, f)| (w, Some(f)));
+        let mut grouped = String::with_capacity(plain.len() + plain.len() / 3 + self.symbol.len() + 4);
+        for (at, digit) in whole.chars().enumerate() {
+            if at > 0 && (whole.len() - at) % 3 == 0 {
+                grouped.push(',');
+            }
+            grouped.push(digit);
+        }
+        if let Some(fraction) = fraction {
+            grouped.push('.');
+            grouped.push_str(fraction);
+        }
+        let sign = if amount.is_negative() { "\u{2212}" } else { "" };
+        if self.symbol.chars().count() > 1 && self.symbol.chars().all(char::is_alphabetic) {
+            format!("{sign}{grouped}\u{a0}{}", self.symbol)
+        } else {
+            format!("{sign}{}{grouped}", self.symbol)
+        }
+    }
+}
