@@ -7,6 +7,7 @@
 pub mod attribution;
 pub mod charge;
 pub mod decision;
+pub mod delivery;
 pub mod flag;
 pub mod ids;
 pub mod intake;
