@@ -12,6 +12,7 @@ pub mod installation;
 pub mod journal;
 pub mod periods;
 pub mod refusal;
+pub mod render;
 pub mod report;
 pub mod review;
 pub mod send;
