@@ -12,8 +12,10 @@ pub mod flag;
 pub mod ids;
 pub mod intake;
 pub mod journal;
+pub mod pattern;
 pub mod period;
 pub mod settings;
+pub mod source_guess;
 pub mod statement;
 
 pub use charge::ChargeColumns;
