@@ -98,3 +98,6 @@ impl Intake {
         periods.iter().map(|period| self.options.leave_out.contains(period)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,12 +2,13 @@
 
 use money::{Amount, ParseAmountError, Parsed};
 
-use crate::charge::{AmountColumn, COSTS};
+use crate::charge::AmountColumn;
 use crate::intake::block::{Block, Column, Faults};
 use crate::intake::file::{FileContext, Kept};
 use crate::intake::notes::{Note, NoteCounts};
 
 const NULL: i128 = AmountColumn::NULL;
+const NAMES: [&str; 4] = ["ListCost", "ContractedCost", "BilledCost", "EffectiveCost"];
 pub(super) const LIST: usize = 0;
 pub(super) const CONTRACTED: usize = 1;
 pub(super) const BILLED: usize = 2;
@@ -25,7 +26,8 @@ pub(super) fn read(
     let (billed, rounded) = cost_column(block, file, BILLED, None, faults, notes);
     costs[BILLED] = billed;
     for (row, &billed) in costs[BILLED].iter().enumerate() {
-        let is_missing = billed == NULL && billed_texts.as_ref().is_none_or(|texts| texts.get(row).is_empty());
+        let is_missing =
+            billed == NULL && billed_texts.as_ref().is_none_or(|texts| texts.get(row).is_empty());
         if is_missing {
             faults.add(row, file.costs[BILLED], "is missing: a charge needs its cost".to_owned());
         }
@@ -55,7 +57,7 @@ fn cost_column(
     notes: &mut NoteCounts,
 ) -> (Vec<i128>, u64) {
     let Some(column) = file.costs[which] else {
-        notes.add(Note::CostMissing(COSTS[which]), block.rows as u64);
+        notes.add(Note::CostMissing(NAMES[which]), block.rows as u64);
         return (vec![NULL; block.rows], 0);
     };
     let texts = block.column(column);
@@ -86,7 +88,7 @@ fn cost_column(
         }
     }
     if which != BILLED {
-        notes.add(Note::CostMissing(COSTS[which]), missing);
+        notes.add(Note::CostMissing(NAMES[which]), missing);
     }
     if rounded > 0 {
         notes.add(Note::AmountRounded(file.delivered[column].clone()), rounded);

@@ -32,7 +32,7 @@ pub(super) struct Kept {
 
 /// Columns that every charge needs and the file does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the file has no column {}; FOCUS files name their columns in the first line", names(.0))]
+#[error("columns that every charge needs are missing: {} (FOCUS names its columns in the first line)", names(.0))]
 pub struct MissingColumns(pub Vec<FocusColumn>);
 
 fn names(columns: &[FocusColumn]) -> String {
@@ -40,12 +40,8 @@ fn names(columns: &[FocusColumn]) -> String {
     quoted.join(", ")
 }
 
-const COST_COLUMNS: [FocusColumn; 4] = [
-    FocusColumn::ListCost,
-    FocusColumn::ContractedCost,
-    FocusColumn::BilledCost,
-    FocusColumn::EffectiveCost,
-];
+const COST_COLUMNS: [FocusColumn; 4] =
+    [FocusColumn::ListCost, FocusColumn::ContractedCost, FocusColumn::BilledCost, FocusColumn::EffectiveCost];
 const TIME_COLUMNS: [FocusColumn; 4] = [
     FocusColumn::BillingPeriodStart,
     FocusColumn::BillingPeriodEnd,
@@ -123,10 +119,9 @@ fn writes_last_days(cells: &Cells, column: Option<usize>) -> bool {
         let text = cells.get(column, row);
         let is_last = match seen {
             Some((earlier, is_last)) if earlier == text => is_last,
-            _ => focus::parse_time(text)
-                .ok()
-                .filter(|time| time.date_only)
-                .map(|time| month_of(time.micros).is_some_and(|month| last_day_of_month(month) == time.micros)),
+            _ => focus::parse_time(text).ok().filter(|time| time.date_only).map(|time| {
+                month_of(time.micros).is_some_and(|month| last_day_of_month(month) == time.micros)
+            }),
         };
         seen = Some((text, is_last));
         match is_last {

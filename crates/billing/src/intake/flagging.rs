@@ -1,6 +1,5 @@
 //! Flags of a block, column by column: a rule that has nothing to say about a block costs nothing.
 
-
 use focus::FocusColumn;
 use hashbrown::HashMap;
 use regex::RegexSet;
@@ -76,9 +75,8 @@ impl<'a> Flagging<'a> {
         let currency = find(FocusColumn::BillingCurrency).and_then(|column| {
             Suspect::find(column, |value| !value.trim().eq_ignore_ascii_case(&intake.currency))
         });
-        let category = find(FocusColumn::ChargeCategory).and_then(|column| {
-            Suspect::find(column, |value| focus::canonical_category(value).is_none())
-        });
+        let category = find(FocusColumn::ChargeCategory)
+            .and_then(|column| Suspect::find(column, |value| focus::canonical_category(value).is_none()));
         let mut flagging =
             Flagging { intake, flags, tagged, hits: Vec::new(), currency, category, mismatched: None };
         flagging.flag_suspects();
@@ -168,7 +166,8 @@ impl<'a> Flagging<'a> {
         let mut known: Vec<(Flags, u64)> = Vec::new();
         let mut last: Option<(Flags, u32)> = None;
         let none = text_hash("");
-        let (mut keys, mut hashes) = (Vec::with_capacity(self.flags.len()), Vec::with_capacity(self.flags.len()));
+        let (mut keys, mut hashes) =
+            (Vec::with_capacity(self.flags.len()), Vec::with_capacity(self.flags.len()));
         for &flags in &self.flags {
             let key = match last {
                 _ if flags.is_empty() => NULL,
@@ -230,7 +229,10 @@ impl<'a> Flagging<'a> {
             && let Some(currency) = &self.currency
         {
             let ours = &self.intake.currency;
-            parts.push(format!("billed in `{}`, the ledger's currency is {ours}", currency.values[key as usize]));
+            parts.push(format!(
+                "billed in `{}`, the ledger's currency is {ours}",
+                currency.values[key as usize]
+            ));
         }
         if let Some(hit) = reasons.hit {
             let pattern = &self.intake.pattern_texts[hit.pattern as usize];

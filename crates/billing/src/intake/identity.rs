@@ -103,7 +103,9 @@ impl<'a> Identity<'a> {
         let mut identity = Identity { source, texts: Vec::new(), description: Hashes::Absent };
         for (kept, (name, column)) in kept.iter().zip(columns) {
             let number = match kept.focus {
-                Some(focus) => IDENTITY.iter().find(|(_, identifying)| *identifying == focus).map(|(n, _)| *n),
+                Some(focus) => {
+                    IDENTITY.iter().find(|(_, identifying)| *identifying == focus).map(|(n, _)| *n)
+                }
                 None => (name == REFERENCE.1).then_some(REFERENCE.0),
             };
             match number {

@@ -8,7 +8,7 @@ pub enum Note {
     /// `ListCost` is 0 beside a cost that is not (common at Azure): it stays 0, the list price counts
     /// as unknown.
     ListPriceUnknown,
-    /// A cost column other than `BilledCost` has no value, by snake-case name.
+    /// A cost column other than `BilledCost` has no value, by FOCUS name.
     CostMissing(&'static str),
     /// More than eighteen places, rounded half-even.
     AmountRounded(String),
@@ -69,7 +69,7 @@ impl Note {
                 format!("ListCost is 0 beside a cost in {rows}: the list price counts as unknown there")
             }
             Note::CostMissing(column) => {
-                format!("{column} is missing in {rows}: billed_cost stands for it")
+                format!("{column} is missing in {rows}: BilledCost stands for it")
             }
             Note::AmountRounded(column) => {
                 format!("{column} has more than 18 decimal places in {rows}: rounded half-even to 18")
@@ -88,7 +88,9 @@ impl Note {
                 format!("the charge period is missing in {rows}: the billing period stands for it")
             }
             Note::OutsidePeriod => {
-                format!("the charge period is not inside the billing period in {rows} (late or corrected charges)")
+                format!(
+                    "the charge period is not inside the billing period in {rows} (late or corrected charges)"
+                )
             }
             Note::PeriodEndElsewhere => {
                 format!("BillingPeriodEnd is not the end of the month in {rows}: look at the period ends")

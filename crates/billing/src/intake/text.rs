@@ -97,9 +97,15 @@ impl<'a> Dictionary<'a> {
 }
 
 /// Give the values of an enum column the spelling of FOCUS; what FOCUS does not name stays.
-pub(super) fn spell(column: TextColumn, focus: FocusColumn, delivered: &str, notes: &mut NoteCounts) -> TextColumn {
+pub(super) fn spell(
+    column: TextColumn,
+    focus: FocusColumn,
+    delivered: &str,
+    notes: &mut NoteCounts,
+) -> TextColumn {
     let TextColumn::Coded { keys, values } = &column else { return column };
-    let spelled: Vec<Option<&'static str>> = values.iter().map(|value| focus::canonical(focus, value)).collect();
+    let spelled: Vec<Option<&'static str>> =
+        values.iter().map(|value| focus::canonical(focus, value)).collect();
     let is_wrong = |key: usize| spelled[key].is_some_and(|spelled| spelled != &*values[key]);
     if !(0..values.len()).any(is_wrong) {
         return column;
