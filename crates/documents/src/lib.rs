@@ -7,4 +7,4 @@
 
 pub mod statement;
 
-pub use statement::{Template, Institution, Logo, LogoKind, Paper, RenderError, StatementRenderer};
+pub use statement::{Institution, Logo, LogoKind, Paper, RenderError, StatementRenderer, Template};

@@ -126,8 +126,10 @@ impl StatementRenderer {
 
     fn render_with(&self, statement: &Statement, words: &Words) -> Result<Vec<u8>, RenderError> {
         let mut document = self.compile(statement, words, Spacing::Roomy)?;
-        if document.pages().len() > 1 && statement.resources.len() <= ONE_PAGE_LINES {
-            document = self.compile(statement, words, Spacing::Dense)?;
+        for spacing in [Spacing::Dense, Spacing::Tight] {
+            if document.pages().len() > 1 && statement.resources.len() <= ONE_PAGE_LINES {
+                document = self.compile(statement, words, spacing)?;
+            }
         }
         self.export(statement, &document)
     }

@@ -11,6 +11,8 @@ use super::{Institution, Paper, world};
 pub enum Spacing {
     Roomy,
     Dense,
+    /// Dense, and of a resource that has a name the id is left out.
+    Tight,
 }
 
 /// Texts are ready to print. In names, U+200B marks where they may break.
@@ -138,21 +140,21 @@ impl<'a> Page<'a> {
     ) -> Page<'a> {
         let totals = &statement.totals;
         let with_subsidy = !totals.subsidy.is_zero();
-        let rows = Rows { currency: &statement.currency, words, with_subsidy };
-        let total = Sums {
-            list: totals.list,
-            discount: totals.discount,
-            subsidy: totals.subsidy,
-            due: totals.due,
-        };
-        let (resources, rest, resource_total) = rows.resources(statement);
+        let rows =
+            Rows { currency: &statement.currency, words, with_subsidy, ids: spacing != Spacing::Tight };
+        let total =
+            Sums { list: totals.list, discount: totals.discount, subsidy: totals.subsidy, due: totals.due };
+        let services = rows.by(&statement.lines, |line| {
+            (line.group.kind, service(line.group.kind, line.group.service_name.as_deref(), words))
+        });
+        let (resources, rest, resource_total) = rows.resources(statement, &services);
         Page {
             fonts: words.families(),
             paper: match institution.paper {
                 Paper::UsLetter => "us-letter",
                 Paper::A4 => "a4",
             },
-            dense: spacing == Spacing::Dense,
+            dense: spacing != Spacing::Roomy,
             institution: letterhead(institution, words),
             title: words.plain(&format!(
                 "Statement {}, version {}: {}, {}",
@@ -180,13 +182,14 @@ impl<'a> Page<'a> {
                 let fund = line.group.fund_org.as_deref().unwrap_or("No fund");
                 (LineKind::Usage, words.breakable(fund))
             }),
-            services: rows.by(&statement.lines, |line| {
-                (line.group.kind, service(line.group.kind, line.group.service_name.as_deref(), words))
-            }),
+            services,
             total: rows.row("Total".to_owned(), total),
             // The resource table knows no subsidy: with one, its last column is what it shares.
-            resource_amount_names: Rows { with_subsidy: false, ..rows }
-                .amount_names(if with_subsidy { "After discount" } else { "Amount due" }),
+            resource_amount_names: Rows { with_subsidy: false, ..rows }.amount_names(if with_subsidy {
+                "After discount"
+            } else {
+                "Amount due"
+            }),
             resources,
             rest,
             resource_total,
@@ -212,7 +215,8 @@ fn letterhead(institution: &Institution, words: &Words) -> Letterhead {
 fn about(statement: &Statement, words: &Words) -> Vec<(&'static str, String)> {
     let joined = |texts: &[String]| words.breakable(&texts.join(", "));
     let first = statement.period.first_day();
-    let period = format!("{} ({} 1 to {})", statement.period.name(), month(first), first.last_of_month().day());
+    let period =
+        format!("{} ({} 1 to {})", statement.period.name(), month(first), first.last_of_month().day());
     let mut about = vec![
         ("Principal investigator", words.breakable(&statement.pi_email)),
         ("Project", words.breakable(&statement.project_id)),
@@ -230,8 +234,7 @@ fn about(statement: &Statement, words: &Words) -> Vec<(&'static str, String)> {
 fn figures(statement: &Statement) -> Vec<Figure> {
     let show = |amount| statement.currency.display(amount);
     let totals = &statement.totals;
-    let mut figures =
-        vec![Figure { label: "List price", amount: show(totals.list), note: String::new() }];
+    let mut figures = vec![Figure { label: "List price", amount: show(totals.list), note: String::new() }];
     figures.push(if totals.discount.is_negative() {
         Figure { label: "Above list price", amount: show(-totals.discount), note: percent_of_list(statement) }
     } else {
@@ -294,6 +297,8 @@ struct Rows<'a> {
     currency: &'a Currency,
     words: &'a Words<'a>,
     with_subsidy: bool,
+    /// Whether ids stand beside names.
+    ids: bool,
 }
 
 impl Rows<'_> {
@@ -314,7 +319,8 @@ impl Rows<'_> {
 
     /// Lines summed by a kind and a name: kinds in their order, then the largest first.
     fn by(&self, lines: &[PostedLine], key: impl Fn(&PostedLine) -> (LineKind, String)) -> Vec<Row> {
-        let mut groups: std::collections::BTreeMap<(LineKind, String), Sums> = std::collections::BTreeMap::new();
+        let mut groups: std::collections::BTreeMap<(LineKind, String), Sums> =
+            std::collections::BTreeMap::new();
         for line in lines {
             groups.entry(key(line)).or_default().add(Sums::from(line));
         }
@@ -323,8 +329,8 @@ impl Rows<'_> {
         groups.into_iter().map(|((_, name), sums)| self.row(name, sums)).collect()
     }
 
-    /// The resource table: its groups by service in the order given, the rest line, and its total.
-    fn resources(&self, statement: &Statement) -> (Vec<ResourceGroup>, Vec<Row>, Row) {
+    /// The resource table: its groups in the order of the services, the rest line, and its total.
+    fn resources(&self, statement: &Statement, services: &[Row]) -> (Vec<ResourceGroup>, Vec<Row>, Row) {
         let rows = Rows { with_subsidy: false, ..*self };
         let mut groups: Vec<ResourceGroup> = Vec::new();
         let mut total = Sums::default();
@@ -337,9 +343,9 @@ impl Rows<'_> {
             });
             groups[at].lines.push(rows.resource(line));
         }
+        groups.sort_by_key(|group| services.iter().position(|service| service.name == group.service));
         let rest = statement.rest.as_ref().map(|rest| {
-            let sums =
-                Sums { list: rest.list, discount: rest.discount, subsidy: Minor::ZERO, due: rest.due };
+            let sums = Sums { list: rest.list, discount: rest.discount, subsidy: Minor::ZERO, due: rest.due };
             total.add(sums);
             let plural = if rest.resources == 1 { "resource" } else { "resources" };
             rows.row(format!("and {} more {plural}, see the CSV", grouped(&rest.resources.to_string())), sums)
@@ -349,37 +355,47 @@ impl Rows<'_> {
 
     fn resource(&self, line: &ResourceLine) -> Resource {
         let name = line.resource_name.as_deref().or(line.resource_id.as_deref());
-        let id = line.resource_id.as_deref().filter(|id| name != Some(*id));
+        let id = line.resource_id.as_deref().filter(|id| self.ids && name != Some(*id));
         let quantity = line.quantity.map(quantity_name).unwrap_or_default();
         let unit = self.words.plain(line.unit.as_deref().unwrap_or_default());
         Resource {
             name: self.words.breakable(name.unwrap_or("Resource not named")),
             id: id.map(|id| self.words.breakable(id)).unwrap_or_default(),
-            quantity: if quantity.is_empty() { quantity } else { format!("{quantity} {unit}").trim_end().to_owned() },
+            quantity: if quantity.is_empty() {
+                quantity
+            } else {
+                format!("{quantity} {unit}").trim_end().to_owned()
+            },
             amounts: self.row(String::new(), Sums::from(line)).amounts,
         }
     }
 }
 
-/// A quantity a person can take in: at most two decimals from 100 up, three from 1 up, six below.
+/// A quantity a person can take in: whole, or with two decimals from 100 up, three from 1 up, six below.
 /// Information beside the amounts, which stay exact.
 fn quantity_name(quantity: Amount) -> String {
     let one = Amount::from_minor(Minor::new(1), 0).units();
     let magnitude = quantity.units().abs();
-    let places = if magnitude >= 100 * one { 2 } else if magnitude >= one { 3 } else { 6 };
+    let places = match magnitude {
+        whole if whole % one == 0 => 0,
+        large if large >= 100 * one => 2,
+        middling if middling >= one => 3,
+        _ => 6,
+    };
     let step = one / 10_i128.pow(places);
     let mut rounded = magnitude / step;
     let twice = magnitude % step * 2;
     if twice > step || (twice == step && rounded % 2 == 1) {
         rounded += 1;
     }
-    let plain = Amount::from_units(rounded * step).to_string();
-    let sign = if quantity.is_negative() && rounded != 0 { "\u{2212}" } else { "" };
-    match plain.split_once('.') {
-        Some((whole, fraction)) => format!("{sign}{}.{fraction}", grouped(whole)),
-        None if rounded == 0 && magnitude != 0 => "<0.000001".to_owned(),
-        None => format!("{sign}{}", grouped(&plain)),
+    if rounded == 0 && magnitude != 0 {
+        return "<0.000001".to_owned();
     }
+    let sign = if quantity.is_negative() { "\u{2212}" } else { "" };
+    let digits = format!("{rounded:0width$}", width = places as usize + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - places as usize);
+    let point = if fraction.is_empty() { "" } else { "." };
+    format!("{sign}{}{point}{fraction}", grouped(whole))
 }
 
 /// Thousands separators for a string of digits.
@@ -397,8 +413,18 @@ fn grouped(digits: &str) -> String {
 /// `January`
 fn month(date: jiff::civil::Date) -> &'static str {
     const MONTHS: [&str; 12] = [
-        "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-        "November", "December",
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
     ];
     MONTHS[usize::try_from(date.month() - 1).unwrap_or(0)]
 }

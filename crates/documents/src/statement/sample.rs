@@ -127,7 +127,9 @@ fn resource(shape: &Shape, service: usize, at: usize) -> ResourceLine {
         (format!("i-0a1b2c3d{:08x}", at * 2_654_435), format!("worker-{at:03}"))
     };
     ResourceLine {
-        service_name: Some(if shape.long_names && service == 0 { LONG_SERVICE } else { service_name }.to_owned()),
+        service_name: Some(
+            if shape.long_names && service == 0 { LONG_SERVICE } else { service_name }.to_owned(),
+        ),
         resource_id: (!credit).then_some(id),
         resource_name: (!credit && (shape.long_names || at % 3 != 2)).then_some(name),
         kind: if credit { LineKind::Credit } else { LineKind::Usage },

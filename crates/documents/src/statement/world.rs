@@ -105,7 +105,10 @@ impl<'a> World<'a> {
             let place = self
                 .range(error.span)
                 .and_then(|range| self.template.lines().byte_to_line_column(range.start))
-                .map_or_else(|| name.to_owned(), |(line, column)| format!("{name}:{}:{}", line + 1, column + 1));
+                .map_or_else(
+                    || name.to_owned(),
+                    |(line, column)| format!("{name}:{}:{}", line + 1, column + 1),
+                );
             let hints: String = error.hints.iter().map(|hint| format!(" ({})", hint.v)).collect();
             format!("{place}: {}{hints}", error.message)
         };
