@@ -103,7 +103,7 @@ fn currency(root: &mut Section<'_, '_>) -> Currency {
 fn database(section: &mut Section<'_, '_>, home: &Path) -> Database {
     let path = section.text("path", "instance/ledger.db", any_text);
     let url = section.lazy("url", without_password);
-    if let (Some(line), Some(_)) = (section.line_of("url"), section.line_of("path")) {
+    if let (false, Some(line), Some(_)) = (url.is_empty(), section.line_of("url"), section.line_of("path")) {
         section.problem(line, "url", "database.path is given too: keep one of them".to_owned());
     }
     if url.is_empty() { Database::File(home.join(path)) } else { Database::Url(url) }
@@ -122,8 +122,7 @@ fn without_password(url: &str) -> String {
 
 fn institution(section: &mut Section<'_, '_>, home: &Path) -> Institution {
     let logo_is_there = |logo: &str| {
-        let path = home.join(logo);
-        if path.is_file() { Ok(()) } else { Err(format!("there is no file `{}`", path.display())) }
+        if home.join(logo).is_file() { Ok(()) } else { Err(format!("there is no file `{logo}` in the home")) }
     };
     Institution {
         name: section.text("name", "", any_text),

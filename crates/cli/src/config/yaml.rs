@@ -219,7 +219,7 @@ mod tests {
         let cases = [
             ("a: 1\nb: [1\n", 3),
             ("a: 1\n---\nb: 2\n", 2),
-            ("a: 1\n\tb: 2\n", 2),
+            ("a: 1\nb\n", 3),
             ("? [a]\n: 1\n", 1),
             (wide.as_str(), 3),
         ];
