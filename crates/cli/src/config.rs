@@ -199,6 +199,20 @@ impl Config {
         }
     }
 
+    /// Variables that something will ask for in vain: `send` without a mail password.
+    #[must_use]
+    pub fn missing_variables(&self, environment: &Environment<'_>) -> Vec<MissingVariable> {
+        let mut used = vec![&self.web.secret_key];
+        if let Database::Url(url) = &self.database {
+            used.push(url);
+        }
+        if !self.dev_mode {
+            used.extend([&self.smtp.username, &self.smtp.password]);
+        }
+        used.extend(self.web.users.iter().map(|user| &user.password_hash));
+        used.into_iter().filter_map(|text| text.resolve_in(environment).err()).collect()
+    }
+
     /// Where an institution's own templates are looked for, in this order; then come the built-in ones.
     #[must_use]
     pub fn template_folders(&self) -> [PathBuf; 2] {

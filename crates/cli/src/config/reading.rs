@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use serde::Serialize;
 use serde_json::{Map as JsonMap, Value as Json};
 
 use super::env_text::{EnvText, Environment, expand};
@@ -13,7 +14,7 @@ use super::yaml::{Entry, Node, Value};
 pub(super) const HIDDEN: &str = "********";
 
 /// A line of the configuration file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Place {
     /// The file as the user would name it.
     pub file: String,
@@ -28,13 +29,15 @@ impl fmt::Display for Place {
 }
 
 /// Something about the configuration that its owner should know.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
+    #[serde(flatten)]
     pub place: Place,
     /// `smtp.port`; empty when it is about the file.
     pub key: String,
     pub message: String,
     /// A problem stops every command; a note is only told by `config check`.
+    #[serde(skip)]
     pub is_problem: bool,
 }
 
