@@ -89,6 +89,16 @@ pub struct Size {
     pub billed: Amount,
 }
 
+impl FromIterator<(u64, Amount)> for Size {
+    /// From rows and Σ|billed_cost| of parts.
+    fn from_iter<I: IntoIterator<Item = (u64, Amount)>>(parts: I) -> Size {
+        parts.into_iter().fold(Size::default(), |size, (rows, billed)| Size {
+            rows: size.rows + rows,
+            billed: size.billed + billed,
+        })
+    }
+}
+
 /// A delivery that is empty, or loses more than half of the rows or of Σ|billed| that it supersedes,
 /// counts only when someone insists.
 #[must_use]

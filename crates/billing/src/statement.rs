@@ -12,7 +12,7 @@ pub(crate) mod testing;
 pub use changed::changed;
 pub use notes::{award_note, held_note};
 pub use posting::{discount_percent, post_statement};
-pub use resources::{ResourceGroup, ServiceLine, by_service, post_resources};
+pub use resources::{PostedResources, ResourceGroup, ServiceLine, by_service, post_resources};
 
 use money::{Amount, Currency, Minor};
 use serde::{Deserialize, Serialize};

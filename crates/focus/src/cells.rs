@@ -7,6 +7,7 @@ use crate::scan::{Scanner, bit};
 use crate::{Header, RowProblem};
 
 /// A run of whole records of one file, as they stand in the (decompressed) bytes.
+#[derive(Clone)]
 pub struct Block {
     /// Line number of the first record, from 1.
     pub first_line: u64,

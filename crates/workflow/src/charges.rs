@@ -65,17 +65,17 @@ async fn in_scope(
 ) -> Result<(Vec<LivePart>, Vec<DecisionRow>), WorkflowError> {
     let filter = PartFilter { period: scope.period, import: scope.import, ..PartFilter::default() };
     let mut parts = reader.live_parts(&filter, as_of).await?;
-    let own = DecisionFilter { period: scope.period, ..DecisionFilter::default() };
-    let mut decisions = reader.list_decisions(&own, as_of).await?;
+    let own = DecisionFilter { periods: scope.period.into_iter().collect(), ..DecisionFilter::default() };
+    let mut decisions = reader.decisions_for(&own, as_of).await?;
     let Some(period) = scope.period else { return Ok((parts, decisions)) };
     let deferred = DecisionFilter { deferred_to: Some(period), ..DecisionFilter::default() };
     let origins: BTreeSet<Period> =
-        reader.list_decisions(&deferred, as_of).await?.iter().map(|row| row.period).collect();
+        reader.decisions_for(&deferred, as_of).await?.iter().map(|row| row.period).collect();
     for origin in origins.into_iter().filter(|origin| *origin != period) {
         let filter = PartFilter { period: Some(origin), ..filter.clone() };
         parts.extend(reader.live_parts(&filter, as_of).await?);
-        let filter = DecisionFilter { period: Some(origin), ..DecisionFilter::default() };
-        decisions.extend(reader.list_decisions(&filter, as_of).await?);
+        let filter = DecisionFilter { periods: vec![origin], ..DecisionFilter::default() };
+        decisions.extend(reader.decisions_for(&filter, as_of).await?);
     }
     Ok((parts, decisions))
 }
@@ -118,7 +118,7 @@ async fn resolve(
     let recheck = |attribution: &_| rules.flags(attribution);
     let mut by_key: HashMap<Key, Vec<DecisionRow>> = HashMap::new();
     for row in decisions {
-        by_key.entry((row.source_key.clone(), row.fingerprint, row.ordinal)).or_default().push(row);
+        by_key.entry((row.source_key.to_string(), row.fingerprint, row.ordinal)).or_default().push(row);
     }
     let fingerprints: Vec<Fingerprint> =
         by_key.keys().map(|(_, fingerprint, _)| *fingerprint).collect::<BTreeSet<_>>().into_iter().collect();
@@ -127,9 +127,9 @@ async fn resolve(
         let key = (found.source.trim().to_lowercase(), found.fingerprint, found.ordinal);
         let Some(rows) = by_key.get(&key) else { continue };
         let said: Vec<Decision> = said_about(rows, found.content_digest);
-        let standing = match (said.as_slice(), rows.iter().find(|row| row.content_digest == found.content_digest)) {
-            ([_, ..], Some(row)) => stand(row.flags, &row.attribution, &said, &recheck),
-            _ => changed_since(found.flags),
+        let standing = match said.as_slice() {
+            [] => changed_since(found.flags),
+            said => stand(found.flags, &found.attribution, said, &recheck),
         };
         standings.push((found.id, standing));
     }

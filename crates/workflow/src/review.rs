@@ -7,7 +7,7 @@ use billing::decision::{ChargeState, Decision, Reassignment, approve as may_appr
 use billing::period::PeriodAct;
 use billing::{ChargeId, Flag, LedgerNumber, Period};
 use lake::{ChargeRow, Filter, Matched, Sort, View};
-use ledger::{AuditEvent, DecisionActFilter, NewDecision, NewDecisionAct, Reader, Tx};
+use ledger::{AuditEvent, DecisionFilter, NewDecision, NewDecisionAct, Reader, Tx};
 use money::Amount;
 use serde::Serialize;
 use serde_json::json;
@@ -32,7 +32,7 @@ pub struct Selection {
     pub charges: Vec<Matched>,
     /// Charges that the filter found and the act leaves alone, with why.
     pub skipped: Vec<Skipped>,
-    filter: String,
+    filter: serde_json::Value,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -146,11 +146,11 @@ pub async fn decide(
         note: note.map(str::to_owned),
         filter: selection.filter.clone(),
         cost,
-        list_digest: hex::encode(digest(&selection.charges)),
+        stamp: actor.clone(),
     };
-    tx.record_decisions(&act, &decisions, actor).await?;
+    let list_digest = tx.record_decisions(&act, &decisions).await?;
     let detail = json!({
-        "charges": count, "cost": cost, "note": note, "filter": selection.filter, "list_digest": act.list_digest,
+        "charges": count, "cost": cost, "note": note, "filter": selection.filter, "list_digest": list_digest,
     });
     let subject = match selection.charges.as_slice() {
         [one] => format!("charge {}", one.id),
@@ -174,7 +174,8 @@ pub async fn undo(
         Some(number) => number,
         None => latest_act(&mut tx).await?,
     };
-    let decisions = tx.list_decisions_of(number).await?;
+    let of_act = DecisionFilter { number: Some(number), ..DecisionFilter::default() };
+    let decisions = tx.decisions_for(&of_act, None).await?;
     if decisions.is_empty() {
         let refusal = Refusal::new(format!("act {number} decided nothing that could be undone"));
         return Err(refusal.hint("`audit list` shows the numbers of acts").into());
@@ -192,17 +193,25 @@ pub async fn undo(
     for period in touched {
         periods::require(&mut tx, period, PeriodAct::Review).await?;
     }
-    tx.undo_decisions(number).await?;
+    let cost = decisions.first().map_or(Amount::ZERO, |row| row.act.cost);
+    let act = NewDecisionAct {
+        kind: "undo".to_owned(),
+        note: None,
+        filter: json!({ "act": number }),
+        cost,
+        stamp: actor.clone(),
+    };
+    tx.undo_act(number, &act).await?;
     let count = decisions.len() as u64;
-    let detail = json!({ "undone": number, "charges": count });
+    let detail = json!({ "undone": number, "charges": count, "cost": cost });
     let event = AuditEvent::new(actor, "review.undone", format!("act {number}"), detail);
     let number = tx.commit(event).await?;
-    Ok(Decided { act: "undo", number, charges: count, cost: Amount::ZERO, skipped: Vec::new() })
+    Ok(Decided { act: "undo", number, charges: count, cost, skipped: Vec::new() })
 }
 
 async fn latest_act(tx: &mut Tx) -> Result<LedgerNumber, WorkflowError> {
-    let acts = tx.list_decision_acts(&DecisionActFilter::default()).await?;
-    match acts.iter().filter(|act| !act.undone).map(|act| act.number).max() {
+    let standing = tx.decisions_for(&DecisionFilter::default(), None).await?;
+    match standing.iter().map(|row| row.act.number).max() {
         Some(number) => Ok(number),
         None => Err(Refusal::new("no decision is there to be undone").into()),
     }
@@ -262,7 +271,7 @@ async fn selected(
         Act::Approve => split_blocked(found),
         _ => (found, Vec::new()),
     };
-    let filter = serde_json::to_string(&wanted).map_err(|error| WorkflowError::Internal(error.to_string()))?;
+    let filter = serde_json::to_value(&wanted).map_err(|error| WorkflowError::Internal(error.to_string()))?;
     Ok(Selection { act, charges, skipped, filter })
 }
 
@@ -366,15 +375,13 @@ async fn decisions(
         Act::Reassign(change) => Decision::Reassign { change: change.clone() },
     };
     let new = |charge: &Matched| NewDecision {
-        source_key: charge.source.trim().to_lowercase(),
+        source: billing::SourceName(charge.source.clone()),
         fingerprint: charge.fingerprint,
         ordinal: ordinals.get(&charge.id).copied().unwrap_or_default(),
         content_digest: charge.content_digest,
         charge: charge.id,
         period: charge.period,
         decision: decision(charge),
-        flags: charge.delivered_flags,
-        attribution: charge.delivered.clone(),
     };
     Ok(selection.charges.iter().map(new).collect())
 }
