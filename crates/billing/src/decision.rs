@@ -215,7 +215,7 @@ pub fn stand(
 }
 
 /// The flags after a reassignment: those of the attribution anew, the others as they stood. An invalid
-/// fund_org that was approved stays approved while the fund_org stays the same.
+/// `fund_org` that was approved stays approved while the `fund_org` stays the same.
 fn recheck_flags(
     standing: Flags,
     before: &Attribution,
@@ -224,7 +224,9 @@ fn recheck_flags(
 ) -> Flags {
     let approved = before.fund_org == after.fund_org && !standing.contains(Flag::InvalidFundOrg);
     let mut flags = standing;
-    AttributionRules::FLAGS.into_iter().for_each(|flag| flags.remove(flag));
+    for flag in AttributionRules::FLAGS {
+        flags.remove(flag);
+    }
     recheck(after)
         .iter()
         .filter(|&flag| !(approved && flag == Flag::InvalidFundOrg))

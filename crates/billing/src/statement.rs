@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Period, StatementNumber};
 
-/// What is rounded: PI × project × fund_org × source × service × account code (the PI and the project
+/// What is rounded: PI × project × `fund_org` × source × service × account code (the PI and the project
 /// are the statement's). The sums are exact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PostingGroup {
@@ -36,7 +36,7 @@ pub struct PostingGroup {
     pub cost: Amount,
 }
 
-/// FOCUS ChargeCategory, as far as a statement tells them apart. Discount is stated only for `Usage`
+/// FOCUS `ChargeCategory`, as far as a statement tells them apart. Discount is stated only for `Usage`
 /// (Usage, Purchase, or absent with a cost of zero or more) with a known list price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
