@@ -49,9 +49,9 @@ pub enum Side {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Party {
-    /// The fund_org of a statement (later also of a subsidy).
+    /// The `fund_org` of a statement (later also of a subsidy).
     Payer,
-    /// The fund_org of the source that supplied the charges.
+    /// The `fund_org` of the source that supplied the charges.
     Source,
 }
 

@@ -39,7 +39,7 @@ pub struct TagMapping {
 pub struct ReviewSettings {
     /// Searched, case-insensitive, in service name, resource id and resource name.
     pub flag_patterns: Vec<String>,
-    /// A fund_org must match at least one from its start; none means that any will do.
+    /// A `fund_org` must match at least one from its start; none means that any will do.
     pub fund_org_patterns: Vec<String>,
 }
 
@@ -49,14 +49,14 @@ pub struct SourceSettings {
     pub name: SourceName,
     /// Part of the file name that says that a file is of this source; case-insensitive.
     pub pattern: String,
-    /// The fund_org that is credited. Needed for journals only.
+    /// The `fund_org` that is credited. Needed for journals only.
     pub fund_org: Option<String>,
     pub account_code: Option<String>,
     pub delivery: Delivery,
     pub basis: Basis,
 }
 
-/// How a source delivers (FOCUS 1.4 calls it DeliveryHandling).
+/// How a source delivers (FOCUS 1.4 calls it `DeliveryHandling`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Delivery {

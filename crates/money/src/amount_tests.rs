@@ -106,8 +106,7 @@ fn a_total_may_be_larger_than_a_charge() {
     let text = "123456789012345678.000000000000000001";
     assert_eq!(Amount::parse_total(text).unwrap().to_string(), text);
     assert_eq!(Amount::parse_total("-0.5").unwrap().to_string(), "-0.5");
-    for text in ["", "-", ".", "--1", "1e3", "1.2.3", "1.0000000000000000001", "9".repeat(40).as_str()]
-    {
+    for text in ["", "-", ".", "--1", "1e3", "1.2.3", "1.0000000000000000001", "9".repeat(40).as_str()] {
         assert!(Amount::parse_total(text).is_none(), "{text}");
     }
 }

@@ -14,9 +14,9 @@ use super::{Descriptions, Journal, JournalEntry, JournalLine, Party, Side};
 pub enum Grouping {
     /// A line per posted line.
     Detail,
-    /// A line per PI, project, fund_org and account, over all sources: one entry.
+    /// A line per PI, project, `fund_org` and account, over all sources: one entry.
     Summary,
-    /// A line per source, fund_org and account.
+    /// A line per source, `fund_org` and account.
     Gl,
 }
 

@@ -1,4 +1,4 @@
-//! The journal of a period: every posted line debits its fund_org, every source is credited once.
+//! The journal of a period: every posted line debits its `fund_org`, every source is credited once.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::description::Described;
 use super::{BadDescription, Descriptions, Journal, JournalEntry, JournalLine, Party, Side, Unbalanced};
 use crate::attribution::{AttributionRules, FundOrg, field_text};
 use crate::pattern::{Anchor, BadPattern, compile_pattern};
-use crate::settings::{Settings, SourceSettings};
+use crate::settings::{Basis, Delivery, Settings, SourceSettings};
 use crate::statement::{PostedLine, Statement};
 use crate::{Period, SourceName, StatementNumber};
 
@@ -279,22 +279,39 @@ pub fn settings_to_paste(problems: &[CannotPost], settings: &Settings) -> Option
             sources.push(SourceSettings::new(name, &name.to_lowercase()));
         }
     }
-    let mut yaml = "imports:\n  known_sources:\n".to_owned();
-    for source in &sources {
-        yaml.push_str(&format!("    - name: {}\n", yaml_text(&source.name.0)));
-        yaml.push_str(&format!("      pattern: {}\n", yaml_text(&source.pattern)));
-        let is_it = |name: &String| SourceName(name.clone()) == source.name;
-        let no_fund_org = problems.iter().any(
-            |problem| matches!(problem, CannotPost::NoCreditFundOrg { source_name: name } if is_it(name)),
-        );
-        let no_account = problems
+    let lacking = |source: &SourceSettings, lacks: fn(&CannotPost) -> bool| {
+        problems
             .iter()
-            .any(|problem| matches!(problem, CannotPost::NoAccount { source_name: name } if is_it(name)));
-        push_value(&mut yaml, "fund_org", source.fund_org.as_deref(), no_fund_org, "the fund_org to credit");
-        let note = "the account to post to (or set journal.default_account)";
-        push_value(&mut yaml, "account_code", source.account_code.as_deref(), no_account, note);
+            .filter(|problem| lacks(problem))
+            .filter_map(missing_of_source)
+            .any(|name| SourceName(name.clone()) == source.name)
+    };
+    let mut yaml = vec!["imports:".to_owned(), "  known_sources:".to_owned()];
+    for source in &sources {
+        yaml.push(format!("    - name: {}", yaml_text(&source.name.0)));
+        yaml.push(format!("      pattern: {}", yaml_text(&source.pattern)));
+        let no_fund_org = lacking(source, |problem| matches!(problem, CannotPost::NoCreditFundOrg { .. }));
+        let no_account = lacking(source, |problem| matches!(problem, CannotPost::NoAccount { .. }));
+        let account_note = "the account to post to (or set journal.default_account)";
+        yaml.extend(yaml_entry(
+            "fund_org",
+            source.fund_org.as_deref(),
+            no_fund_org,
+            "the fund_org to credit",
+        ));
+        yaml.extend(yaml_entry("account_code", source.account_code.as_deref(), no_account, account_note));
+        match source.delivery {
+            Delivery::Ask => {}
+            Delivery::Snapshot => yaml.push("      delivery: snapshot".to_owned()),
+            Delivery::Increment => yaml.push("      delivery: increment".to_owned()),
+        }
+        match source.basis {
+            Basis::Billed => {}
+            Basis::Effective => yaml.push("      basis: effective".to_owned()),
+            Basis::Contracted => yaml.push("      basis: contracted".to_owned()),
+        }
     }
-    Some(yaml)
+    Some(yaml.join("\n") + "\n")
 }
 
 fn missing_of_source(problem: &CannotPost) -> Option<&String> {
@@ -306,12 +323,11 @@ fn missing_of_source(problem: &CannotPost) -> Option<&String> {
     }
 }
 
-fn push_value(yaml: &mut String, key: &str, value: Option<&str>, missing: bool, note: &str) {
+fn yaml_entry(key: &str, value: Option<&str>, missing: bool, note: &str) -> Option<String> {
     if missing {
-        yaml.push_str(&format!("      {key}: \"\"  # fill in: {note}\n"));
-    } else if let Some(value) = value {
-        yaml.push_str(&format!("      {key}: {}\n", yaml_text(value)));
+        return Some(format!("      {key}: \"\"  # fill in: {note}"));
     }
+    value.map(|value| format!("      {key}: {}", yaml_text(value)))
 }
 
 /// A YAML scalar that reads back as this text: bare words stay bare, the rest is quoted as in JSON.

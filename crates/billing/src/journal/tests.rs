@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::StatementNumber;
-use crate::settings::{Settings, SourceSettings};
+use crate::settings::{JournalSettings, Settings, SourceSettings};
 use crate::statement::testing::{any_groups, group};
 use crate::statement::{LineKind, PostedLine, PostingGroup, post_statement};
 
@@ -14,15 +14,12 @@ fn period() -> Period {
 }
 
 fn settings() -> Settings {
-    let mut settings = Settings::default();
-    settings.sources = [("AWS", "IT-AWS"), ("HPC", "IT-HPC")]
-        .map(|(name, fund_org)| SourceSettings {
-            fund_org: Some(fund_org.to_owned()),
-            ..SourceSettings::new(name, &name.to_lowercase())
-        })
-        .to_vec();
-    settings.journal.default_account = "54000".to_owned();
-    settings
+    let sources = [("AWS", "IT-AWS"), ("HPC", "IT-HPC")].map(|(name, fund_org)| SourceSettings {
+        fund_org: Some(fund_org.to_owned()),
+        ..SourceSettings::new(name, &name.to_lowercase())
+    });
+    let journal = JournalSettings { default_account: "54000".to_owned(), ..JournalSettings::default() };
+    Settings { sources: sources.to_vec(), journal, ..Settings::default() }
 }
 
 #[derive(Debug)]
@@ -68,16 +65,16 @@ fn charge(source: &str, fund_org: &str, account: &str, cost: &str) -> PostingGro
 }
 
 fn shown(journal: &Journal) -> String {
-    let mut text = String::new();
+    let mut text = Vec::new();
     for entry in &journal.entries {
-        text.push_str(&format!("{}:\n", entry.source_name()));
+        text.push(format!("{}:", entry.source_name()));
         for line in entry.lines() {
             let amounts = match line.side {
                 Side::Debit => format!("{:>8}         ", line.amount.decimal(2)),
                 Side::Credit => format!("         {:>8}", line.amount.decimal(2)),
             };
-            text.push_str(&format!(
-                "  {:8}{:6}{amounts}  {:15}{:17}{:3}{}\n",
+            text.push(format!(
+                "  {:8}{:6}{amounts}  {:15}{:17}{:3}{}",
                 line.fund_org,
                 line.account,
                 line.reference_id,
@@ -87,7 +84,7 @@ fn shown(journal: &Journal) -> String {
             ));
         }
     }
-    text
+    text.join("\n")
 }
 
 fn month() -> Vec<Issued> {
@@ -295,7 +292,7 @@ fn any_month() -> impl Strategy<Value = Vec<Issued>> {
     })
 }
 
-/// Debits less credits by party, fund_org and account.
+/// Debits less credits by party, `fund_org` and account.
 fn nets(journal: &Journal) -> BTreeMap<(Party, String, String), Minor> {
     let mut nets = BTreeMap::new();
     for line in journal.lines() {

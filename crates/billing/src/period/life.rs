@@ -283,15 +283,15 @@ mod tests {
     #[test]
     fn the_table_of_acts_and_states() {
         let period: Period = "2025-01".parse().unwrap();
-        let mut table = String::new();
-        for act in PeriodAct::ALL {
+        let row = |act: PeriodAct| {
             let cells = states().map(|state| match may(act, &state) {
                 Ok(()) => "yes".to_owned(),
                 Err(why) => why.to_string(),
             });
-            table.push_str(&format!("{:42}", format!("{act} {period}")));
-            table.push_str(&format!("{:18}{:22}{}\n", cells[0], cells[1], cells[2]));
-        }
+            let sentence = format!("{act} {period}");
+            format!("{sentence:42}{:18}{:22}{}", cells[0], cells[1], cells[2])
+        };
+        let table = PeriodAct::ALL.map(row).join("\n");
         assert_snapshot!(table, @r"
         import into 2025-01                       yes               it is closed          it is finalized
         withdraw an import from 2025-01           yes               it is closed          it is finalized

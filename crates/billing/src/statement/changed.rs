@@ -75,13 +75,10 @@ fn line_key(line: &PostedLine) -> LineKey {
 
 fn line_name(key: &LineKey) -> String {
     let (service, _, source, fund_org, account) = key;
-    let mut name = format!("{} of {source}", service.as_deref().unwrap_or("charges without a service"));
-    for (word, value) in [("on", fund_org), ("account", account)] {
-        if let Some(value) = value {
-            name.push_str(&format!(" {word} {value}"));
-        }
-    }
-    name
+    let service = service.as_deref().unwrap_or("charges without a service");
+    let on = fund_org.as_ref().map(|fund_org| format!(" on {fund_org}")).unwrap_or_default();
+    let account = account.as_ref().map(|account| format!(" account {account}")).unwrap_or_default();
+    format!("{service} of {source}{on}{account}")
 }
 
 fn compare_lines(words: &mut Vec<String>, old: &Statement, new: &Statement) {
@@ -97,7 +94,7 @@ fn compare_lines(words: &mut Vec<String>, old: &Statement, new: &Statement) {
             None => words.push(format!("{name}: added, {}", show(figures.0))),
             Some(was) if was == figures => {}
             Some(was) if was.0 != figures.0 => {
-                words.push(format!("{name}: {}, was {}", show(figures.0), show(was.0)))
+                words.push(format!("{name}: {}, was {}", show(figures.0), show(was.0)));
             }
             Some(was) if was.1 != figures.1 => {
                 words.push(format!("{name}: list price {}, was {}", show(figures.1), show(was.1)));

@@ -15,7 +15,7 @@ use super::{LineKind, PostedLine, PostingGroup, Totals};
 /// both columns; a line's list may be off by up to two units where such bounds meet. `places` is the
 /// currency's number of decimals.
 ///
-/// Lines are sorted for reading: service, kind, source, fund_org, account code. No subsidies yet: one
+/// Lines are sorted for reading: service, kind, source, `fund_org`, account code. No subsidies yet: one
 /// funding leg per charge.
 #[must_use]
 pub fn post_statement(mut groups: Vec<PostingGroup>, places: u8) -> (Vec<PostedLine>, Totals) {

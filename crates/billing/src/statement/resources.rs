@@ -10,7 +10,7 @@ use super::posting::{named_first, post_list, stated_list};
 use super::{LineKind, PostedLine, RESOURCE_LINES, ResourceLine, RestLine};
 
 /// A line of the table "charges by service": posted lines of one service and kind, over all sources,
-/// fund_orgs and accounts. `list − discount − subsidy = due`.
+/// `fund_org`s and accounts. `list − discount − subsidy = due`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceLine {
     pub service_name: Option<String>,
