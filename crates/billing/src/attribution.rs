@@ -82,7 +82,7 @@ pub fn pi_email_text(delivered: &str) -> Option<String> {
     field_text(delivered).map(str::to_lowercase)
 }
 
-/// The parts of a fund_org that `journal.fund_org_regex` names.
+/// The parts of a `fund_org` that `journal.fund_org_regex` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FundOrg {
     pub fund: String,
@@ -137,7 +137,7 @@ impl AttributionRules {
     }
 
     /// What is missing or wrong in an attribution. Without `billing.require_fund_org` (showback, no
-    /// journals) the fund_org is not looked at.
+    /// journals) the `fund_org` is not looked at.
     #[must_use]
     pub fn flags(&self, attribution: &Attribution) -> Flags {
         let mut flags = Flags::NONE;
@@ -168,7 +168,7 @@ impl AttributionRules {
         }
     }
 
-    /// Take a fund_org apart; `None` where `journal.fund_org_regex` does not match from its start.
+    /// Take a `fund_org` apart; `None` where `journal.fund_org_regex` does not match from its start.
     #[must_use]
     pub fn parse_fund_org(&self, text: &str) -> Option<FundOrg> {
         let captures = self.fund_org.captures(text)?;
@@ -181,7 +181,7 @@ impl AttributionRules {
 
 const FUND_ORG_PATTERNS: &str = "review.fund_org_patterns";
 
-/// Compile `journal.fund_org_regex`, which matches from the start of a fund_org, in its own case.
+/// Compile `journal.fund_org_regex`, which matches from the start of a `fund_org`, in its own case.
 pub(crate) fn fund_org_regex(pattern: &str) -> Result<Regex, BadPattern> {
     const KEY: &str = "journal.fund_org_regex";
     let regex = compile_pattern(KEY, None, pattern, Anchor::Start, false)?;

@@ -113,7 +113,7 @@ fn a_bad_pattern_names_key_index_pattern_and_why() {
     assert_snapshot!(refusal(&|s| s.journal.fund_org_regex = "^(?P<fund>.+)$".into()),
         @"journal.fund_org_regex: `^(?P<fund>.+)$` is not a pattern that can be used: it has no group named `orgn`; write `(?P<orgn>…)`, or `(?P<orgn>)` where there is none");
     let deep = refusal(&|s| s.journal.fund_org_regex = format!("{}{}", "(".repeat(5000), ")".repeat(5000)));
-    assert!(deep.ends_with("exceeded the maximum number of nested parentheses/brackets (250)"), "{deep}");
+    assert!(deep.ends_with("exceed the maximum number of nested parentheses/brackets (250)"), "{deep}");
 }
 
 #[test]
