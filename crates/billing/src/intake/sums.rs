@@ -63,7 +63,7 @@ pub(super) fn by_part(
         }
     }
     let account = |key: u32| match accounts {
-        Some(TextColumn::Coded { values, .. }) => values.get(key as usize).map(|text| text.to_string()),
+        Some(TextColumn::Coded { values, .. }) => values.get(key as usize).map(ToString::to_string),
         _ => None,
     };
     known.into_iter().map(|((period, key), at)| ((period, account(key)), running[at].sums())).collect()
