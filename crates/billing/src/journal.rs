@@ -43,3 +43,15 @@ pub struct JournalEntry {
     source_name: String,
     lines: Vec<JournalLine>,
 }
+
+impl JournalEntry {
+    #[must_use]
+    pub fn source_name(&self) -> &str {
+        &self.source_name
+    }
+
+    #[must_use]
+    pub fn lines(&self) -> &[JournalLine] {
+        &self.lines
+    }
+}
