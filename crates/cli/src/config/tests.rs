@@ -14,7 +14,7 @@ fn load(text: &str) -> Result<Config, ConfigError> {
 }
 
 fn lines(findings: &[Finding]) -> String {
-    findings.iter().map(|finding| format!("{finding}\n")).collect()
+    findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 fn findings(text: &str) -> String {
@@ -123,6 +123,13 @@ fn a_file_of_an_older_installation_loads_unchanged() {
     config.yaml:61: web.users.admin.recovery: this account always signs in with the password of this file
     config.yaml:88: imports.known_sources[2].fund_org: `HPCOPS` does not match journal.fund_org_regex: no journal can credit it
     ");
+    assert_eq!(config.smtp.username.resolve_in(&|_| Some("relay".to_owned())).unwrap(), "relay");
+    assert_snapshot!(config.smtp.password.resolve_in(&|_| None).unwrap_err(), @"config.yaml:12: smtp.password: the environment variable `SMTP_PASSWORD` is not set");
+}
+
+#[test]
+fn effective_values_are_shown_without_secrets() {
+    let config = load(OLDER).unwrap();
     assert_snapshot!(config.to_yaml(), @r#"
     dev_mode: false
     currency_code: USD
@@ -230,8 +237,6 @@ fn a_file_of_an_older_installation_loads_unchanged() {
         client_id: "********"
         client_secret: "********"
     "#);
-    assert_eq!(config.smtp.username.resolve_in(&|_| Some("relay".to_owned())).unwrap(), "relay");
-    assert_snapshot!(config.smtp.password.resolve_in(&|_| None).unwrap_err(), @"config.yaml:12: smtp.password: the environment variable `SMTP_PASSWORD` is not set");
 }
 
 #[test]
@@ -241,7 +246,9 @@ fn without_a_file_the_defaults_hold() {
     let config = Config::load_in(&location, &|_| None).unwrap();
     assert_eq!(config.settings, Settings::default());
     assert_eq!(config.home, home.path());
-    assert!(matches!(&config.database, Database::File(path) if *path == home.path().join("instance/ledger.db")));
+    assert!(
+        matches!(&config.database, Database::File(path) if *path == home.path().join("instance/ledger.db"))
+    );
     assert_snapshot!(config.effective_text(), @r#"{"email":{"from_address":"","from_name":"Research Computing Billing","subject_template":"Research Computing Charges - {billing_period}"},"institution":{"contact_email":"","logo":"","name":""},"settings":{"currency":{"code":"USD","symbol":"$"},"journal":{"account_code_regex":"","credit_description":"{source} {period} Research Computing Charges","debit_description":"{source} {period} Research Computing Charges","default_account":"","fund_org_regex":"^(?P<orgn>[^-]+)-(?P<fund>.+)$","template":"journal_gl.csv"},"require_fund_org":true,"review":{"flag_patterns":[],"fund_org_patterns":[]},"sources":[{"account_code":null,"basis":"billed","delivery":"ask","fund_org":null,"name":"AWS","pattern":"aws"},{"account_code":null,"basis":"billed","delivery":"ask","fund_org":null,"name":"Azure","pattern":"azure"},{"account_code":null,"basis":"billed","delivery":"ask","fund_org":null,"name":"GCP","pattern":"gcp"},{"account_code":null,"basis":"billed","delivery":"ask","fund_org":null,"name":"HPC","pattern":"hpc"},{"account_code":null,"basis":"billed","delivery":"ask","fund_org":null,"name":"Storage","pattern":"storage"}],"tag_mapping":{"account_code":["account_code"],"cost_center":["cost_center"],"end_date":["end_date"],"fund_org":["fund_org"],"pi_email":["pi_email"],"project_id":["project","project_id"],"reconciliation_end":["reconciliation_end"],"reference_1":[],"reference_2":[]}}}"#);
 }
 
@@ -300,7 +307,9 @@ fn values_have_forms() {
     assert!(tags("tag_mapping: {pi_email: }").pi_email.is_empty());
     assert_eq!(tags("tag_mapping: {fund_org: f}").pi_email, ["pi_email"]);
 
-    let source = |text: &str| load(&format!("imports: {{known_sources: [{text}]}}")).unwrap().settings.sources[0].clone();
+    let source = |text: &str| {
+        load(&format!("imports: {{known_sources: [{text}]}}")).unwrap().settings.sources[0].clone()
+    };
     assert_eq!(source("{name: Lab, account_code: 0042}").account_code.as_deref(), Some("0042"));
     assert_eq!(source("{name: Lab}").pattern, "lab");
     assert_eq!(source("{name: Lab, fund_org: '${CREDIT_FUND}'}").fund_org.as_deref(), Some("RCS-10010"));
@@ -317,7 +326,9 @@ fn values_have_forms() {
 fn which_file_and_which_home() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
-    for file in ["a/config.yaml", "b/instance/config.yaml", "c/config.yaml", "c/instance/config.yaml", "d/site.yaml"] {
+    for file in
+        ["a/config.yaml", "b/instance/config.yaml", "c/config.yaml", "c/instance/config.yaml", "d/site.yaml"]
+    {
         let path = root.join(file);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, "").unwrap();
@@ -353,8 +364,9 @@ fn which_file_and_which_home() {
             Err(error) => error.to_string(),
             Ok(found) => {
                 let file = found.file.as_deref().map_or("-".to_owned(), relative);
-                let notes: String = found.notes.iter().map(|note| format!("; {note}")).collect();
-                format!("{file} {}{notes}", relative(&found.home))
+                let home = relative(&found.home);
+                let said = [format!("{file} {home}")].into_iter();
+                said.chain(found.notes.iter().map(ToString::to_string)).collect::<Vec<_>>().join("; ")
             }
         };
         assert_eq!(outcome, expected, "in {working_directory}, --config {config}, --home {home}");
