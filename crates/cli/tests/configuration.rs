@@ -1,4 +1,5 @@
 //! The binary, from the outside: exit codes, what goes where, the configuration commands.
+#![cfg(test)]
 
 use std::path::Path;
 use std::process::Command;
