@@ -19,7 +19,7 @@ fn defect_12_a_closed_period_is_closed_for_every_act() {
     let acts = [
         "ingest more.csv --source AWS",
         "ingest more.csv --source AWS --period 2025-02",
-        "imports withdraw 1 --reason 'by mistake'",
+        "imports withdraw 1 --reason 'by mistake' --yes",
         "review approve --id 1:2 --note fine --yes",
         "review reject --id 1:1 --note fine --yes",
         "review defer --id 1:1 --note fine --yes",

@@ -73,7 +73,7 @@ impl Home {
 
     /// Take back the decisions about the charges of a filter.
     pub fn undo(&self, filter: &str) {
-        self.ok(&format!("review undo {filter} --note 'taken back' --yes"));
+        self.ok(&format!("review undo {filter} --yes"));
     }
 
     /// A `report` for machines, with every digit.

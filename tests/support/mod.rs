@@ -16,7 +16,7 @@ mod tables;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -36,6 +36,8 @@ pub struct Answer {
     pub stdout: String,
     pub stderr: String,
 }
+
+const BINARY: &str = env!("CARGO_BIN_EXE_focus-billing");
 
 /// The twelve columns a chargeback needs.
 pub const HEADER: &str = "BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,ChargePeriodEnd,ListCost,\
@@ -107,9 +109,20 @@ impl Home {
 
     /// The binary, set up to run here; for stories that need more than [`Home::run`].
     pub fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_focus-billing"));
+        let mut command = Command::new(BINARY);
+        command.args(words(line));
+        self.confine(command)
+    }
+
+    /// The same after a line of shell, which may set limits for it.
+    pub fn command_after(&self, shell: &str, line: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("{shell}; exec \"$0\" \"$@\"")).arg(BINARY).args(words(line));
+        self.confine(command)
+    }
+
+    fn confine(&self, mut command: Command) -> Command {
         command
-            .args(words(line))
             .current_dir(self.path())
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -120,11 +133,16 @@ impl Home {
 
     /// Run `focus-billing LINE` (words split at blanks; `'…'` keeps blanks).
     pub fn run(&self, line: &str) -> Answer {
-        let output = self.command(line).output().unwrap();
+        self.answer(&self.command(line).output().unwrap())
+    }
+
+    /// What a command answered, without what differs from run to run.
+    pub fn answer(&self, output: &Output) -> Answer {
+        let text = |bytes: &[u8]| self.without_paths(std::str::from_utf8(bytes).unwrap());
         Answer {
             code: output.status.code().unwrap_or(-1),
-            stdout: self.without_paths(&String::from_utf8(output.stdout).unwrap()),
-            stderr: self.without_paths(&String::from_utf8(output.stderr).unwrap()),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
         }
     }
 

@@ -12,6 +12,8 @@ pub enum Reply {
     Refuse,
     /// Takes the whole message and is gone without a word: nobody knows whether it was delivered.
     Vanish,
+    /// Takes the whole message and says nothing for as long as the client waits.
+    Silence,
 }
 
 /// A message whose every byte reached the server.
@@ -110,7 +112,9 @@ fn talk(connection: &TcpStream, seen: &Mutex<Seen>) -> Option<()> {
                 if reply == Reply::Vanish {
                     return connection.shutdown(std::net::Shutdown::Both).ok();
                 }
-                say("250 taken")?;
+                if reply != Reply::Silence {
+                    say("250 taken")?;
+                }
             }
             "QUIT" => return say("221 good bye"),
             "RSET" | "NOOP" => say("250 fine")?,
