@@ -1,6 +1,8 @@
 //! What the books refuse: periods that are not open, sources that are not known, journals that would not
 //! balance, a ledger that is not ours.
 
+use std::fmt::Write as _;
+
 use insta::assert_snapshot;
 use serde_json::json;
 
@@ -124,7 +126,7 @@ fn acts_before_their_time() {
     home.focus("aws.csv", &[row("i-1", "Compute", "10", "10", "{}")]);
     home.ok("ingest aws.csv");
     let mut found = String::new();
-    let mut refuse = |act: &str| found += &format!("$ {act}\n{}\n", home.refused(act));
+    let mut refuse = |act: &str| writeln!(found, "$ {act}\n{}", home.refused(act)).unwrap();
     refuse("generate --period 2025-01");
     refuse("send --period 2025-01");
     refuse("export-journal --period 2025-01 --format gl");

@@ -1,5 +1,6 @@
 //! Disks and memory that run out, and imports at the same time.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -15,9 +16,9 @@ impl SmallDisk {
     /// `None` where this machine does not let us mount one.
     fn mount(at: &Path, size: &str) -> Option<SmallDisk> {
         std::fs::create_dir_all(at).unwrap();
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(at);
-        let output = mounted.output().ok()?;
+        let size = format!("size={size}");
+        let output =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(at).output().ok()?;
         output.status.success().then(|| SmallDisk(at.to_owned()))
     }
 
@@ -44,7 +45,12 @@ fn incompressible(rows: usize) -> Vec<String> {
         state ^= state << 17;
         state
     };
-    let mut id = || (0..25).map(|_| format!("{:016x}", next())).collect::<String>();
+    let mut id = || {
+        (0..25).fold(String::new(), |mut id, _| {
+            write!(id, "{:016x}", next()).unwrap();
+            id
+        })
+    };
     (0..rows).map(|_| row(&id(), "Compute", "1", "1", &project("genome"))).collect()
 }
 
@@ -97,7 +103,7 @@ fn a_disk_that_fills_up() {
 /// The largest resident size of a process while it ran, in kB, and what it answered.
 fn peak_kilobytes(home: &Home, mut child: Child) -> (u64, Answer) {
     let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0;
+    let mut peak = 0_u64;
     while child.try_wait().unwrap().is_none() {
         let text = std::fs::read_to_string(&status).unwrap_or_default();
         let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -1,5 +1,7 @@
 //! What a further delivery of a source means: nothing new, a correction, an addition, or a question.
 
+use std::fmt::Write as _;
+
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
@@ -165,7 +167,7 @@ fn a_snapshot_takes_the_place_of_the_one_before_by_account() {
     let file = |name: &str, rows: &[(&str, &str, &str)]| {
         let mut text = format!("{HEADER},BillingAccountId\n");
         for (resource, cost, account) in rows {
-            text += &format!("{},{account}\n", row(resource, "Compute", cost, cost, &project("genome")));
+            writeln!(text, "{},{account}", row(resource, "Compute", cost, cost, &project("genome"))).unwrap();
         }
         home.write(name, text);
     };

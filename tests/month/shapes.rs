@@ -97,7 +97,7 @@ fn of_charges_list() {
     for charge in &charges {
         assert_eq!(names(charge), expected);
     }
-    assert_json_snapshot!(charges[..4], @"");
+    assert_json_snapshot!(&charges[..4], @"");
 
     let dearest = entries(&home.json("charges list --period 2025-01 --sort billed-cost --limit 2"));
     let ids: Vec<&str> = dearest.iter().map(|charge| charge["id"].as_str().unwrap()).collect();

@@ -1,6 +1,7 @@
 //! From delivered files to a finalized period, and what is refused afterwards.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use insta::assert_snapshot;
 use money::Amount;
@@ -12,7 +13,7 @@ use crate::support::{
 
 /// Amount due by PI and project.
 fn by_project(statements: &[serde_json::Value]) -> BTreeMap<(String, String), String> {
-    let entry = |statement| {
+    let entry = |statement: &serde_json::Value| {
         let key = (text(statement, "pi_email").to_owned(), text(statement, "project_id").to_owned());
         (key, text(statement, "amount_due").to_owned())
     };
@@ -82,7 +83,7 @@ fn a_month_from_files_to_a_finalized_period() {
         "periods finalize 2025-01",
         "generate --period 2025-01",
     ] {
-        refusals += &format!("$ {act}\n{}\n", home.refused(act));
+        writeln!(refusals, "$ {act}\n{}", home.refused(act)).unwrap();
     }
     assert_snapshot!(refusals, @"");
 }

@@ -1,5 +1,6 @@
 //! How each act is spelled. Stories call these; only here stand arguments that the issue leaves open.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::Child;
 
@@ -61,7 +62,7 @@ impl Home {
             [("pi", to.pi), ("project", to.project), ("fund-org", to.fund_org), ("account-code", to.account)];
         for (name, value) in fields {
             if let Some(value) = value {
-                line += &format!(" --to-{name} '{value}'");
+                write!(line, " --to-{name} '{value}'").unwrap();
             }
         }
         line + " --note 'as agreed' --yes"

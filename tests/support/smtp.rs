@@ -86,7 +86,10 @@ impl SmtpServer {
 /// One connection: RFC 5321 as far as a client needs it. An error means that the client is gone.
 fn talk(connection: &TcpStream, seen: &Mutex<Seen>) -> Option<()> {
     let mut lines = BufReader::new(connection.try_clone().ok()?);
-    let say = |line: &str| (&mut &*connection).write_all(format!("{line}\r\n").as_bytes()).ok();
+    let say = |line: &str| {
+        let mut stream = connection;
+        stream.write_all(format!("{line}\r\n").as_bytes()).ok()
+    };
     say("220 mail.example.edu ready")?;
     let (mut to, mut reply) = (String::new(), Reply::Accept);
     loop {
