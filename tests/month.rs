@@ -2,11 +2,13 @@
 //!
 //! Start with `month/whole.rs`: two sources from files to a finalized period. Then `importing_again.rs`
 //! (what a further delivery means), `review.rs` (decisions, and what they may not do), `shapes.rs` (what
-//! commands print for machines, which other programs rely on).
+//! commands print for machines, which other programs rely on), `demo.rs` (the newcomer's tour).
 #![expect(clippy::unwrap_used, reason = "a story that cannot be told is a failed test")]
 
 mod support;
 
+#[path = "month/demo.rs"]
+mod demo;
 #[path = "month/importing_again.rs"]
 mod importing_again;
 #[path = "month/review.rs"]
