@@ -178,7 +178,7 @@ pub async fn compute(
             next = resources.try_next().await?;
         }
         let facts = Facts { project: projects.get(&owner), held: held.get(&owner).copied() };
-        statements.push(build(owner, period, settings, groups, own, &facts)?);
+        statements.push(build(owner, period, settings, groups, own, &facts));
     }
     Ok(statements)
 }
@@ -195,15 +195,13 @@ fn build(
     groups: Vec<billing::statement::PostingGroup>,
     resources: Vec<ResourceGroup>,
     facts: &Facts<'_>,
-) -> Result<(Statement, Option<Vec<u8>>), WorkflowError> {
+) -> (Statement, Option<Vec<u8>>) {
     let places = settings.currency.code.places();
     let fund_orgs: BTreeSet<String> = groups.iter().filter_map(|group| group.fund_org.clone()).collect();
     let (lines, totals) = post_statement(groups, places);
     let posted = post_resources(resources, &by_service(&lines), places);
-    let all = (posted.rest.is_some())
-        .then(|| documents::resources_csv(&posted.all, &settings.currency))
-        .transpose()
-        .map_err(|error| WorkflowError::Internal(error.to_string()))?;
+    let resources = || posted.listed.iter().chain(&posted.not_listed);
+    let all = posted.rest.is_some().then(|| documents::statement_csv(resources(), &settings.currency));
     let mut notes = Vec::new();
     if let Some(end) = facts.project.and_then(|project| project.end_date.as_deref()).and_then(|text| text.parse().ok()) {
         notes.extend(award_note(end, period));
@@ -231,7 +229,7 @@ fn build(
         rest: posted.rest,
         notes,
     };
-    Ok((statement, all))
+    (statement, all)
 }
 
 async fn held_by_owner(view: &View, period: Period, places: u8) -> Result<BTreeMap<Owner, (u64, Minor)>, WorkflowError> {

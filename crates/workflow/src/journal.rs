@@ -130,7 +130,7 @@ pub async fn export(
             (tx.record_journal(&new, actor).await?, journal)
         }
     };
-    let (bytes, notes) = file(installation, request, &journal, &settings)?;
+    let (bytes, notes) = file(installation, request, &journal, &statements, &settings)?;
     let path = request.output.clone().unwrap_or_else(|| file_path(installation, request, &journal));
     let sha256 = ledger::sha256_hex(&bytes);
     write_file(&installation.folders.documents.join(&sha256[..2]).join(format!("{sha256}.journal")), &bytes)?;
@@ -245,26 +245,26 @@ fn file(
     installation: &Installation,
     request: &Request,
     journal: &Journal,
+    statements: &[Statement],
     settings: &Settings,
 ) -> Result<(Vec<u8>, Vec<String>), WorkflowError> {
     let failed = |why: String| WorkflowError::Render { what: format!("journal {}", journal.document), why };
     let descriptions = Descriptions::compile(&settings.journal)
         .map_err(|bad| Refusal::new("journal descriptions").details(bad.iter().map(ToString::to_string)))?;
-    let places = settings.currency.code.places();
     let bytes = match request.format {
-        Format::Detail => journal_detail(&journal.grouped(Grouping::Detail, &descriptions), places),
-        Format::Summary => journal_summary(&journal.grouped(Grouping::Summary, &descriptions), places),
-        Format::Gl => journal_gl(&journal.grouped(Grouping::Gl, &descriptions), places),
+        Format::Detail => journal_detail(statements),
+        Format::Summary => journal_summary(statements),
+        Format::Gl => journal_gl(&journal.grouped(Grouping::Gl, &descriptions), &settings.currency),
         Format::Template => {
             let template = template(installation, request, settings)?;
             let grouped = journal.grouped(Grouping::Gl, &descriptions);
-            let text = template
+            let bytes = template
                 .render(&grouped, &settings.currency, &installation.template_config)
                 .map_err(|error| failed(error.to_string()))?;
-            return Ok((text.into_bytes(), template.notes().to_vec()));
+            return Ok((bytes, template.note().map(str::to_owned).into_iter().collect()));
         }
     };
-    Ok((bytes.map_err(|error| failed(error.to_string()))?, Vec::new()))
+    Ok((bytes, Vec::new()))
 }
 
 /// A path given, then the institution's folders, then what is built in.
@@ -279,7 +279,10 @@ fn template(
         None => installation.folders.templates.iter().map(|folder| folder.join(name)).find(|path| path.exists()),
     };
     let Some(path) = path else {
-        return JournalTemplate::built_in(name).ok_or_else(|| {
+        if name == "journal_gl.csv" {
+            return JournalTemplate::built_in().map_err(|error| WorkflowError::Internal(error.to_string()));
+        }
+        return Err({
             let folders = installation.folders.templates.iter();
             let folders: Vec<String> =
                 folders.map(|folder| installation.folders.shown(folder).to_string()).collect();
@@ -298,4 +301,13 @@ fn template(
 fn file_path(installation: &Installation, request: &Request, journal: &Journal) -> PathBuf {
     let name = format!("{}_{}.csv", journal.document, request.format.name());
     installation.folders.journals.join(name)
+}
+
+/// The statements whose posted lines a journal has.
+pub(crate) async fn statements_of(
+    reader: &mut Reader,
+    document: &str,
+) -> Result<Vec<billing::StatementNumber>, WorkflowError> {
+    let model = read_model(reader, document).await?;
+    Ok(model.statements.into_iter().map(|(number, _)| billing::StatementNumber(number)).collect())
 }

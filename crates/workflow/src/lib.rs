@@ -18,6 +18,7 @@ pub mod review;
 pub mod send;
 pub mod sources;
 pub mod statements;
+pub mod story;
 pub mod users;
 pub mod why;
 
