@@ -312,18 +312,6 @@ fn the_limit_of_a_record_is_exact() {
     }
 }
 
-#[test]
-fn the_official_sample_is_read_whole() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/testdata/focus_sample_head.csv");
-    let mut source = Source::open(&path).unwrap();
-    assert_eq!(source.header().version(), Some(crate::FocusVersion::V1_0));
-    assert_eq!(source.header().missing_required(), []);
-    let header = source.header().clone();
-    let (cells, problems) = source.next_block().unwrap().unwrap().cells(&header);
-    assert_eq!(problems, []);
-    assert_eq!(cells.rows, 20);
-}
-
 /// What a writer may be given: anything, with the troublesome characters often.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
