@@ -141,3 +141,6 @@ pub fn journal_gl(journal: &Journal, currency: &Currency) -> Vec<u8> {
     }
     table.into_bytes()
 }
+
+#[cfg(test)]
+mod tests;

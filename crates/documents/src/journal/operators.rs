@@ -106,6 +106,7 @@ fn described(value: &Value) -> String {
     match value.kind() {
         ValueKind::Undefined => "something undefined".to_owned(),
         ValueKind::String => format!("the text `{value}`"),
+        _ if Decimal::from_value(value).is_some() => format!("the number {value}"),
         kind => format!("a {kind}"),
     }
 }
