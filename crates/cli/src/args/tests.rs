@@ -100,7 +100,7 @@ fn names_and_examples() {
     focus-billing review defer: Bill charges in the next open period
         focus-billing review defer --period 2025-01 --flag missing_fund_org --yes
     focus-billing review reassign: Give charges another PI, project, fund_org, account or reference
-        focus-billing review reassign --id 1:7 --to-pi maren.okafor@example.edu --to-project glacier-genomics --to-fund-org BIO-21455
+        focus-billing review reassign --id 1:7 --to-project soil-microbiome --to-fund-org BIO-21502
     focus-billing review undo: Take back the last decision about charges, while their period is open
         focus-billing review undo --id 1:7
     focus-billing charges list: List charges
@@ -276,4 +276,21 @@ fn version_and_help_are_no_mistakes() {
     }
     assert!(matches!(read("focus-billing version").unwrap().command, Command::Version));
     assert_eq!(read("focus-billing").unwrap_err().exit_code(), 2);
+}
+
+/// Commands of a page: the lines of its code blocks, without what a shell makes of `#` and `>`.
+fn commands_of(page: &str) -> Vec<String> {
+    let lines = page.lines().filter(|line| line.starts_with("focus-billing "));
+    let before = |line: &str, mark: &str| line.split(mark).next().unwrap_or_default().trim().to_owned();
+    lines.map(|line| before(&before(line, " #"), " > ")).collect()
+}
+
+#[test]
+fn the_commands_of_the_documents_parse() {
+    let pages = [include_str!("../../../../README.md"), include_str!("../../../../docs/guide/operations.md")];
+    let commands: Vec<String> = pages.into_iter().flat_map(commands_of).collect();
+    assert!(commands.len() > 8, "{commands:?}");
+    for command in commands {
+        read(&command).unwrap_or_else(|error| panic!("{command}: {error}"));
+    }
 }
