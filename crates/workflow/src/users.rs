@@ -1,6 +1,6 @@
 //! Accounts for the web interface.
 
-use ledger::{AuditEvent, LedgerNumber, Role, UserRecord};
+use ledger::{AuditEvent, LedgerNumber, Role, User, UserRecord};
 use serde_json::json;
 
 use crate::{Actor, Installation, Refusal, WorkflowError};
@@ -35,7 +35,7 @@ pub async fn add(
             .hint(format!("`users set-role {} ROLE` or `users reset {}` change it", user.name, user.name))
             .into());
     }
-    let record = ledger::NewUser {
+    let record = User {
         name: user.name.clone(),
         email: user.email.clone(),
         display_name: user.display_name.clone(),
@@ -56,9 +56,9 @@ pub async fn set_role(
     role: Role,
 ) -> Result<LedgerNumber, WorkflowError> {
     let mut tx = installation.ledger.begin().await?;
-    let user = load(&mut tx, name).await?;
-    tx.set_user_role(name, role, actor).await?;
-    let detail = json!({ "role": role, "was": user.role });
+    let known = load(&mut tx, name).await?.user;
+    let detail = json!({ "role": role, "was": known.role });
+    tx.change_user(&User { role, ..known }, actor).await?;
     Ok(tx.commit(AuditEvent::new(actor, "user.role_set", name, detail)).await?)
 }
 
@@ -71,8 +71,8 @@ pub async fn reset(
     password_hash: &str,
 ) -> Result<LedgerNumber, WorkflowError> {
     let mut tx = installation.ledger.begin().await?;
-    load(&mut tx, name).await?;
-    tx.set_user_password(name, password_hash, actor).await?;
+    let known = load(&mut tx, name).await?.user;
+    tx.change_user(&User { password_hash: Some(password_hash.to_owned()), ..known }, actor).await?;
     Ok(tx.commit(AuditEvent::new(actor, "user.password_reset", name, json!({}))).await?)
 }
 
@@ -80,7 +80,7 @@ async fn load(tx: &mut ledger::Tx, name: &str) -> Result<UserRecord, WorkflowErr
     match tx.find_user(name).await? {
         Some(user) => Ok(user),
         None => {
-            let known: Vec<String> = tx.list_users().await?.into_iter().map(|user| user.name).collect();
+            let known: Vec<String> = tx.list_users().await?.into_iter().map(|known| known.user.name).collect();
             let refusal = Refusal::new(format!("user `{name}` is not known"));
             Err(match known.as_slice() {
                 [] => refusal.hint("`users add NAME --email …` makes the first"),

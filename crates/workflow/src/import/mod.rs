@@ -21,7 +21,7 @@ use money::Amount;
 use serde::Serialize;
 
 pub use quarantine::FileProblem;
-pub use read::{Input, Origin, Progress};
+pub use read::{Input, Origin, Progress, chain};
 pub use settle::{Change, Superseded};
 
 use crate::sources::{self, ResolvedSource};
