@@ -10,6 +10,7 @@ use datafusion::common::ScalarValue;
 use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::functions::string::expr_fn::concat;
 use datafusion::prelude::{Expr, cast, ident, lit, when};
+use money::Amount;
 
 use crate::LakeError;
 
@@ -20,9 +21,8 @@ pub(crate) const BASIS: &str = "_basis";
 const REASSIGNED: [&str; 6] =
     ["pi_email", "project_id", "fund_org", "account_code", "reference_1", "reference_2"];
 
-const DERIVED: [&str; 10] = [
-    "import", "period", "source", "billed_in", "state", "cost", "effective", "list_known", "list", "kind",
-];
+const DERIVED: [&str; 10] =
+    ["import", "period", "source", "billed_in", "state", "cost", "effective", "list_known", "list", "kind"];
 
 pub(crate) fn text(value: &str) -> Expr {
     lit(ScalarValue::Utf8View(Some(value.to_owned())))
@@ -32,8 +32,12 @@ pub(crate) fn no_text() -> Expr {
     lit(ScalarValue::Utf8View(None))
 }
 
+pub(crate) fn amount(amount: Amount) -> Expr {
+    lit(ScalarValue::Decimal128(Some(amount.units()), 38, 18))
+}
+
 fn zero() -> Expr {
-    lit(ScalarValue::Decimal128(Some(0), 38, 18))
+    amount(Amount::ZERO)
 }
 
 pub(crate) fn no_amount() -> Expr {
@@ -132,6 +136,11 @@ impl Columns {
         if self.has(name) { ident(name) } else { no_text() }
     }
 
+    /// A decimal column; none if no file has it.
+    pub(crate) fn number(&self, name: &str) -> Expr {
+        if self.has(name) { ident(name) } else { no_amount() }
+    }
+
     /// Whether the charge has been decided about.
     fn is_decided(&self) -> Expr {
         ident("_o_state").is_not_null()
@@ -158,6 +167,16 @@ impl Columns {
         // What was deferred is open again in the period it was deferred to: held if it is flagged.
         let open = ident("_o_state").is_null().or(ident("_o_state").eq(text("deferred")));
         ident("_o_state").eq(text("billable")).is_true().or(open.and(clear))
+    }
+
+    /// Whether the charge is held back from the period that it is billed in.
+    pub(crate) fn is_held(&self) -> Expr {
+        let flagged = self.flags().is_not_null();
+        if !self.decided {
+            return flagged;
+        }
+        let open = ident("_o_state").is_null().or(ident("_o_state").eq(text("deferred")));
+        ident("_o_state").eq(text("held")).is_true().or(open.and(flagged))
     }
 
     /// Where the charge stands: seen from the view's period, if it has one.
@@ -199,9 +218,7 @@ impl Columns {
     pub(crate) fn cost(&self) -> Expr {
         let mut bases = self.bases.iter().copied();
         let first = self.on_basis(bases.next().unwrap_or_default());
-        bases.fold(first, |others, basis| {
-            choose(ident(BASIS).eq(lit(basis)), self.on_basis(basis), others)
-        })
+        bases.fold(first, |others, basis| choose(ident(BASIS).eq(lit(basis)), self.on_basis(basis), others))
     }
 
     /// A list cost of zero beside a cost is a list cost that the provider does not know.
@@ -247,7 +264,7 @@ impl Columns {
     }
 }
 
-fn choose(condition: Expr, yes: Expr, no: Expr) -> Expr {
+pub(crate) fn choose(condition: Expr, yes: Expr, no: Expr) -> Expr {
     // `when` fails only for a CASE without branches.
     when(condition, yes).otherwise(no.clone()).unwrap_or(no)
 }

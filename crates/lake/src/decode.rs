@@ -1,8 +1,6 @@
 //! Columns of an answer in the types that were asked for.
 
-use arrow::array::{
-    Array, AsArray, BooleanArray, Decimal128Array, Int64Array, RecordBatch, StringViewArray, UInt64Array,
-};
+use arrow::array::{Array, AsArray, Decimal128Array, Int64Array, RecordBatch, StringViewArray, UInt64Array};
 use arrow::datatypes::{Decimal128Type, Int64Type, UInt64Type};
 use datafusion::error::DataFusionError;
 use money::Amount;
@@ -40,11 +38,6 @@ impl Batch {
         let column = self.column(name)?;
         let amounts = column.as_primitive_opt::<Decimal128Type>();
         amounts.map(Amounts).ok_or_else(|| unexpected(name, column.data_type()))
-    }
-
-    pub(crate) fn truths(&self, name: &str) -> Result<&BooleanArray, LakeError> {
-        let column = self.column(name)?;
-        column.as_boolean_opt().ok_or_else(|| unexpected(name, column.data_type()))
     }
 }
 

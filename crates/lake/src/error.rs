@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use billing::ImportId;
+use billing::{ImportId, Period};
 
 /// Why the lake could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,10 @@ pub enum LakeError {
     TooManyRows { rows: u64 },
     #[error("a sum of `{column}` does not fit 20 digits before the point")]
     Overflow { column: String },
+    #[error(
+        "{charges} charges billed in {period} are billable and have no PI or no project; reassign or reject them"
+    )]
+    NobodyToBill { period: Period, charges: u64 },
     #[error("no delivered file with SHA-256 `{sha256}` is kept in the lake")]
     NoDelivery { sha256: String },
     #[error("`{}` is damaged: {what}; restore it from a backup of the lake", path.display())]

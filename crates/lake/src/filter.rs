@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use billing::decision::ChargeState;
 use billing::{ChargeId, Flag, ImportId, Period};
-use datafusion::common::ScalarValue;
 use datafusion::functions::string::expr_fn::{contains, lower};
 use datafusion::prelude::{Expr, ident, lit};
 use money::Amount;
 
-use crate::columns::{Columns, text};
+use crate::columns::{Columns, amount, text};
 use crate::overlay::state_name;
 use crate::view::LiveFile;
 
@@ -106,10 +105,6 @@ impl Filter {
     }
 }
 
-fn amount(amount: Amount) -> Expr {
-    lit(ScalarValue::Decimal128(Some(amount.units()), 38, 18))
-}
-
 /// By import, with the bounds of the rows beside the list, so that row groups without any are not read.
 fn any_of(ids: &[ChargeId]) -> Expr {
     let mut rows: BTreeMap<ImportId, Vec<i64>> = BTreeMap::new();
@@ -123,7 +118,11 @@ fn any_of(ids: &[ChargeId]) -> Expr {
         let last = rows.last().copied().unwrap_or_default();
         let within = ident("row").between(lit(first), lit(last));
         let here = ident("import").eq(lit(import.0)).and(within);
-        if rows.len() > 1 { here.and(ident("row").in_list(rows.into_iter().map(lit).collect(), false)) } else { here }
+        if rows.len() > 1 {
+            here.and(ident("row").in_list(rows.into_iter().map(lit).collect(), false))
+        } else {
+            here
+        }
     };
     rows.into_iter().map(of_import).reduce(Expr::or).unwrap_or(lit(false))
 }

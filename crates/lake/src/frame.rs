@@ -43,7 +43,8 @@ const LEVEL: i32 = -3;
 /// line, where known. What does not shrink by a sixteenth (it was compressed when it came) is stored.
 pub fn compress_frame(raw: &[u8], first_line: Option<u64>) -> Frame {
     let packed = zstd::bulk::compress(raw, LEVEL).ok().filter(|packed| packed.len() < raw.len() / 16 * 15);
-    let (method, bytes) = packed.map_or_else(|| (Method::Stored, raw.to_vec()), |bytes| (Method::Zstd, bytes));
+    let (method, bytes) =
+        packed.map_or_else(|| (Method::Stored, raw.to_vec()), |bytes| (Method::Zstd, bytes));
     Frame { raw_len: raw.len() as u64, first_line, method, bytes }
 }
 
@@ -58,5 +59,9 @@ pub(crate) fn expand(method: Method, bytes: &[u8], raw_len: usize) -> Result<Cow
             zstd::bulk::decompress(bytes, raw_len).map(Cow::Owned).map_err(|error| error.to_string())?
         }
     };
-    if raw.len() == raw_len { Ok(raw) } else { Err(format!("a frame has {} bytes, not {raw_len}", raw.len())) }
+    if raw.len() == raw_len {
+        Ok(raw)
+    } else {
+        Err(format!("a frame has {} bytes, not {raw_len}", raw.len()))
+    }
 }

@@ -102,7 +102,8 @@ impl Lake {
 
     /// A path that was handed out, absolute again.
     pub(crate) fn inside(&self, relative: &str) -> Result<PathBuf, LakeError> {
-        let plain = Path::new(relative).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+        let plain =
+            Path::new(relative).components().all(|part| matches!(part, std::path::Component::Normal(_)));
         if plain && !relative.is_empty() {
             Ok(self.root.join(relative))
         } else {

@@ -7,12 +7,14 @@
 
 pub mod charges;
 mod columns;
+mod compare;
 mod decode;
 mod delivery;
 mod error;
 mod files;
 mod filter;
 mod frame;
+mod groups;
 mod lake;
 mod overlay;
 mod rows;
@@ -21,10 +23,12 @@ mod totals;
 mod view;
 
 pub use charges::{ChargeEncoder, ChargeFile, ChargeWriter, EncodedCharges};
+pub use compare::{Difference, KeptShare, Located, Overlap, Side};
 pub use delivery::{DeliveryReader, DeliveryRef, DeliveryWriter};
 pub use error::LakeError;
 pub use filter::Filter;
 pub use frame::{Frame, compress_frame};
+pub use groups::{Project, Resource};
 pub use lake::Lake;
 pub use overlay::OverlayRef;
 pub use rows::{ChargeRow, Matched, Sort};

@@ -26,8 +26,7 @@ pub struct OverlayRef {
     pub charges: u64,
 }
 
-/// Columns of an overlay. Names begin so that none is also a charge's.
-pub(crate) const PREFIX: &str = "_o_";
+/// Text columns of an overlay; no charge has a column that begins so.
 const TEXT: [&str; 9] = [
     "_o_state",
     "_o_billed_in",
@@ -78,8 +77,7 @@ pub(crate) fn write(
     let failed = |source| LakeError::Parquet { act: "write", path: path.clone(), source };
     let properties = WriterProperties::builder().set_compression(Compression::LZ4_RAW).build();
     let mut bytes = Vec::new();
-    let mut writer =
-        ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).map_err(failed)?;
+    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).map_err(failed)?;
     writer.write(&batch).map_err(failed)?;
     writer.close().map_err(failed)?;
     let mut file = NewFile::create(&root.join("overlay"), "overlay")?;
@@ -97,7 +95,9 @@ fn batch(standings: &[(ChargeId, Standing)]) -> Result<RecordBatch, LakeError> {
         let values: StringArray = standings.iter().map(|(_, standing)| value(name, standing)).collect();
         columns.push((name, Arc::new(values)));
     }
-    Ok(RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)))?)
+    Ok(RecordBatch::try_from_iter_with_nullable(
+        columns.into_iter().map(|(name, array)| (name, array, true)),
+    )?)
 }
 
 fn value(column: &str, standing: &Standing) -> Option<String> {

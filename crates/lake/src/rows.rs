@@ -161,7 +161,8 @@ impl View {
 
     /// The attribution as it stands under `_pi_email` …, and as delivered under `_delivered_pi_email` ….
     fn attribution(&self) -> impl Iterator<Item = Expr> {
-        let standing = Attribution::FIELDS.into_iter().map(|name| self.columns.get(name).alias(format!("_{name}")));
+        let standing =
+            Attribution::FIELDS.into_iter().map(|name| self.columns.get(name).alias(format!("_{name}")));
         let delivered = Attribution::FIELDS
             .into_iter()
             .map(|name| self.columns.delivered(name).alias(format!("_delivered_{name}")));
@@ -172,9 +173,13 @@ impl View {
         let mut exprs = vec![ident("import")];
         let names: Vec<String> = self.columns.file_names().map(str::to_owned).collect();
         exprs.extend(names.iter().map(ident));
-        exprs.extend(MATCHED.iter().chain(&TEXT).filter(|name| **name != "state").map(|name| {
-            self.columns.get(name).alias(format!("_{name}"))
-        }));
+        exprs.extend(
+            MATCHED
+                .iter()
+                .chain(&TEXT)
+                .filter(|name| **name != "state")
+                .map(|name| self.columns.get(name).alias(format!("_{name}"))),
+        );
         exprs.push(self.columns.get("state").alias("_state"));
         exprs.push(self.columns.cost().alias("_cost"));
         exprs.extend(self.attribution());
@@ -238,7 +243,8 @@ impl<'a> Attributions<'a> {
 fn decode_matched(batch: &Batch, matched: &mut Vec<Matched>) -> Result<(), LakeError> {
     let (imports, rows) = (batch.integers("import")?, batch.integers("row")?);
     let (fingerprints, digests) = (batch.hashes("fingerprint")?, batch.hashes("content_digest")?);
-    let [source, own, billed_in, state, standing, delivered] = MATCHED.map(|name| batch.text(&format!("_{name}")));
+    let [source, own, billed_in, state, standing, delivered] =
+        MATCHED.map(|name| batch.text(&format!("_{name}")));
     let (source, own, billed_in, state) = (source?, own?, billed_in?, state?);
     let (standing, delivered_flags) = (standing?, delivered?);
     let costs = batch.amounts("_cost")?;
@@ -279,9 +285,8 @@ fn decode_charge(batch: &Batch, names: &[String], charges: &mut Vec<ChargeRow>) 
         .filter_map(|name| batch.0.column_by_name(name).map(|column: &ArrayRef| Ok((name, texts(column)?))))
         .collect::<Result<Vec<_>, LakeError>>()?;
     for (row, known) in matched.into_iter().enumerate() {
-        let delivered = columns
-            .iter()
-            .filter_map(|(name, values)| Some(((*name).clone(), values[row].clone()?)));
+        let delivered =
+            columns.iter().filter_map(|(name, values)| Some(((*name).clone(), values[row].clone()?)));
         charges.push(ChargeRow {
             id: known.id,
             file: file.value(row),

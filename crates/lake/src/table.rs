@@ -5,8 +5,9 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use async_trait::async_trait;
+use billing::charge::{COSTS, TIMES};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::{ScalarValue, Statistics};
@@ -27,6 +28,7 @@ use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
 
 use crate::LakeError;
+use crate::charges::{HASHES, PLACES};
 
 /// What a footer says, in the types that the lake reads with.
 #[derive(Debug)]
@@ -94,21 +96,29 @@ pub(crate) struct Table {
 impl Table {
     /// `constants` are the columns that the files' constants fill.
     pub(crate) fn new(files: Vec<TableFile>, columns: Vec<FieldRef>, constants: Vec<FieldRef>) -> Table {
-        let schema = TableSchema::new(Arc::new(Schema::new(columns)), constants);
+        let schema =
+            TableSchema::builder(Arc::new(Schema::new(columns))).with_table_partition_cols(constants).build();
         Table { schema, files }
     }
 }
 
-/// Every column of any of the footers, in order of name. Text wins where files do not agree on the type.
+/// Every column of any of the footers, and those that every charge file has, in order of name. Text wins
+/// where files do not agree on the type.
 pub(crate) fn union<'a>(footers: impl Iterator<Item = &'a Footer>) -> Vec<FieldRef> {
-    let mut columns: BTreeMap<&str, &FieldRef> = BTreeMap::new();
+    let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    let kinds =
+        [(&PLACES[..], DataType::Int64), (&COSTS, DECIMAL), (&TIMES, time), (&HASHES, DataType::UInt64)];
+    let of_all = kinds.into_iter().flat_map(|(names, kind)| {
+        names.iter().map(move |name| Arc::new(Field::new(*name, kind.clone(), true)))
+    });
+    let mut columns: BTreeMap<String, FieldRef> = of_all.map(|field| (field.name().clone(), field)).collect();
     for field in footers.flat_map(|footer| &footer.fields) {
-        let known = columns.entry(field.name()).or_insert(field);
+        let known = columns.entry(field.name().clone()).or_insert_with(|| Arc::clone(field));
         if field.data_type() == &DataType::Utf8View {
-            *known = field;
+            *known = Arc::clone(field);
         }
     }
-    columns.into_values().cloned().collect()
+    columns.into_values().collect()
 }
 
 #[async_trait]
@@ -129,10 +139,8 @@ impl TableProvider for Table {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         if self.files.is_empty() {
-            let schema = projection.map_or_else(
-                || Ok(self.schema()),
-                |columns| self.schema().project(columns).map(Arc::new),
-            )?;
+            let schema = projection
+                .map_or_else(|| Ok(self.schema()), |columns| self.schema().project(columns).map(Arc::new))?;
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
         let url = ObjectStoreUrl::local_filesystem();

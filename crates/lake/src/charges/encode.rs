@@ -156,9 +156,7 @@ fn check_lengths(columns: &ChargeColumns) -> Result<(), LakeError> {
     lengths.extend(columns.text.iter().map(|(name, column)| (name.as_str(), text(column))));
     lengths.extend(columns.numbers.iter().map(|(name, column)| (name.as_str(), column.0.len())));
     match lengths.into_iter().find(|&(_, len)| len != columns.rows) {
-        Some((name, found)) => {
-            Err(LakeError::Ragged { column: name.to_owned(), found, rows: columns.rows })
-        }
+        Some((name, found)) => Err(LakeError::Ragged { column: name.to_owned(), found, rows: columns.rows }),
         None => Ok(()),
     }
 }

@@ -87,11 +87,7 @@ pub(crate) fn hybrid(values: &[u32], width: u32, out: &mut Vec<u8>) {
     let groups = values.len().div_ceil(8);
     varint((groups as u64) << 1 | 1, out);
     let padding = groups * 8 - values.len();
-    pack(
-        values.iter().map(|&value| u64::from(value)).chain(std::iter::repeat_n(0, padding)),
-        width,
-        out,
-    );
+    pack(values.iter().map(|&value| u64::from(value)).chain(std::iter::repeat_n(0, padding)), width, out);
 }
 
 /// Definition levels of an optional column: which of `rows` values are there.

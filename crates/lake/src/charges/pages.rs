@@ -137,5 +137,7 @@ fn wide(size: usize) -> Result<i64> {
 }
 
 fn too_large(_: std::num::TryFromIntError) -> ParquetError {
-    ParquetError::General("a block of charges is larger than 2 GB; read the file in smaller blocks".to_owned())
+    ParquetError::General(
+        "a block of charges is larger than 2 GB; read the file in smaller blocks".to_owned(),
+    )
 }

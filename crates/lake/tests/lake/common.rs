@@ -76,7 +76,8 @@ impl Charge {
     }
 
     pub fn hashed(mut self, fingerprint: u64, content_digest: u64, overlap_key: u64) -> Charge {
-        (self.fingerprint, self.content_digest, self.overlap_key) = (fingerprint, content_digest, overlap_key);
+        (self.fingerprint, self.content_digest, self.overlap_key) =
+            (fingerprint, content_digest, overlap_key);
         self
     }
 
@@ -154,15 +155,16 @@ fn plain(values: &[Option<&str>]) -> TextColumn {
 }
 
 pub struct Home {
-    pub folder: tempfile::TempDir,
     pub lake: Lake,
+    /// Removed with everything in it when the test ends.
+    _folder: tempfile::TempDir,
 }
 
 impl Home {
     pub fn new() -> Home {
         let folder = tempfile::tempdir().unwrap();
         let lake = Lake::open(&folder.path().join("lake")).unwrap();
-        Home { folder, lake }
+        Home { lake, _folder: folder }
     }
 
     /// Write an import of blocks.

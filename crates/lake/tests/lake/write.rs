@@ -16,14 +16,14 @@ fn assert_round_trip(blocks: &[Vec<Charge>]) {
     for (at, (read, written)) in read.iter().zip(written).enumerate() {
         let row = i64::try_from(at).unwrap() + 1;
         assert_eq!(read.id.to_string(), format!("7:{row}"));
-        assert_eq!(
-            (read.line, read.byte_offset, read.byte_len, read.file),
-            (row + 1, row * 100, 100, 0),
-        );
+        assert_eq!((read.line, read.byte_offset, read.byte_len, read.file), (row + 1, row * 100, 100, 0),);
         assert_eq!(Some(read.period), written.period);
         assert_eq!(read.list_cost, written.costs[0]);
         assert_eq!(Some(read.billed_cost), written.costs[2]);
-        assert_eq!((read.fingerprint.0, read.content_digest.0), (written.fingerprint, written.content_digest));
+        assert_eq!(
+            (read.fingerprint.0, read.content_digest.0),
+            (written.fingerprint, written.content_digest)
+        );
         let value = |name: &str| {
             read.delivered.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
         };
@@ -108,10 +108,10 @@ fn files_are_named_by_period_source_import_and_digest() {
         paths.clone()
     });
     assert!(paths[0].starts_with("charges/period=2025-01/source=Research_Storage_2/import-12-"));
-    assert_eq!(files.iter().map(|file| (file.period.to_string(), file.rows)).collect::<Vec<_>>(), [
-        ("2025-01".to_owned(), 2),
-        ("2025-02".to_owned(), 1)
-    ]);
+    assert_eq!(
+        files.iter().map(|file| (file.period.to_string(), file.rows)).collect::<Vec<_>>(),
+        [("2025-01".to_owned(), 2), ("2025-02".to_owned(), 1)]
+    );
 }
 
 #[test]
