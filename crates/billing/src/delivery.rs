@@ -1,12 +1,13 @@
 //! What a further delivery of a source means for the ones before it: added, superseding, or unclear.
 
 use money::Amount;
+use serde::{Deserialize, Serialize};
 
 use crate::settings::Delivery;
 use crate::{ImportId, Period};
 
 /// What is live or superseded: an import's charges of one period and billing account.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PartKey {
     pub import: ImportId,
     pub period: Period,

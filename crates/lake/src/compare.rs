@@ -149,6 +149,19 @@ impl View {
         self.sorted(vec![ident("fingerprint").alias("key")], &[], decode).await
     }
 
+    /// When which resource is charged for: overlap key, start and end of the charge period.
+    ///
+    /// # Errors
+    /// What could not be read.
+    pub async fn charge_periods(&self) -> Result<Vec<(u64, i64, i64)>, LakeError> {
+        let mut spans = self.times().await?;
+        let mut periods = Vec::new();
+        while spans.fill().await? {
+            periods.extend(spans.ready.drain(..).map(|(key, span)| (key, span.start, span.end)));
+        }
+        Ok(periods)
+    }
+
     async fn times(&self) -> Result<Sorted<Span>, LakeError> {
         let time = |name: &str| cast(ident(name), DataType::Int64).alias(format!("_{name}"));
         let columns = vec![

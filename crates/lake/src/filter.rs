@@ -7,6 +7,7 @@ use billing::{ChargeId, Flag, ImportId, Period};
 use datafusion::functions::string::expr_fn::{contains, lower};
 use datafusion::prelude::{Expr, ident, lit};
 use money::Amount;
+use serde::Serialize;
 
 use crate::columns::{Columns, amount, text};
 use crate::overlay::state_name;
@@ -14,7 +15,7 @@ use crate::view::LiveFile;
 
 /// Conditions that a charge meets all of. The default meets every charge. Attribution and flags are those
 /// that stand after the decisions.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Filter {
     pub import: Option<ImportId>,
     /// Any of these; empty: any.

@@ -86,6 +86,11 @@ impl Lake {
         Ok(charges + deliveries)
     }
 
+    /// The overlay that was written under this name, if it still is there.
+    pub fn find_overlay(&self, name: &str) -> Result<Option<OverlayRef>, LakeError> {
+        overlay::find(&self.root, &self.shared.footers, name)
+    }
+
     /// Write where decided charges stand, for [`view`](Lake::view) to join. `name` says which state of the
     /// books it is (a ledger number, say): an overlay that is there under this name is taken as it is.
     pub fn write_overlay(

@@ -57,6 +57,24 @@ pub(crate) fn state_of(name: &str) -> ChargeState {
     }
 }
 
+/// The overlay under a name.
+pub(crate) fn find(root: &Path, footers: &Footers, name: &str) -> Result<Option<OverlayRef>, LakeError> {
+    let relative = relative_path(name)?;
+    let path = root.join(&relative);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let footer = footers.get(&path)?;
+    Ok(Some(OverlayRef { path: relative, charges: footer.rows }))
+}
+
+fn relative_path(name: &str) -> Result<String, LakeError> {
+    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)) {
+        return Err(LakeError::NotInLake(name.to_owned()));
+    }
+    Ok(format!("overlay/{name}.parquet"))
+}
+
 /// Write an overlay, or take the one that is there under the name.
 pub(crate) fn write(
     root: &Path,
@@ -64,15 +82,11 @@ pub(crate) fn write(
     name: &str,
     standings: &[(ChargeId, Standing)],
 ) -> Result<OverlayRef, LakeError> {
-    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)) {
-        return Err(LakeError::NotInLake(name.to_owned()));
+    if let Some(known) = find(root, footers, name)? {
+        return Ok(known);
     }
-    let relative = format!("overlay/{name}.parquet");
+    let relative = relative_path(name)?;
     let path = root.join(&relative);
-    if path.exists() {
-        let footer = footers.get(&path)?;
-        return Ok(OverlayRef { path: relative, charges: footer.rows });
-    }
     let batch = batch(standings)?;
     let failed = |source| LakeError::Parquet { act: "write", path: path.clone(), source };
     let properties = WriterProperties::builder().set_compression(Compression::LZ4_RAW).build();

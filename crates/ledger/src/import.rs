@@ -18,7 +18,7 @@ pub(crate) const IMPORT: Table = Table {
         "source_key",
         "at",
         "by_user",
-        "expected_period",
+        "expected_periods",
         "mode",
         "rereads",
         "configuration_digest",
@@ -122,7 +122,7 @@ pub struct ImportRecord {
     /// From [`Ledger::reserve_import`](crate::Ledger::reserve_import).
     pub import: ImportId,
     pub source: SourceName,
-    pub expected_period: Option<Period>,
+    pub expected_periods: Vec<Period>,
     pub mode: ImportMode,
     /// The import whose bytes were read again.
     pub rereads: Option<ImportId>,
@@ -146,14 +146,14 @@ pub struct ImportRecord {
 }
 
 /// A committed import. Its files, flags and parts are asked for by id.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ImportRow {
     pub import: ImportId,
     pub number: LedgerNumber,
     pub committed: Stamp,
     pub source_key: String,
     pub source_name: SourceName,
-    pub expected_period: Option<Period>,
+    pub expected_periods: Vec<Period>,
     pub mode: ImportMode,
     pub rereads: Option<ImportId>,
     pub configuration_digest: String,
@@ -198,21 +198,22 @@ impl ImportMode {
 }
 
 const IMPORTS: &str = "SELECT import.number, import.import_id, import.source_key, source.name AS source_name,
-    import.at, import.by_user, import.expected_period, import.mode, import.rereads,
+    import.at, import.by_user, import.expected_periods, import.mode, import.rereads,
     import.configuration_digest, import.notes, import.row_count, import.charge_count,
     import.quarantined_count, import.flagged_count, import.list_cost, import.contracted_cost,
     import.billed_cost, import.effective_cost, import.quarantine_file
     FROM import JOIN source ON source.source_key = import.source_key WHERE 1 = 1";
 
 fn read_import(row: &Cells) -> Result<ImportRow, LedgerError> {
-    let notes = row.str("notes")?;
+    let (notes, periods) = (row.str("notes")?, row.str("expected_periods")?);
     Ok(ImportRow {
         import: row.import("import_id")?,
         number: row.number()?,
         committed: row.stamp()?,
         source_key: row.text("source_key")?,
         source_name: SourceName(row.text("source_name")?),
-        expected_period: row.opt_period("expected_period")?,
+        expected_periods: serde_json::from_str(periods)
+            .map_err(|_| LedgerError::unreadable("import.expected_periods", periods))?,
         mode: ImportMode::read(row)?,
         rereads: row.opt_import("rereads")?,
         configuration_digest: row.text("configuration_digest")?,
@@ -414,7 +415,7 @@ fn import_row(source_key: &str, record: &ImportRecord, committed: &Stamp) -> Vec
         source_key.into(),
         committed.at.into(),
         committed.by.as_str().into(),
-        record.expected_period.into(),
+        serde_json::json!(record.expected_periods).to_string().into(),
         record.mode.name().into(),
         record.rereads.into(),
         (&record.configuration_digest).into(),

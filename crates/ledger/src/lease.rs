@@ -71,6 +71,14 @@ impl Ledger {
         tx.commit_bookkeeping().await
     }
 
+    /// Give back the number of an import that left nothing behind: a dry run, or one that was refused.
+    pub async fn release_import(&self, import: ImportId) -> Result<(), LedgerError> {
+        let mut tx = self.begin().await?;
+        tx.require_reserved(import).await?;
+        tx.run("DELETE FROM import_lease WHERE import_id = $1", vec![import.into()]).await?;
+        tx.commit_bookkeeping().await
+    }
+
     /// Imports whose lease ended before `now` and that were not committed: abandon each, then sweep it.
     pub async fn expired_imports(&self, now: Timestamp) -> Result<Vec<ImportLease>, LedgerError> {
         let mut leases = self.read().await?.list_leases().await?;

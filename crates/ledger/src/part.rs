@@ -1,5 +1,6 @@
 //! Parts: an import's charges of one period and billing account. What is live is decided here.
 
+pub use billing::delivery::PartKey;
 use billing::{ImportId, LedgerNumber, Period, SourceName};
 use money::Amount;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,7 @@ pub(crate) const PART: Table = Table {
         "billed_cost",
         "effective_cost",
         "flagged_cost",
+        "billed_magnitude",
     ],
 };
 
@@ -31,14 +33,6 @@ pub(crate) const PART_EVENT: Table = Table {
     name: "part_event",
     columns: &["import_id", "period", "account", "state", "by_import", "reason"],
 };
-
-/// Import × billing period × billing account (empty when the rows name none).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct PartKey {
-    pub import: ImportId,
-    pub period: Period,
-    pub account: String,
-}
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Part {
@@ -53,6 +47,8 @@ pub struct Part {
     pub effective_cost: Amount,
     /// Billed cost of the flagged rows.
     pub flagged_cost: Amount,
+    /// Σ|billed cost|: what a later delivery is measured against.
+    pub billed_magnitude: Amount,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -117,7 +113,7 @@ impl PartState {
 /// Parts with their state as of `$1`: the event that no later one follows.
 const PARTS: &str = "SELECT part.number, part.import_id, part.source_key, source.name AS source_name,
     part.period, part.account, part.row_count, part.flagged_count, part.list_cost, part.contracted_cost,
-    part.billed_cost, part.effective_cost, part.flagged_cost, latest.state
+    part.billed_cost, part.effective_cost, part.flagged_cost, part.billed_magnitude, latest.state
     FROM part
     JOIN source ON source.source_key = part.source_key
     JOIN part_event latest ON latest.import_id = part.import_id
@@ -146,6 +142,7 @@ fn read_part(row: &Cells) -> Result<Part, LedgerError> {
         billed_cost: row.amount("billed_cost")?,
         effective_cost: row.amount("effective_cost")?,
         flagged_cost: row.amount("flagged_cost")?,
+        billed_magnitude: row.amount("billed_magnitude")?,
     })
 }
 
@@ -292,6 +289,7 @@ fn part_row(source_key: &str, part: &Part) -> Vec<Value> {
         part.billed_cost.into(),
         part.effective_cost.into(),
         part.flagged_cost.into(),
+        part.billed_magnitude.into(),
     ]
 }
 

@@ -8,7 +8,7 @@ use billing::attribution::AttributionRules;
 use billing::decision::{Decision, Standing, stand};
 use billing::settings::Settings;
 use billing::{ChargeId, ContentDigest, Fingerprint, Flag, Flags, ImportId, LedgerNumber, Period};
-use lake::{LiveFile, View, ViewSpec};
+use lake::{Filter, LiveFile, Matched, View, ViewSpec};
 use ledger::{DecisionFilter, DecisionRow, LivePart, PartFilter, Reader};
 
 use crate::{Installation, Refusal, WorkflowError};
@@ -123,18 +123,43 @@ async fn resolve(
     let fingerprints: Vec<Fingerprint> =
         by_key.keys().map(|(_, fingerprint, _)| *fingerprint).collect::<BTreeSet<_>>().into_iter().collect();
     let mut standings = Vec::with_capacity(by_key.len());
-    for found in view.locate(&fingerprints).await? {
-        let key = (found.source.trim().to_lowercase(), found.fingerprint, found.ordinal);
+    for found in locate(view, &fingerprints).await? {
+        let key = (found.charge.source.trim().to_lowercase(), found.charge.fingerprint, found.ordinal);
         let Some(rows) = by_key.get(&key) else { continue };
-        let said: Vec<Decision> = said_about(rows, found.content_digest);
+        let said: Vec<Decision> = said_about(rows, found.charge.content_digest);
         let standing = match said.as_slice() {
-            [] => changed_since(found.flags),
-            said => stand(found.flags, &found.attribution, said, &recheck),
+            [] => changed_since(found.charge.delivered_flags),
+            said => stand(found.charge.delivered_flags, &found.charge.delivered, said, &recheck),
         };
-        standings.push((found.id, standing));
+        standings.push((found.charge.id, standing));
     }
     standings.sort_unstable_by_key(|(id, _)| *id);
     Ok(standings)
+}
+
+/// A charge found by its fingerprint.
+pub struct Found {
+    pub charge: Matched,
+    /// Among the twins of its import.
+    pub ordinal: u32,
+}
+
+/// Where the charges with these fingerprints are, and what they are as delivered.
+///
+/// # Errors
+/// What the lake could not read.
+pub async fn locate(view: &View, fingerprints: &[Fingerprint]) -> Result<Vec<Found>, WorkflowError> {
+    let wanted: Vec<u64> = fingerprints.iter().map(|fingerprint| fingerprint.0).collect();
+    let ordinals: BTreeMap<ChargeId, u32> =
+        view.locate(&wanted).await?.into_iter().map(|found| (found.id, found.ordinal)).collect();
+    if ordinals.is_empty() {
+        return Ok(Vec::new());
+    }
+    let charges = view.matching(&Filter::ids(ordinals.keys().copied().collect())).await?;
+    Ok(charges
+        .into_iter()
+        .filter_map(|charge| ordinals.get(&charge.id).map(|&ordinal| Found { charge, ordinal }))
+        .collect())
 }
 
 /// The decisions about exactly this content, oldest first.

@@ -10,7 +10,7 @@ use billing::statement::{
 };
 use billing::{LedgerNumber, Period, StatementNumber};
 use futures::TryStreamExt;
-use lake::{Filter, Project, View};
+use lake::{Filter, Project, Resource, View};
 use ledger::{AuditEvent, NewStatement, StatementRow, StatementVersion};
 use money::{CurrencyCode, Minor};
 use serde::Serialize;
@@ -121,7 +121,7 @@ async fn draft(installation: &Installation, period: Period, dry_run: bool) -> Re
     let settings = installation.settings_of(&mut reader, period).await?;
     let view = charges(installation, &mut reader, Scope::period(period), &settings, None).await?;
     let before: BTreeMap<Owner, StatementRow> = reader
-        .current_statements(period)
+        .current_statements(period, None)
         .await?
         .into_iter()
         .map(|row| ((row.pi_email.clone(), row.project_id.clone()), row))
@@ -166,26 +166,41 @@ pub async fn compute(
         .into_iter()
         .map(|project| ((project.pi_email.clone(), project.project_id.clone()), project))
         .collect();
-    let held = held_by_owner(view, period, settings.currency.code.places()).await?;
-    let mut resources = std::pin::pin!(view.resources(period).await?);
+    let late = with_deferred(view, period).await?;
+    let mut resources = std::pin::pin!(view.resources(period, None).await?);
     let mut next = resources.try_next().await?;
     let mut statements = Vec::with_capacity(groups.len());
     for (owner, groups) in groups {
         let mut own: Vec<ResourceGroup> = Vec::new();
         // Both come in the order of PI and project.
         while let Some(resource) = next.take_if(|resource| (&resource.pi_email, &resource.project_id) == (&owner.0, &owner.1)) {
-            own.push(resource.group);
+            own.push(resource_group(resource));
             next = resources.try_next().await?;
         }
-        let facts = Facts { project: projects.get(&owner), held: held.get(&owner).copied() };
+        let facts = Facts { project: projects.get(&owner), has_deferred: late.contains(&owner) };
         statements.push(build(owner, period, settings, groups, own, &facts));
     }
     Ok(statements)
 }
 
+fn resource_group(resource: Resource) -> ResourceGroup {
+    ResourceGroup {
+        service_name: resource.service_name,
+        resource_id: resource.resource_id,
+        resource_name: resource.resource_name,
+        kind: resource.kind,
+        charges: resource.charges,
+        quantity: resource.quantity,
+        unit: resource.unit,
+        list_cost: resource.list_cost,
+        cost: resource.cost,
+    }
+}
+
 struct Facts<'a> {
     project: Option<&'a Project>,
-    held: Option<(u64, Minor)>,
+    /// Whether charges of earlier periods are billed with it.
+    has_deferred: bool,
 }
 
 fn build(
@@ -206,10 +221,10 @@ fn build(
     if let Some(end) = facts.project.and_then(|project| project.end_date.as_deref()).and_then(|text| text.parse().ok()) {
         notes.extend(award_note(end, period));
     }
-    if let Some((charges, sum)) = facts.held {
-        notes.extend(held_note(charges, sum, &settings.currency));
+    if let Some(project) = facts.project {
+        notes.extend(held_note(project.held_charges, project.held_cost.round(places), &settings.currency));
     }
-    if 0 < facts.project.map_or(0, |project| project.deferred_here) {
+    if facts.has_deferred {
         notes.push("Charges of earlier periods that were deferred to this one are included.".to_owned());
     }
     let statement = Statement {
@@ -232,19 +247,20 @@ fn build(
     (statement, all)
 }
 
-async fn held_by_owner(view: &View, period: Period, places: u8) -> Result<BTreeMap<Owner, (u64, Minor)>, WorkflowError> {
+/// Owners with charges that earlier periods deferred to this one.
+async fn with_deferred(view: &View, period: Period) -> Result<BTreeSet<Owner>, WorkflowError> {
     let filter = Filter {
-        states: vec![billing::decision::ChargeState::Held],
+        states: vec![billing::decision::ChargeState::Billable],
         billed_in: Some(period),
         ..Filter::default()
     };
-    let by = ["pi_email".to_owned(), "project_id".to_owned()];
-    let rows = view.totals(&by, &filter).await?;
-    let owned = rows.into_iter().filter_map(|row| {
-        let [pi, project] = row.keys.as_slice() else { return None };
-        Some(((pi.clone()?, project.clone()?), (row.rows, row.cost.round(places))))
+    let by = ["pi_email".to_owned(), "project_id".to_owned(), "period".to_owned()];
+    let own = period.to_string();
+    let late = view.totals(&by, &filter).await?.into_iter().filter_map(|row| match row.keys.as_slice() {
+        [Some(pi), Some(project), Some(of)] if *of != own => Some((pi.clone(), project.clone())),
+        _ => None,
     });
-    Ok(owned.collect())
+    Ok(late.collect())
 }
 
 /// Record what is new or has changed, in one transaction.

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use billing::settings::Settings;
-use documents::Institution;
+use billing::Period;
+use documents::{Institution, StatementRenderer, Template};
 use lake::Lake;
-use ledger::Ledger;
+use ledger::{Ledger, PeriodRecord, Reader};
 
 use crate::WorkflowError;
 
@@ -56,7 +57,76 @@ pub struct EmailSettings {
 }
 
 /// The version of the rules that statements and journals are computed by; recorded with each of them.
-pub const RULES_VERSION: &str = "1";
+pub const RULES_VERSION: u32 = 1;
+
+impl Installation {
+    /// The settings that a period is computed with: those it was closed with, or today's while it is open.
+    ///
+    /// # Errors
+    /// A kept configuration that cannot be read.
+    pub async fn settings_of(&self, reader: &mut Reader, period: Period) -> Result<Settings, WorkflowError> {
+        let record = reader.find_period(period, None).await?;
+        let Some(digest) = record.as_ref().and_then(PeriodRecord::closed_with) else {
+            return Ok(self.settings.clone());
+        };
+        if digest == self.configuration.digest {
+            return Ok(self.settings.clone());
+        }
+        let text = reader.load_configuration(digest).await?;
+        let kept: Kept = serde_json::from_str(&text)
+            .map_err(|error| WorkflowError::Internal(format!("kept configuration {digest}: {error}")))?;
+        Ok(kept.settings)
+    }
+
+    /// As [`settings_of`](Installation::settings_of), and what journals need and the kept settings do not
+    /// have is taken from today's: it says where money goes, not how much.
+    ///
+    /// # Errors
+    /// A kept configuration that cannot be read.
+    pub async fn settings_for_journal(
+        &self,
+        reader: &mut Reader,
+        period: Period,
+    ) -> Result<Settings, WorkflowError> {
+        let mut settings = self.settings_of(reader, period).await?;
+        for today in &self.settings.sources {
+            match settings.sources.iter_mut().find(|source| source.name == today.name) {
+                Some(kept) => {
+                    kept.fund_org = kept.fund_org.take().or_else(|| today.fund_org.clone());
+                    kept.account_code = kept.account_code.take().or_else(|| today.account_code.clone());
+                }
+                None => settings.sources.push(today.clone()),
+            }
+        }
+        if settings.journal.default_account.is_empty() {
+            settings.journal.default_account.clone_from(&self.settings.journal.default_account);
+        }
+        Ok(settings)
+    }
+
+    /// # Errors
+    /// An institution's template that does not work.
+    pub fn renderer(&self) -> Result<StatementRenderer, WorkflowError> {
+        let name = "statement.typ";
+        let path = self.folders.templates.iter().map(|folder| folder.join(name)).find(|path| path.exists());
+        let template = match path {
+            Some(path) => {
+                let text =
+                    std::fs::read_to_string(&path).map_err(|source| WorkflowError::file("read", &path, source))?;
+                Some(Template { name: self.folders.shown(&path).to_string(), text })
+            }
+            None => None,
+        };
+        StatementRenderer::new(template, self.institution.clone(), &[])
+            .map_err(|error| WorkflowError::Render { what: "statements".to_owned(), why: error.to_string() })
+    }
+}
+
+/// What is read again of a kept configuration.
+#[derive(serde::Deserialize)]
+struct Kept {
+    settings: Settings,
+}
 
 impl Folders {
     /// A path as people should see it: below the home without it, elsewhere in full.

@@ -164,7 +164,7 @@ pub async fn export(
 
 async fn current(reader: &mut Reader, period: Period) -> Result<Vec<Statement>, WorkflowError> {
     let mut statements = Vec::new();
-    for row in reader.current_statements(period).await? {
+    for row in reader.current_statements(period, None).await? {
         statements.push(reader.load_statement(&row.id).await?);
     }
     Ok(statements)

@@ -10,6 +10,7 @@ pub mod import;
 pub mod imports;
 pub mod installation;
 pub mod journal;
+pub mod listing;
 pub mod periods;
 pub mod refusal;
 pub mod render;

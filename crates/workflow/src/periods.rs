@@ -45,10 +45,10 @@ async fn summarize(
     record: PeriodRecord,
 ) -> Result<PeriodSummary, WorkflowError> {
     let settings = installation.settings_of(reader, record.period).await?;
-    let scope = Scope { period: Some(record.period), ..Scope::default() };
-    let view = charges(installation, reader, &scope, &settings, None).await?;
+    let scope = Scope::period(record.period);
+    let view = charges(installation, reader, scope, &settings, None).await?;
     let totals = state_totals(&view, record.period).await?;
-    let statements = reader.current_statements(record.period).await?;
+    let statements = reader.current_statements(record.period, None).await?;
     let amount_due = statements.iter().map(|statement| statement.totals.due).sum();
     Ok(PeriodSummary { record, totals, statements: statements.len() as u64, amount_due })
 }
@@ -127,12 +127,12 @@ pub async fn finalize(
     let record = load(&mut tx, period).await?;
     may(PeriodAct::Finalize, &record.state).map_err(|why| refused(why.of(PeriodAct::Finalize, period)))?;
     let settings = installation.settings_of(&mut tx, period).await?;
-    let scope = Scope { period: Some(period), ..Scope::default() };
-    let view = charges(installation, &mut tx, &scope, &settings, None).await?;
+    let scope = Scope::period(period);
+    let view = charges(installation, &mut tx, scope, &settings, None).await?;
     let totals = state_totals(&view, period).await?;
     let held = usize::try_from(totals.held.rows).unwrap_or(usize::MAX);
     record.state.finalize(held, actor.clone()).map_err(|why| refused(why.of(PeriodAct::Finalize, period)))?;
-    if 0 < totals.billed_here.rows && tx.current_statements(period).await?.is_empty() {
+    if 0 < totals.billed_here.rows && tx.current_statements(period, None).await?.is_empty() {
         let refusal = Refusal::new(format!(
             "cannot finalize {period}: it has {} billable charges and no statements",
             totals.billed_here.rows

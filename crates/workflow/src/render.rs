@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use billing::Period;
 use billing::statement::Statement;
 use documents::{StatementRenderer, statement_file_name};
-use ledger::{AuditEvent, Reader, StatementDocument, StatementVersion};
+use ledger::{AuditEvent, Reader, StatementDocument, StatementFilter, StatementVersion};
 use serde_json::json;
 
 use crate::generate::Owner;
@@ -30,8 +30,8 @@ pub async fn render_missing(
 ) -> Result<usize, WorkflowError> {
     let mut reader = installation.ledger.read().await?;
     let mut missing = Vec::new();
-    for row in reader.current_statements(period).await? {
-        if reader.list_statement_documents(&row.id).await?.is_empty() {
+    for row in reader.current_statements(period, None).await? {
+        if documents_of(&mut reader, &row.id).await?.is_empty() {
             let statement = reader.load_statement(&row.id).await?;
             let owner = (row.pi_email, row.project_id);
             missing.push((row.id, statement, all_resources.get(&owner).cloned()));
@@ -72,7 +72,7 @@ fn render_all(
                         let mut documents = documents.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                         documents.insert((item.0.number.clone(), item.0.version), made);
                     }
-                    Ok(())
+                    Ok::<(), WorkflowError>(())
                 })
             })
             .collect();
@@ -133,6 +133,20 @@ fn for_people(installation: &Installation, statement: &Statement, kind: &str) ->
     installation.folders.pdfs.join(name).with_extension(kind)
 }
 
+/// What was rendered of one version of a statement.
+///
+/// # Errors
+/// What the ledger could not read.
+pub async fn documents_of(
+    reader: &mut Reader,
+    id: &StatementVersion,
+) -> Result<Vec<StatementDocument>, WorkflowError> {
+    let filter = StatementFilter { number: Some(id.number.clone()), ..StatementFilter::default() };
+    let mut documents = reader.list_statement_documents(&filter).await?;
+    documents.retain(|document| document.id == *id);
+    Ok(documents)
+}
+
 /// The bytes of a kept document.
 ///
 /// # Errors
@@ -143,7 +157,7 @@ pub async fn load_documents(
     id: &StatementVersion,
 ) -> Result<Vec<(StatementDocument, Vec<u8>)>, WorkflowError> {
     let mut loaded = Vec::new();
-    for document in reader.list_statement_documents(id).await? {
+    for document in documents_of(reader, id).await? {
         let path = installation.folders.documents.join(&document.path);
         let bytes = std::fs::read(&path).map_err(|source| WorkflowError::file("read", &path, source))?;
         if ledger::sha256_hex(&bytes) != document.sha256 {
@@ -169,7 +183,7 @@ pub async fn pdf_path(
     reader: &mut Reader,
     id: &StatementVersion,
 ) -> Result<Option<String>, WorkflowError> {
-    let documents = reader.list_statement_documents(id).await?;
+    let documents = documents_of(reader, id).await?;
     if !documents.iter().any(|document| document.kind == "pdf") {
         return Ok(None);
     }

@@ -6,14 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use billing::decision::{ChargeState, Decision, Reassignment, approve as may_approve};
 use billing::period::PeriodAct;
 use billing::{ChargeId, Flag, LedgerNumber, Period};
-use lake::{ChargeRow, Filter, Matched, Sort, View};
+use lake::{Filter, Matched, Sort, View};
 use ledger::{AuditEvent, DecisionFilter, NewDecision, NewDecisionAct, Reader, Tx};
 use money::Amount;
 use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::charges::{Scope, charges};
+use crate::charges::{Scope, charges, locate};
+use crate::listing::{ListedCharge, listed};
 use crate::{Actor, Installation, Refusal, WorkflowError, periods};
 
 /// What a person wants to do with charges.
@@ -53,7 +54,7 @@ pub struct Decided {
 /// A charge in the queue, with what was said about it before it changed.
 #[derive(Clone, Debug, Serialize)]
 pub struct Queue {
-    pub charges: Vec<ChargeRow>,
+    pub charges: Vec<ListedCharge>,
     pub total: u64,
     pub cost: Amount,
 }
@@ -104,7 +105,7 @@ pub async fn list(
     let totals = view.totals(&[], &filter).await?;
     let (total, cost) = totals.first().map_or((0, Amount::ZERO), |row| (row.rows, row.cost));
     let sort = [Sort { column: "cost".to_owned(), descending: true }];
-    let charges = view.charges(&filter, &sort, limit, 0).await?;
+    let charges = listed(&mut reader, &view, &filter, &sort, limit, 0).await?;
     Ok(Queue { charges, total, cost })
 }
 
@@ -366,7 +367,7 @@ async fn decisions(
     let mut ordinals: BTreeMap<ChargeId, u32> = BTreeMap::new();
     for period in periods {
         let view = charges(installation, tx, Scope::period(period), &installation.settings, None).await?;
-        ordinals.extend(view.locate(&fingerprints).await?.into_iter().map(|found| (found.id, found.ordinal)));
+        ordinals.extend(locate(&view, &fingerprints).await?.into_iter().map(|found| (found.charge.id, found.ordinal)));
     }
     let decision = |charge: &Matched| match &selection.act {
         Act::Approve => Decision::Approve,

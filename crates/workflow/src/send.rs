@@ -111,7 +111,7 @@ async fn unsent(
         })
     };
     let mut by_pi: BTreeMap<String, Vec<StatementRow>> = BTreeMap::new();
-    for row in reader.current_statements(period).await? {
+    for row in reader.current_statements(period, None).await? {
         if !carried(&row.id) {
             by_pi.entry(row.pi_email.clone()).or_default().push(row);
         }

@@ -5,6 +5,7 @@ use billing::{Period, StatementNumber};
 use ledger::{StatementDocument, StatementFilter, StatementRow, StatementVersion};
 use serde::Serialize;
 
+use crate::render::documents_of;
 use crate::{Installation, Refusal, WorkflowError};
 
 #[derive(Clone, Debug, Serialize)]
@@ -57,5 +58,6 @@ pub async fn show(
             .into());
     }
     let statement = reader.load_statement(&id).await?;
-    Ok(StatementDetail { statement, documents: reader.list_statement_documents(&id).await?, versions })
+    let documents = documents_of(&mut reader, &id).await?;
+    Ok(StatementDetail { statement, documents, versions })
 }

@@ -7,12 +7,15 @@ use lake::{ChargeRow, Filter};
 use ledger::{DecisionFilter, DeliveredFile, Reader, StatementFilter};
 use serde::Serialize;
 
-use crate::charges::{Scope, charges};
+use crate::charges::{Scope, charges, locate};
+use crate::listing::ListedCharge;
 use crate::{Installation, Refusal, WorkflowError, imports};
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Story {
-    pub charge: ChargeRow,
+    pub charge: ListedCharge,
+    /// What was made of the row, by column: attribution after decisions is in `charge`.
+    pub columns: Vec<(String, String)>,
     pub delivered: DeliveredRow,
     pub decisions: Vec<Said>,
     /// The statement it is billed on, when that was issued.
@@ -56,7 +59,9 @@ pub async fn charge_story(installation: &Installation, id: ChargeId) -> Result<S
     let delivered = delivered_row(installation, &files, &charge)?;
     let decisions = said_about(&mut reader, &view, id, &import.source_name).await?;
     let statement = statement_of(&mut reader, &charge).await?;
-    Ok(Story { charge, delivered, decisions, statement })
+    let columns = charge.delivered.clone();
+    let names: Vec<String> = files.into_iter().map(|file| file.name).collect();
+    Ok(Story { charge: ListedCharge::new(charge, &names), columns, delivered, decisions, statement })
 }
 
 async fn missing(reader: &mut Reader, id: ChargeId) -> Result<Refusal, WorkflowError> {
@@ -151,8 +156,8 @@ async fn said_about(
 ) -> Result<Vec<Said>, WorkflowError> {
     let matched = view.matching(&Filter::ids(vec![id])).await?;
     let Some(matched) = matched.first() else { return Ok(Vec::new()) };
-    let located = view.locate(&[matched.fingerprint]).await?;
-    let ordinal = located.iter().find(|found| found.id == id).map_or(0, |found| found.ordinal);
+    let located = locate(view, &[matched.fingerprint]).await?;
+    let ordinal = located.iter().find(|found| found.charge.id == id).map_or(0, |found| found.ordinal);
     let filter = DecisionFilter {
         sources: vec![source.clone()],
         fingerprint: Some(matched.fingerprint),

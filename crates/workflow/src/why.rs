@@ -1,12 +1,13 @@
 //! Why: from a journal line to the statement, its lines, their charges, and the delivered row.
 
 use billing::{ChargeId, ImportId, StatementNumber};
-use lake::{ChargeRow, Filter, Sort};
+use lake::{Filter, Sort};
 use ledger::{JournalLineRow, StatementVersion};
 use serde::Serialize;
 
 use crate::charges::{Scope, charges};
 use crate::imports::ImportDetail;
+use crate::listing::ListedCharge;
 use crate::statements::StatementDetail;
 use crate::story::{DeliveredRow, Story, charge_story, delivered_row};
 use crate::{Installation, Refusal, WorkflowError, imports, statements};
@@ -36,7 +37,7 @@ pub struct StatementChain {
 /// A charge and the row it was made of.
 #[derive(Clone, Debug, Serialize)]
 pub struct Link {
-    pub charge: ChargeRow,
+    pub charge: ListedCharge,
     pub delivered: DeliveredRow,
 }
 
@@ -109,7 +110,8 @@ async fn statement_chain(
     for charge in view.charges(&filter, &sort, Some(limit), 0).await? {
         let files = reader.list_delivered_files(charge.id.import).await?;
         let delivered = delivered_row(installation, &files, &charge)?;
-        links.push(Link { charge, delivered });
+        let names: Vec<String> = files.into_iter().map(|file| file.name).collect();
+        links.push(Link { charge: ListedCharge::new(charge, &names), delivered });
     }
     let journal_lines = reader.find_journal_lines(&id.number.0).await?;
     Ok(StatementChain { detail, journal_lines, charge_count, charges: links })

@@ -72,7 +72,7 @@ CREATE TABLE import (
   source_key TEXT COLLATE "C" NOT NULL,
   at TEXT COLLATE "C" NOT NULL,
   by_user TEXT COLLATE "C" NOT NULL,
-  expected_period TEXT COLLATE "C",
+  expected_periods TEXT COLLATE "C" NOT NULL,
   mode TEXT COLLATE "C" NOT NULL,
   rereads BIGINT,
   configuration_digest TEXT COLLATE "C" NOT NULL,
@@ -143,6 +143,7 @@ CREATE TABLE part (
   billed_cost TEXT COLLATE "C" NOT NULL,
   effective_cost TEXT COLLATE "C" NOT NULL,
   flagged_cost TEXT COLLATE "C" NOT NULL,
+  billed_magnitude TEXT COLLATE "C" NOT NULL,
   PRIMARY KEY (number, seq),
   UNIQUE (import_id, period, account)
 );
@@ -316,6 +317,7 @@ CREATE TABLE journal_line (
   document TEXT COLLATE "C" NOT NULL,
   line BIGINT NOT NULL,
   reference_id TEXT COLLATE "C" NOT NULL,
+  party TEXT COLLATE "C" NOT NULL,
   side TEXT COLLATE "C" NOT NULL,
   amount_minor BIGINT NOT NULL,
   fund_org TEXT COLLATE "C" NOT NULL,

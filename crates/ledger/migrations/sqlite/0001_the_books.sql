@@ -72,7 +72,7 @@ CREATE TABLE import (
   source_key TEXT NOT NULL,
   at TEXT NOT NULL,
   by_user TEXT NOT NULL,
-  expected_period TEXT,
+  expected_periods TEXT NOT NULL,
   mode TEXT NOT NULL,
   rereads INTEGER,
   configuration_digest TEXT NOT NULL,
@@ -143,6 +143,7 @@ CREATE TABLE part (
   billed_cost TEXT NOT NULL,
   effective_cost TEXT NOT NULL,
   flagged_cost TEXT NOT NULL,
+  billed_magnitude TEXT NOT NULL,
   PRIMARY KEY (number, seq),
   UNIQUE (import_id, period, account)
 ) STRICT;
@@ -316,6 +317,7 @@ CREATE TABLE journal_line (
   document TEXT NOT NULL,
   line INTEGER NOT NULL,
   reference_id TEXT NOT NULL,
+  party TEXT NOT NULL,
   side TEXT NOT NULL,
   amount_minor INTEGER NOT NULL,
   fund_org TEXT NOT NULL,

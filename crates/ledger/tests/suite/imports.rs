@@ -56,7 +56,7 @@ pub fn record(import: ImportId, source: &str, sha256: &str, parts: &[(&str, &str
     ImportRecord {
         import,
         source: name(source),
-        expected_period: None,
+        expected_periods: Vec::new(),
         mode: ImportMode::New,
         rereads: None,
         configuration_digest: "d".repeat(64),

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use billing::period::{PeriodAct, PeriodState, may};
+use billing::period::{PeriodAct, may};
 use billing::{ImportId, Period};
 use ledger::{AuditEvent, FlagSum, ImportCosts, ImportRecord, Part, PartKey, Tx};
 use serde_json::json;
 
 use super::read::{Delivered, left_out_by_period, ledger_charge_files, total};
-use super::settle::{self, Settlement, is_from_disk, live_parts, part_key, settle};
+use super::settle::{Settlement, is_from_disk, live_parts, part_key, settle};
 use super::{Outcome, Plan};
 use crate::{Actor, Installation, Refusal, WorkflowError, periods, sources};
 

@@ -11,6 +11,8 @@ use billing::intake::{Desk, FileContext, Intake, Taken};
 use focus::{Block, Header, ReadError, RowProblem, Source};
 use lake::{ChargeEncoder, EncodedCharges, Frame, LakeError};
 
+use super::quarantine::rows_at;
+
 /// What workers need for one file.
 pub struct FileWork<'a> {
     pub intake: &'a Intake,
@@ -29,6 +31,8 @@ pub struct Done {
     pub charges: EncodedCharges,
     pub evidence: Option<Frame>,
     pub problems: Vec<RowProblem>,
+    /// The rows that the problems are about, as delivered, by line.
+    pub bad_rows: Vec<(u64, String)>,
     /// Bytes of the (decompressed) file that the block stood for.
     pub bytes: u64,
 }
@@ -74,7 +78,7 @@ pub fn run<E: From<PipelineError>>(
                 None => source.next_block().map_err(PipelineError::from)?,
             };
             let Some(block) = block else { break };
-            see_bytes(block.bytes());
+            see_bytes(&block.bytes);
             if to_workers.send((sent, block)).is_err() {
                 return Err(PipelineError::WorkerStopped.into());
             }
@@ -98,22 +102,26 @@ fn work_through(
     work: &FileWork<'_>,
     done: &Sender<(u64, Result<Done, LakeError>)>,
 ) {
-    let mut desk = Desk::default();
+    let mut desk = Desk::new(work.intake);
     loop {
         let received = blocks.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((at, block)) = received else { return };
         let turn = numbering.turn(at);
-        let evidence = work.keep_bytes.then(|| lake::compress_frame(block.bytes(), Some(block.first_line)));
-        let bytes = block.bytes().len() as u64;
+        let evidence = work.keep_bytes.then(|| lake::compress_frame(&block.bytes, Some(block.first_line)));
+        let bytes = block.bytes.len() as u64;
+        let first_line = block.first_line;
         let (cells, mut problems) = block.cells(work.header);
         let mut taken = desk.charges(work.intake, work.file, &cells);
+        let lines = problems.iter().chain(&taken.problems).map(|problem| problem.line).collect();
+        let length = usize::try_from(bytes).unwrap_or(usize::MAX).min(cells.text.len());
+        let bad_rows = rows_at(&cells.text[..length], first_line, &lines);
         drop(cells);
         taken.number_from(turn.take(taken.columns.rows));
         problems.append(&mut taken.problems);
         problems.sort_by_key(|problem| problem.line);
         let result = work.encoder.encode(&taken.columns).map(|charges| {
             taken.columns = billing::ChargeColumns::default();
-            Done { taken, charges, evidence, problems, bytes }
+            Done { taken, charges, evidence, problems, bad_rows, bytes }
         });
         if done.send((at, result)).is_err() {
             return;

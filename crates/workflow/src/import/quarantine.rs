@@ -94,6 +94,9 @@ fn failed(error: csv::Error) -> WorkflowError {
 /// The records of a block that begin at these lines, as text.
 pub fn rows_at(bytes: &[u8], first_line: u64, lines: &BTreeSet<u64>) -> Vec<(u64, String)> {
     let mut found = Vec::new();
+    if lines.is_empty() {
+        return found;
+    }
     let (mut line, mut wanted) = (first_line, lines.iter().copied().peekable());
     let mut start = 0;
     let mut open: Option<(u64, usize)> = None;

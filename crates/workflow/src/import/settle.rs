@@ -141,8 +141,8 @@ async fn hold_against(
     let delivered = reader.list_delivered_files(import).await?;
     let same_file_name =
         delivered.iter().any(|file| plan.inputs.iter().any(|input| input.name == file.name));
-    let overlap = old.overlap(new).await?;
-    let kept = old.kept_in(new).await?;
+    let overlap = View::overlap(&old, new).await?;
+    let kept = View::kept_share(&old, new).await?;
     Ok(EarlierImport {
         import,
         parts: parts.iter().map(part_key).collect(),
@@ -207,7 +207,7 @@ async fn differences(
         let files = live_files(&parts, &installation.settings);
         let old = installation.lake.view(ViewSpec { files, ..ViewSpec::default() })?;
         let periods: BTreeSet<Period> = parts.iter().map(|part| part.part.key.period).collect();
-        let difference = old.compare(new).await?;
+        let difference = View::compare(&old, new).await?;
         told.push(Superseded::new(import, periods.into_iter().collect(), &difference));
     }
     Ok(told)
