@@ -11,7 +11,9 @@ use jiff::Timestamp;
 use money::{Amount, Minor};
 use sha2::{Digest, Sha256};
 
-use crate::{configuration, import, installation, part, period, source, statement};
+use crate::{
+    configuration, decision, email, import, installation, journal, part, period, source, statement, user,
+};
 
 /// A table of the books: its columns after `number` and `seq`, in the order they are inserted in.
 pub(crate) struct Table {
@@ -31,10 +33,20 @@ pub(crate) const TABLES: &[&Table] = &[
     &part::PART,
     &part::PART_EVENT,
     &period::PERIOD_EVENT,
+    &decision::DECISION_ACT,
+    &decision::DECISION,
+    &decision::DECISION_UNDO,
     &statement::STATEMENT_NUMBER,
     &statement::STATEMENT,
     &statement::STATEMENT_LINE,
     &statement::STATEMENT_DOCUMENT,
+    &journal::JOURNAL,
+    &journal::JOURNAL_LINE,
+    &journal::JOURNAL_EXPORT,
+    &email::EMAIL_MESSAGE,
+    &email::EMAIL_STATEMENT,
+    &email::EMAIL_EVENT,
+    &user::USER_EVENT,
 ];
 
 /// A value of a column. `None` is NULL, which PostgreSQL wants to be of a type, too.

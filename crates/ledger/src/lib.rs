@@ -12,10 +12,13 @@
 mod audit;
 mod books;
 mod configuration;
+mod decision;
+mod email;
 mod engine;
 mod error;
 mod import;
 mod installation;
+mod journal;
 mod lease;
 mod ledger;
 mod part;
@@ -24,16 +27,20 @@ mod query;
 mod source;
 mod statement;
 mod tx;
+mod user;
 
 pub use audit::{AuditCheck, AuditEvent, AuditFilter, AuditFinding, AuditRow};
 pub use billing::LedgerNumber;
 pub use books::{canonical_json, sha256_hex};
+pub use decision::{DecisionAct, DecisionFilter, DecisionId, DecisionRow, NewDecision, NewDecisionAct};
+pub use email::{EmailEvent, EmailFilter, EmailMessage, EmailRecord, MessageState};
 pub use engine::{EngineName, Location};
 pub use error::LedgerError;
 pub use import::{
     ChargeFile, DeliveredFile, FlagSum, ImportCosts, ImportFilter, ImportMode, ImportRecord, ImportRow,
 };
 pub use installation::Installation;
+pub use journal::{JournalExport, JournalLineRow, JournalRow, NewJournal};
 pub use lease::ImportLease;
 pub use ledger::Ledger;
 pub use part::{LivePart, Part, PartEvent, PartFilter, PartKey, PartState};
@@ -44,3 +51,4 @@ pub use statement::{
     NewStatement, StatementDocument, StatementFilter, StatementLine, StatementRow, StatementVersion,
 };
 pub use tx::Tx;
+pub use user::{NotARole, Role, User, UserRecord};

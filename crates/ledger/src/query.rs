@@ -243,11 +243,6 @@ impl Cells<'_> {
         Ok(LedgerNumber(self.int("number")?))
     }
 
-    pub fn json(&self, column: &str) -> Result<serde_json::Value, LedgerError> {
-        let text = self.str(column)?;
-        serde_json::from_str(text).map_err(|_| LedgerError::unreadable(column, text))
-    }
-
     /// Whatever the column holds.
     pub fn value(&self, column: &str) -> Result<Value, LedgerError> {
         let raw = self.0.try_get_raw(column)?;
