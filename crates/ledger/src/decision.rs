@@ -3,7 +3,7 @@
 //! A decision is keyed by source, fingerprint, ordinal and content digest, so that `workflow` finds it
 //! again on a charge of a later delivery: as long as nothing about the charge changed, it applies.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use billing::decision::Decision;
@@ -256,28 +256,48 @@ impl Tx {
         number: LedgerNumber,
         act: &NewDecisionAct,
     ) -> Result<Vec<DecisionRow>, LedgerError> {
-        let filter = DecisionFilter { number: Some(number), ..DecisionFilter::default() };
-        let decisions = self.decisions_for(&filter, None).await?;
+        let decisions = self.standing_decisions(number).await?;
         if decisions.is_empty() {
             return Err(LedgerError::NothingToUndo(number));
         }
         let ids: Vec<DecisionId> = decisions.iter().map(|decision| decision.id).collect();
-        self.undo_decisions(&ids, act).await?;
+        self.insert_undo(&ids, act).await?;
         Ok(decisions)
     }
 
     /// Undo single decisions. Returns the list digest.
     ///
     /// # Errors
-    /// [`LedgerError::AlreadyUndone`], [`LedgerError::NothingToUndo`] for what is no decision.
+    /// [`LedgerError::NotStanding`] for what is undone already or no decision.
     pub async fn undo_decisions(
+        &mut self,
+        decisions: &[DecisionId],
+        act: &NewDecisionAct,
+    ) -> Result<String, LedgerError> {
+        let numbers: BTreeSet<LedgerNumber> = decisions.iter().map(|id| id.number).collect();
+        let mut standing = BTreeSet::new();
+        for number in numbers {
+            standing.extend(self.standing_decisions(number).await?.into_iter().map(|decision| decision.id));
+        }
+        // Each can be undone once: a second mention of it finds it gone.
+        if let Some(id) = decisions.iter().find(|id| !standing.remove(id)) {
+            return Err(LedgerError::NotStanding { number: id.number, n: id.n });
+        }
+        self.insert_undo(decisions, act).await
+    }
+
+    async fn standing_decisions(&mut self, number: LedgerNumber) -> Result<Vec<DecisionRow>, LedgerError> {
+        let filter = DecisionFilter { number: Some(number), ..DecisionFilter::default() };
+        self.decisions_for(&filter, None).await
+    }
+
+    async fn insert_undo(
         &mut self,
         decisions: &[DecisionId],
         act: &NewDecisionAct,
     ) -> Result<String, LedgerError> {
         let mut hash = Sha256::new();
         for id in decisions {
-            self.require_standing(*id).await?;
             feed(&mut hash, format!("{}.{}", id.number, id.n).as_bytes());
         }
         let digest = hex::encode(hash.finalize());
@@ -285,19 +305,6 @@ impl Tx {
         let rows: Vec<Vec<Value>> = decisions.iter().map(|id| vec![id.number.into(), id.n.into()]).collect();
         self.insert(&DECISION_UNDO, rows).await?;
         Ok(digest)
-    }
-
-    async fn require_standing(&mut self, id: DecisionId) -> Result<(), LedgerError> {
-        let query = Query::new(
-            "SELECT undo.number AS undone_by FROM decision LEFT JOIN decision_undo undo \
-             ON undo.undone_number = decision.number AND undo.undone_seq = decision.seq \
-             WHERE decision.number = $1 AND decision.seq = $2",
-        );
-        match self.row(query.bind(id.number).bind(id.n), |row| row.opt_int("undone_by")).await? {
-            Some(None) => Ok(()),
-            Some(Some(_)) => Err(LedgerError::AlreadyUndone { number: id.number, n: id.n }),
-            None => Err(LedgerError::NothingToUndo(id.number)),
-        }
     }
 
     async fn insert_act(
@@ -308,7 +315,7 @@ impl Tx {
     ) -> Result<(), LedgerError> {
         let number = self.number();
         let query = Query::new("SELECT number FROM decision_act WHERE number = $1").bind(number);
-        if self.row(query, |row| row.number()).await?.is_some() {
+        if self.row(query, |row| row.int("number")).await?.is_some() {
             return Err(LedgerError::exists("decision act", number));
         }
         let row = vec![

@@ -33,10 +33,10 @@ pub enum LedgerError {
     NotReserved { import: ImportId, state: String },
     #[error("import {import} is not live in {period}, account `{account}`: it is {state}")]
     PartNotLive { import: ImportId, period: Period, account: String, state: String },
-    #[error("act {0} cannot be undone: it decided nothing")]
+    #[error("act {0} cannot be undone: no decision of it stands")]
     NothingToUndo(LedgerNumber),
-    #[error("decision {number}.{n} is undone already")]
-    AlreadyUndone { number: LedgerNumber, n: i64 },
+    #[error("decision {number}.{n} cannot be undone: it does not stand")]
+    NotStanding { number: LedgerNumber, n: i64 },
     #[error("statement `{number}` has version {latest}; the next is {next}, not {given}", next = latest + 1)]
     WrongVersion { number: String, latest: u32, given: u32 },
     #[error("journal `{document}` does not balance: debits {debits}, credits {credits} (minor units)")]
