@@ -19,7 +19,7 @@ pub use imports::{
     SourceCommand, WithdrawArgs,
 };
 pub use review::{
-    ChargeCommand, ChargeListArgs, ChargeSort, DeferArgs, DecisionArgs, ReassignArgs, ReviewCommand,
+    ChargeCommand, ChargeListArgs, ChargeSort, DecisionArgs, DeferArgs, ReassignArgs, ReviewCommand,
     ReviewFilter, UndoArgs,
 };
 pub use statements::{

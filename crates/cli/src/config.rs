@@ -46,7 +46,7 @@ pub struct Config {
 
 #[derive(Clone, Debug)]
 pub enum Database {
-    /// A SQLite file.
+    /// An `SQLite` file.
     File(PathBuf),
     /// `postgres://…` or `sqlite:…`.
     Url(EnvText),
@@ -158,8 +158,9 @@ pub enum ConfigError {
     NoFile(#[from] NoConfigFile),
     #[error("cannot read {}", path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
-    #[error("{} has {}", file.display(), counted(problems(findings).count()))]
-    Problems { file: PathBuf, findings: Vec<Finding> },
+    /// `file` as messages name it.
+    #[error("{file} has {}", counted(problems(findings).count()))]
+    Problems { file: String, findings: Vec<Finding> },
 }
 
 /// The findings that are problems.
@@ -192,10 +193,8 @@ impl Config {
         let read = load::read(&text, &found, environment, &mut findings);
         findings.sort_by_key(|finding| finding.place.line);
         match read {
-            Some(config) if problems(&findings).next().is_none() => {
-                Ok(Config { notes: findings, ..config })
-            }
-            _ => Err(ConfigError::Problems { file: found.file.unwrap_or_default(), findings }),
+            Some(config) if problems(&findings).next().is_none() => Ok(Config { notes: findings, ..config }),
+            _ => Err(ConfigError::Problems { file: found.shown, findings }),
         }
     }
 

@@ -10,15 +10,19 @@ use crate::config::Role;
 #[derive(Debug, Subcommand)]
 pub enum UserCommand {
     /// Make an account; the password is asked for
-    #[command(after_help = "Example:\n  focus-billing users add maria --email maria@example.edu --role reviewer")]
+    #[command(
+        after_help = "Example:\n  focus-billing users add maria --email maria@example.edu --role reviewer"
+    )]
     Add {
         #[command(flatten)]
         user: UserName,
+        /// E-mail address of the person
         #[arg(long, value_name = "EMAIL", value_parser = pi_email)]
         email: String,
         /// As pages show it [default: the name]
         #[arg(long, value_name = "NAME", value_parser = words)]
         display_name: Option<String>,
+        /// What the account may do
         #[arg(long, value_enum, default_value_t = Role::Viewer)]
         role: Role,
     },

@@ -19,6 +19,7 @@ pub(super) const INGEST_EXAMPLES: &str = "Examples:
   focus-billing ingest sample_data/hpc_2025-01.csv --source HPC --period 2025-01 --dry-run";
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch on the command line")]
 pub struct IngestArgs {
     /// FOCUS files (CSV, .gz, .zst, Parquet); several are the parts of one delivery
     #[arg(required = true, value_name = "FILE")]
@@ -102,7 +103,9 @@ pub enum PeriodCommand {
     #[command(after_help = "Example:\n  focus-billing periods reopen 2025-01 --reason \"late storage file\"")]
     Reopen(PeriodReason),
     /// Make a closed period final: what comes later is a correction
-    #[command(after_help = "Example:\n  focus-billing periods finalize 2025-01 --notes \"posted by accounting\"")]
+    #[command(
+        after_help = "Example:\n  focus-billing periods finalize 2025-01 --notes \"posted by accounting\""
+    )]
     Finalize(PeriodNotes),
 }
 

@@ -1,4 +1,5 @@
 //! `review` and `charges`.
+#![expect(clippy::doc_markdown, reason = "these comments are the help, where backticks would be noise")]
 
 use billing::decision::Reassignment;
 use billing::{ChargeId, Flag, ImportId, Period};
@@ -54,16 +55,22 @@ pub enum ReviewCommand {
     #[command(after_help = "Example:\n  focus-billing review list --period 2025-01 --flag pattern_match")]
     List(ReviewFilter),
     /// Bill charges although they were flagged
-    #[command(after_help = "Example:\n  focus-billing review approve --period 2025-01 --flag pattern_match --note \"workshop\" --yes")]
+    #[command(
+        after_help = "Example:\n  focus-billing review approve --period 2025-01 --flag pattern_match --note \"workshop\" --yes"
+    )]
     Approve(DecisionArgs),
     /// Do not bill charges
     #[command(after_help = "Example:\n  focus-billing review reject --id 1:7 --note \"test account\"")]
     Reject(DecisionArgs),
     /// Bill charges in the next open period
-    #[command(after_help = "Example:\n  focus-billing review defer --period 2025-01 --flag missing_fund_org --yes")]
+    #[command(
+        after_help = "Example:\n  focus-billing review defer --period 2025-01 --flag missing_fund_org --yes"
+    )]
     Defer(DeferArgs),
     /// Give charges another PI, project, fund_org, account or reference
-    #[command(after_help = "Example:\n  focus-billing review reassign --id 1:7 --to-pi maren.okafor@example.edu --to-project glacier-genomics --to-fund-org BIO-21455")]
+    #[command(
+        after_help = "Example:\n  focus-billing review reassign --id 1:7 --to-pi maren.okafor@example.edu --to-project glacier-genomics --to-fund-org BIO-21455"
+    )]
     Reassign(ReassignArgs),
     /// Take back the last decision about charges, while their period is open
     #[command(after_help = "Example:\n  focus-billing review undo --id 1:7")]
@@ -117,17 +124,24 @@ pub struct ReassignArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "What they get")]
 #[group(required = true, multiple = true)]
+#[expect(clippy::struct_field_names, reason = "the filter has the same names without `to`")]
 pub struct ChangeArgs {
+    /// E-mail address of the PI
     #[arg(long, value_name = "EMAIL", value_parser = pi_email)]
     pub to_pi: Option<String>,
+    /// Project
     #[arg(long, value_name = "PROJECT", value_parser = words)]
     pub to_project: Option<String>,
+    /// Fund that pays
     #[arg(long, value_name = "FUND_ORG", value_parser = words)]
     pub to_fund_org: Option<String>,
+    /// Account that is debited
     #[arg(long, value_name = "ACCOUNT", value_parser = words)]
     pub to_account_code: Option<String>,
+    /// First reference
     #[arg(long, value_name = "TEXT", value_parser = words)]
     pub to_reference_1: Option<String>,
+    /// Second reference
     #[arg(long, value_name = "TEXT", value_parser = words)]
     pub to_reference_2: Option<String>,
 }
@@ -156,9 +170,12 @@ pub struct UndoArgs {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 pub enum ChargeCommand {
     /// List charges
-    #[command(after_help = "Example:\n  focus-billing charges list --period 2025-01 --sort billed-cost --limit 20")]
+    #[command(
+        after_help = "Example:\n  focus-billing charges list --period 2025-01 --sort billed-cost --limit 20"
+    )]
     List(ChargeListArgs),
     /// One charge: the row as delivered, what was made of it, its flags and decisions
     #[command(after_help = "Example:\n  focus-billing charges show 1:7")]

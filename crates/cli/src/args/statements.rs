@@ -1,4 +1,5 @@
 //! `show`, `generate`, `statements`, `send`, `export-journal`, `why`, `report`.
+#![expect(clippy::doc_markdown, reason = "these comments are the help, where backticks would be noise")]
 
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ pub struct ShowArgs {
     /// E-mail address of the PI
     #[arg(value_name = "PI", value_parser = pi_email)]
     pub pi: String,
+    /// Billing period
     #[arg(long, short, value_name = "YYYY-MM")]
     pub period: Period,
 }
@@ -22,6 +24,7 @@ pub(super) const GENERATE_EXAMPLES: &str = "Examples:
 
 #[derive(Debug, Args)]
 pub struct GenerateArgs {
+    /// Closed period
     #[arg(long, short, value_name = "YYYY-MM")]
     pub period: Period,
     /// Say what would be made, and change nothing
@@ -50,17 +53,20 @@ pub enum StatementCommand {
 
 #[derive(Debug, Args)]
 pub struct StatementFilter {
+    /// Billing period
     #[arg(long, short, value_name = "YYYY-MM")]
     pub period: Option<Period>,
     /// E-mail address of the PI
     #[arg(long, value_name = "EMAIL", value_parser = pi_email)]
     pub pi: Option<String>,
+    /// Project they are of
     #[arg(long, value_name = "PROJECT")]
     pub project: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub struct SendArgs {
+    /// Period of the statements
     #[arg(long, short, value_name = "YYYY-MM")]
     pub period: Period,
     /// Also send what may have been sent before a crash
@@ -74,8 +80,10 @@ pub(super) const EXPORT_EXAMPLES: &str = "Examples:
 
 #[derive(Debug, Args)]
 pub struct ExportArgs {
+    /// Closed period
     #[arg(long, short, value_name = "YYYY-MM")]
     pub period: Period,
+    /// What accounting takes
     #[arg(long, short, value_enum, default_value_t = JournalFormat::Gl)]
     pub format: JournalFormat,
     /// The institution's Jinja file [default: journal.template of the configuration]
@@ -117,8 +125,10 @@ pub struct ReportArgs {
     /// Columns to sum by: period, source, import, any attribution or FOCUS column in snake_case
     #[arg(long, value_name = "COLUMN", value_delimiter = ',', default_value = "source")]
     pub by: Vec<String>,
+    /// Which charges
     #[arg(long, value_enum, default_value_t = ReportState::Billable)]
     pub state: ReportState,
+    /// How it is written
     #[arg(long, short, value_enum, default_value_t = ReportFormat::Table)]
     pub format: ReportFormat,
 }

@@ -1,5 +1,6 @@
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
+use std::path::Path;
 
 use anyhow::Context;
 use serde::Serialize;
@@ -47,19 +48,18 @@ struct Checked<'a> {
 
 fn check(global: &GlobalArgs, output: Output) -> Result<(), Refusal> {
     let location = Location::new(global.config.as_deref(), global.home.as_deref());
+    let shown = |path: &Path| path.display().to_string();
     let (file, home, findings) = match Config::load(&location) {
         Ok(config) => {
             let mut findings = config.notes.clone();
             findings.extend(unset_variables(&config));
-            (config.file, Some(config.home), findings)
+            (config.file.as_deref().map(shown), Some(shown(&config.home)), findings)
         }
         Err(ConfigError::Problems { file, findings }) => (Some(file), None, findings),
         Err(other) => return Err(other.into()),
     };
-    let shown = |path: &std::path::Path| path.display().to_string();
     let (problems, notes): (Vec<&Finding>, Vec<&Finding>) = findings.iter().partition(|f| f.is_problem);
-    let checked =
-        Checked { file: file.as_deref().map(shown), home: home.as_deref().map(shown), problems, notes };
+    let checked = Checked { file, home, problems, notes };
     output.data(&checked, in_words)?;
     match (checked.problems.len(), &checked.file) {
         (0, Some(_)) => Ok(()),
@@ -92,7 +92,9 @@ fn in_words(checked: &Checked<'_>) -> String {
         text += &file.map_or("no configuration file: the defaults hold".to_owned(), |f| format!("{f}: good"));
         text += "\n";
         if let Some(home) = &checked.home {
-            text += &format!("home: {home}\n");
+            text += "home: ";
+            text += home;
+            text += "\n";
         }
     }
     text

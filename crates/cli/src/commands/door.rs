@@ -33,7 +33,8 @@ impl Door {
 
 fn acting(global: &GlobalArgs) -> String {
     let named = global.acting_as.clone();
-    let from_environment = || ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
+    let from_environment =
+        || ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
     named.or_else(from_environment).filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "cli".to_owned())
 }
 

@@ -117,6 +117,6 @@ mod tests {
             missing.to_string(),
             "config.yaml:14: smtp.password: the environment variable `MAIL_PASSWORD` is not set"
         );
-        assert_eq!(format!("{secret:?} {missing:?}").contains("hunter2"), false);
+        assert!(!format!("{secret:?} {missing:?}").contains("hunter2"));
     }
 }

@@ -13,8 +13,8 @@ use super::home::ConfigFile;
 use super::reading::{Checked, Finding, HIDDEN, Reading, Section, any_text};
 use super::yaml::{self, Entry, Value};
 use super::{
-    Config, Database, Email, Institution, LogFormat, LogLevel, Logging, OutputFolders,
-    PasswordRequirements, Role, Smtp, Web, WebUser,
+    Config, Database, Email, Institution, LogFormat, LogLevel, Logging, OutputFolders, PasswordRequirements,
+    Role, Smtp, Web, WebUser,
 };
 
 /// Read a whole file. `None` when it is not YAML of keys; everything that is wrong goes to `findings`.
@@ -94,7 +94,8 @@ fn currency(root: &mut Section<'_, '_>) -> Currency {
     if let (Some(line), None) = (symbol_line, code_line)
         && symbol != "$"
     {
-        let message = format!("amounts are taken to be USD, shown as `{symbol}`; currency_code says otherwise");
+        let message =
+            format!("amounts are taken to be USD, shown as `{symbol}`; currency_code says otherwise");
         root.note(line, "currency", message);
     }
     Currency { code, symbol }
@@ -296,8 +297,16 @@ fn journal(section: &mut Section<'_, '_>) -> JournalSettings {
         account_code_regex: section.text("account_code_regex", &default.account_code_regex, is_pattern),
         template: section.text("template", &default.template, any_text),
         default_account: section.text("default_account", &default.default_account, any_text),
-        debit_description: section.text("debit_description", &default.debit_description, placeholders(&words)),
-        credit_description: section.text("credit_description", &default.credit_description, placeholders(&words)),
+        debit_description: section.text(
+            "debit_description",
+            &default.debit_description,
+            placeholders(&words),
+        ),
+        credit_description: section.text(
+            "credit_description",
+            &default.credit_description,
+            placeholders(&words),
+        ),
     };
     check_account(section, "default_account", &journal.default_account, &journal.account_code_regex);
     journal

@@ -80,6 +80,7 @@ pub(super) struct Section<'r, 'e> {
 /// What a check says of a text: fine, or what is wrong.
 pub(super) type Checked = Result<(), String>;
 
+#[expect(clippy::unnecessary_wraps, reason = "one of the checks, the one that takes everything")]
 pub(super) fn any_text(_: &str) -> Checked {
     Ok(())
 }
@@ -210,8 +211,7 @@ impl<'r, 'e> Section<'r, 'e> {
     pub(super) fn lazy(&mut self, key: &str, shown: impl Fn(&str) -> String) -> EnvText {
         let entry = self.given(key);
         let text = entry.and_then(|entry| self.scalar(entry, "a text")).unwrap_or_default();
-        let place =
-            entry.map(|entry| Place { file: self.reading.file.clone(), line: entry.value.line });
+        let place = entry.map(|entry| Place { file: self.reading.file.clone(), line: entry.value.line });
         self.keep(key, if text.is_empty() { String::new() } else { shown(text) });
         EnvText::new(text, &self.path_of(key), place)
     }
@@ -279,7 +279,13 @@ impl<'r, 'e> Section<'r, 'e> {
         texts
     }
 
-    fn list_item(&mut self, key: &str, item: &Node, texts: &mut Vec<String>, check: impl Fn(&str) -> Checked) {
+    fn list_item(
+        &mut self,
+        key: &str,
+        item: &Node,
+        texts: &mut Vec<String>,
+        check: impl Fn(&str) -> Checked,
+    ) {
         let Value::Scalar { text, .. } = &item.value else {
             return self.problem(item.line, key, format!("expected a text, found {}", kind(item)));
         };
@@ -311,7 +317,8 @@ impl<'r, 'e> Section<'r, 'e> {
     ) -> Option<Vec<T>> {
         let entry = self.given(key)?;
         let Value::List(items) = &entry.value.value else {
-            let message = format!("expected a list (lines that begin with `-`), found {}", kind(&entry.value));
+            let message =
+                format!("expected a list (lines that begin with `-`), found {}", kind(&entry.value));
             self.problem(entry.line, key, message);
             return None;
         };

@@ -68,7 +68,9 @@ fn write_keys(value: &Json, depth: usize, yaml: &mut String) {
             }
             Json::Array(items) if items.iter().any(Json::is_object) => {
                 yaml.push('\n');
-                items.iter().for_each(|item| write_item(item, depth + 1, yaml));
+                for item in items {
+                    write_item(item, depth + 1, yaml);
+                }
             }
             _ => {
                 let _ = writeln!(yaml, " {}", flow(value));
@@ -98,6 +100,7 @@ fn quoted(text: &str) -> String {
     let is_word = text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-./@ ".contains(c))
         && !text.ends_with(' ')
-        && !["true", "false", "yes", "no", "on", "off", "null", "y", "n"].contains(&text.to_lowercase().as_str());
+        && !["true", "false", "yes", "no", "on", "off", "null", "y", "n"]
+            .contains(&text.to_lowercase().as_str());
     if is_word { text.to_owned() } else { Json::String(text.to_owned()).to_string() }
 }

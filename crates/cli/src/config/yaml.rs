@@ -15,7 +15,10 @@ pub(super) struct Node {
 #[derive(Clone, Debug)]
 pub(super) enum Value {
     /// `plain` is false for quoted text and blocks: `"~"` is a text, `~` is nothing.
-    Scalar { text: String, plain: bool },
+    Scalar {
+        text: String,
+        plain: bool,
+    },
     List(Vec<Node>),
     Map(Vec<Entry>),
 }
@@ -137,16 +140,16 @@ impl Builder {
         match self.open.last_mut().map(|open| &mut open.content) {
             None => self.document = Some(node),
             Some(Content::List(items)) => items.push(node),
-            Some(Content::Map { entries, key }) => match key.take() {
-                Some((name, line)) => entries.push(Entry { key: name, line, value: node }),
-                None => match node.value {
-                    Value::Scalar { text, .. } => *key = Some((text, node.line)),
-                    _ => {
-                        let reason = "a key must be a word, not a list or a mapping".to_owned();
-                        return Err(NotYaml { line: node.line, reason });
-                    }
-                },
-            },
+            Some(Content::Map { entries, key }) => {
+                if let Some((name, line)) = key.take() {
+                    entries.push(Entry { key: name, line, value: node });
+                } else if let Value::Scalar { text, .. } = node.value {
+                    *key = Some((text, node.line));
+                } else {
+                    let reason = "a key must be a word, not a list or a mapping".to_owned();
+                    return Err(NotYaml { line: node.line, reason });
+                }
+            }
         }
         Ok(())
     }
@@ -215,7 +218,8 @@ mod tests {
 
     #[test]
     fn what_is_not_yaml_is_said_with_its_line() {
-        let wide = format!("a: &a [{}]\nb: &b [{}]\nc: [{}]\n", "x,".repeat(99), "*a,".repeat(50), "*b,".repeat(9));
+        let wide =
+            format!("a: &a [{}]\nb: &b [{}]\nc: [{}]\n", "x,".repeat(99), "*a,".repeat(50), "*b,".repeat(9));
         let cases = [
             ("a: 1\nb: [1\n", 3),
             ("a: 1\n---\nb: 2\n", 2),

@@ -75,7 +75,8 @@ mod tests {
     #[test]
     fn causes_stand_in_one_line_and_the_hint_beside() {
         let missing = || io::Error::new(io::ErrorKind::NotFound, "no such file");
-        let refusal = Err::<(), _>(missing()).context("cannot read `a.csv`").hint("look elsewhere").unwrap_err();
+        let refusal =
+            Err::<(), _>(missing()).context("cannot read `a.csv`").hint("look elsewhere").unwrap_err();
         assert_eq!(refusal.chain(), "cannot read `a.csv`: no such file");
         assert_eq!(refusal.hint.as_deref(), Some("look elsewhere"));
         assert!(!refusal.is_closed_pipe());

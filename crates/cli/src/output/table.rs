@@ -123,7 +123,8 @@ impl Table {
                 if at > 0 {
                     out.push_str(GAP);
                 }
-                let (left, right) = if column.is_number { (pad.as_str(), part) } else { (part, pad.as_str()) };
+                let (left, right) =
+                    if column.is_number { (pad.as_str(), part) } else { (part, pad.as_str()) };
                 out.push_str(left);
                 out.push_str(right);
             }
@@ -191,7 +192,7 @@ pub fn posted(amount: Minor, currency: &Currency) -> String {
 fn grouped(digits: &str) -> String {
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);
@@ -206,8 +207,11 @@ mod tests {
     use super::*;
 
     fn table() -> Table {
-        let mut table =
-            Table::new(vec![Column::text("project_id"), Column::text("reason"), Column::number("billed_cost")]);
+        let mut table = Table::new(vec![
+            Column::text("project_id"),
+            Column::text("reason"),
+            Column::number("billed_cost"),
+        ]);
         let row = |cells: [&str; 3]| cells.map(str::to_owned);
         table.row(row(["glacier-genomics", "no fund_org is named in the tags", "1,204.55"]));
         table.row(row(["气候模型", "a\x1b[31mb", "-0.05"]));
@@ -217,12 +221,28 @@ mod tests {
 
     #[test]
     fn amounts_are_right_aligned_and_control_characters_do_nothing() {
-        assert_snapshot!(table().render_to(usize::MAX), @"");
+        assert_snapshot!(table().render_to(usize::MAX), @"
+        project_id        reason                            billed_cost
+        ────────────────  ────────────────────────────────  ───────────
+        glacier-genomics  no fund_org is named in the tags     1,204.55
+        气候模型          a�[31mb                                 -0.05
+        ────────────────  ────────────────────────────────  ───────────
+        2 charges                                              1,204.50
+        ");
     }
 
     #[test]
     fn long_texts_wrap_and_amounts_do_not() {
-        assert_snapshot!(table().render_to(40), @"");
+        assert_snapshot!(table().render_to(40), @"
+        project_id     reason        billed_cost
+        ─────────────  ────────────  ───────────
+        glacier-genom  no fund_org      1,204.55
+        ics            is named in
+                       the tags
+        气候模型       a�[31mb             -0.05
+        ─────────────  ────────────  ───────────
+        2 charges                       1,204.50
+        ");
         let narrow = table().render_to(1);
         assert!(narrow.contains("1,204.55"), "{narrow}");
         assert!(narrow.lines().all(|line| line.width() <= 12 + 2 + 12 + 2 + 11), "{narrow}");

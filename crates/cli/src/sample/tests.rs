@@ -37,7 +37,8 @@ fn the_readme_states_rows_and_sums() {
         assert!((15..=40).contains(&rows.len()), "{} has {} rows", file.name, rows.len());
         let sum = |column| rows.iter().map(|row| amount(row, column)).sum::<Amount>().to_string();
         let line = readme.lines().find(|line| line.starts_with(&format!("| `{}`", file.name))).unwrap();
-        let stated: Vec<String> = line.split('|').skip(2).take(3).map(|cell| cell.trim().replace(',', "")).collect();
+        let stated: Vec<String> =
+            line.split('|').skip(2).take(3).map(|cell| cell.trim().replace(',', "")).collect();
         assert_eq!(stated, [rows.len().to_string(), sum("ListCost"), sum("BilledCost")], "{}", file.name);
     }
 }
@@ -77,7 +78,9 @@ fn projects_are_shared_and_split_as_promised() {
     }
     assert_eq!(funds.len(), 12);
     assert_eq!(sources["glacier-genomics"].len(), 4);
-    assert!(funds["cortex-imaging"].is_superset(&["NEURO-22310".to_owned(), "NEURO-22317".to_owned()].into()));
+    assert!(
+        funds["cortex-imaging"].is_superset(&["NEURO-22310".to_owned(), "NEURO-22317".to_owned()].into())
+    );
     let addresses: Vec<&String> = owners.keys().filter(|owner| owner.ends_with("@example.edu")).collect();
     assert_eq!(addresses.len(), 10, "{addresses:?}");
 }
@@ -112,7 +115,11 @@ fn the_flagged_rows_of_the_readme_are_there() {
         assert!(row.is_some(), "{file} has no {resource}");
         let missing = |name| tag(&row.unwrap().1, name).is_empty();
         for name in ["pi_email", "project_id", "fund_org"] {
-            assert_eq!(cells[4].contains(&format!("missing_{name}")), missing(name), "{file} {resource} {name}");
+            assert_eq!(
+                cells[4].contains(&format!("missing_{name}")),
+                missing(name),
+                "{file} {resource} {name}"
+            );
         }
     }
 }
