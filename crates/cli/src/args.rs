@@ -27,7 +27,7 @@ pub use statements::{
     StatementCommand, StatementFilter, WhyArgs,
 };
 
-/// Research computing bills that can be explained to the cent: FOCUS files in, statements and journals out.
+/// Research computing bills that can be explained to the cent
 #[derive(Debug, Parser)]
 #[command(
     name = "focus-billing",

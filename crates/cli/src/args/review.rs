@@ -69,7 +69,8 @@ pub enum ReviewCommand {
     Defer(DeferArgs),
     /// Give charges another PI, project, fund_org, account or reference
     #[command(
-        after_help = "Example:\n  focus-billing review reassign --id 1:7 --to-pi maren.okafor@example.edu --to-project glacier-genomics --to-fund-org BIO-21455"
+        override_usage = "focus-billing review reassign [WHICH CHARGES] <WHAT THEY GET>",
+        after_help = "Example:\n  focus-billing review reassign --id 1:7 --to-project soil-microbiome --to-fund-org BIO-21502"
     )]
     Reassign(ReassignArgs),
     /// Take back the last decision about charges, while their period is open
@@ -96,10 +97,10 @@ pub struct DecisionArgs {
     #[command(flatten)]
     pub filter: ReviewFilter,
     /// Why, for the books
-    #[arg(long, value_name = "WORDS", value_parser = words)]
+    #[arg(long, help_heading = "The decision", value_name = "WORDS", value_parser = words)]
     pub note: Option<String>,
     /// Do not ask
-    #[arg(long, short)]
+    #[arg(long, short, help_heading = "The decision")]
     pub yes: bool,
 }
 
@@ -165,7 +166,7 @@ pub struct UndoArgs {
     #[command(flatten)]
     pub filter: ReviewFilter,
     /// Do not ask
-    #[arg(long, short)]
+    #[arg(long, short, help_heading = "The decision")]
     pub yes: bool,
 }
 

@@ -100,7 +100,7 @@ fn names_and_examples() {
     focus-billing review defer: Bill charges in the next open period
         focus-billing review defer --period 2025-01 --flag missing_fund_org --yes
     focus-billing review reassign: Give charges another PI, project, fund_org, account or reference
-        focus-billing review reassign --id 1:7 --to-pi maren.okafor@example.edu --to-project glacier-genomics --to-fund-org BIO-21455
+        focus-billing review reassign --id 1:7 --to-project soil-microbiome --to-fund-org BIO-21502
     focus-billing review undo: Take back the last decision about charges, while their period is open
         focus-billing review undo --id 1:7
     focus-billing charges list: List charges
