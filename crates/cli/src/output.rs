@@ -104,11 +104,7 @@ impl Output {
         let _ = write!(io::stderr().lock(), "{question} [y/N] ");
         let mut answer = String::new();
         io::stdin().read_line(&mut answer).map_err(|_| NotConfirmed::NobodyThere)?;
-        if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
-            Ok(())
-        } else {
-            Err(NotConfirmed::Declined)
-        }
+        if is_yes(&answer) { Ok(()) } else { Err(NotConfirmed::Declined) }
     }
 
     /// A bar for something long, in bytes: drawn on a terminal only.
@@ -117,6 +113,11 @@ impl Output {
         let is_watched = !self.quiet && !self.json && io::stderr().is_terminal();
         Progress::new(label, total_bytes, is_watched)
     }
+}
+
+/// Anything but a clear yes is no.
+fn is_yes(answer: &str) -> bool {
+    matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
 }
 
 #[derive(Clone, Copy)]
@@ -138,4 +139,19 @@ fn painted(text: &str, paint: Paint) -> String {
         Paint::Cyan => 36,
     };
     format!("\x1b[1;{code}m{text}\x1b[0m")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_clear_yes_is_one() {
+        let cases =
+            [("y\n", true), ("Yes\r\n", true), ("", false), ("\n", false), ("n", false), ("yess", false)];
+        for (answer, expected) in cases {
+            assert_eq!(is_yes(answer), expected, "{answer:?}");
+        }
+        assert_eq!(Output::new(false, false).confirm("sure?", true), Ok(()));
+    }
 }

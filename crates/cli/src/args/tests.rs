@@ -277,3 +277,20 @@ fn version_and_help_are_no_mistakes() {
     assert!(matches!(read("focus-billing version").unwrap().command, Command::Version));
     assert_eq!(read("focus-billing").unwrap_err().exit_code(), 2);
 }
+
+/// Commands of a page: the lines of its code blocks, without what a shell makes of `#` and `>`.
+fn commands_of(page: &str) -> Vec<String> {
+    let lines = page.lines().filter(|line| line.starts_with("focus-billing "));
+    let before = |line: &str, mark: &str| line.split(mark).next().unwrap_or_default().trim().to_owned();
+    lines.map(|line| before(&before(line, " #"), " > ")).collect()
+}
+
+#[test]
+fn the_commands_of_the_documents_parse() {
+    let pages = [include_str!("../../../../README.md"), include_str!("../../../../docs/guide/operations.md")];
+    let commands: Vec<String> = pages.into_iter().flat_map(commands_of).collect();
+    assert!(commands.len() > 8, "{commands:?}");
+    for command in commands {
+        read(&command).unwrap_or_else(|error| panic!("{command}: {error}"));
+    }
+}

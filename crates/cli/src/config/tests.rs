@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use insta::assert_snapshot;
+use proptest::prelude::*;
 
 use super::home::Named;
 use super::*;
@@ -264,5 +265,30 @@ fn which_file_and_which_home() {
             }
         };
         assert_eq!(outcome, expected, "in {working_directory}, --config {config}, --home {home}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn whatever_a_value_holds_is_shown_so_that_it_reads_back(name in any::<String>(), pattern in "[ -~]*") {
+        prop_assume!(!name.contains("${") && !pattern.contains("${"));
+        let found = Location::default().find().unwrap();
+        let read = |text: &str| load::read(text, &found, &|_| None, &mut Vec::new()).unwrap();
+        let mut config = read("imports: {known_sources: [{name: Lab}]}");
+        config.effective["institution"]["name"] = name.as_str().into();
+        config.effective["imports"]["known_sources"][0]["pattern"] = pattern.as_str().into();
+        let again = read(&config.to_yaml());
+        prop_assert_eq!(again.institution.name, name);
+        prop_assert_eq!(&again.settings.sources[0].pattern, &pattern);
+    }
+
+    #[test]
+    fn no_text_breaks_the_reader(text in "([a-z_]{0,6}[:\\-\\[\\]{}&*!|>'\"%@`, \n\t#~<$]{0,3}){0,30}") {
+        let found = Location::default().find().unwrap();
+        let mut findings = Vec::new();
+        let config = load::read(&text, &found, &|_| None, &mut findings);
+        prop_assert!(config.is_some() || !findings.is_empty());
     }
 }
