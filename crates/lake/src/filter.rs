@@ -20,7 +20,8 @@ pub struct Filter {
     pub import: Option<ImportId>,
     /// Any of these; empty: any.
     pub ids: Vec<ChargeId>,
-    pub flag: Option<Flag>,
+    /// Any of these; empty: any.
+    pub flags: Vec<Flag>,
     /// In any spelling of upper and lower case.
     pub source: Option<String>,
     pub pi_email: Option<String>,
@@ -72,9 +73,10 @@ impl Filter {
         if !self.ids.is_empty() {
             exprs.push(any_of(&self.ids));
         }
-        if let Some(flag) = self.flag {
-            // No flag's name is part of another's.
-            exprs.push(contains(columns.get("flags"), text(flag.name())));
+        // No flag's name is part of another's.
+        let has = |flag: &Flag| contains(columns.get("flags"), text(flag.name()));
+        if let Some(any) = self.flags.iter().map(has).reduce(Expr::or) {
+            exprs.push(any);
         }
         let equal = [
             ("pi_email", &self.pi_email),
