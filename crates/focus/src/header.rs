@@ -223,14 +223,10 @@ fn recognise(name: &str, all: &[String]) -> Column {
     // The alias gives way to the real name: some files of a transition have both.
     let is_free = |column: &FocusColumn| !all.iter().any(|other| other.eq_ignore_ascii_case(column.name()));
     let focus = FocusColumn::named(name).or_else(|| alias(name).filter(is_free));
-    let kept_as = match focus {
-        Some(column) => Some(column.snake().to_owned()),
-        None => {
-            let lower = name.to_lowercase();
-            let is_custom = CUSTOM_PREFIXES.iter().any(|prefix| lower.starts_with(prefix));
-            is_custom.then(|| snake_case(name))
-        }
-    };
+    let lower = name.to_lowercase();
+    let is_custom = CUSTOM_PREFIXES.iter().any(|prefix| lower.starts_with(prefix));
+    let custom = || is_custom.then(|| snake_case(name));
+    let kept_as = focus.map(|column| column.snake().to_owned()).or_else(custom);
     Column { delivered: name.to_owned(), focus, kept_as }
 }
 
