@@ -1,5 +1,7 @@
 //! How fast files are read on one core: `cargo run --release -p focus --example read_speed FILE…`.
 
+#![expect(clippy::cast_precision_loss, reason = "speeds are shown in three digits")]
+
 use std::error::Error;
 use std::path::Path;
 use std::time::{Duration, Instant};
