@@ -125,7 +125,8 @@ impl CsvBlocks {
         if end == 0 {
             return Ok(None);
         }
-        let mut rest = Vec::with_capacity(self.limits.block + FIRST_READ);
+        // Room for what `Block::cells` will append, so that the block is never moved.
+        let mut rest = Vec::with_capacity(2 * self.limits.block + FIRST_READ);
         rest.extend_from_slice(&self.pending[end..]);
         self.pending.truncate(end);
         let (first_line, byte_offset) = (self.line, self.byte_offset);
