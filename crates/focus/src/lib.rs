@@ -33,7 +33,7 @@ pub use column::{
 pub use header::{Column, FocusVersion, Header, HeaderError};
 pub use source::{Format, OpenError, Source};
 pub use tags::{TagDefect, Tags, parse_tags, visit_tags};
-pub use time::{Time, TimeCache, TimeError, parse_time};
+pub use time::{SlashDate, Time, TimeCache, TimeError, parse_time};
 
 /// Why a row cannot be a charge: where, and in which words. `line` counts from 1; the header is line 1.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
