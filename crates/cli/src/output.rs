@@ -85,7 +85,7 @@ impl Output {
             let _ = writeln!(err, "{detail}");
         }
         let _ = writeln!(err, "{} {}", painted("error:", Paint::Red), refusal.chain());
-        if let Some(hint) = &refusal.hint {
+        for hint in &refusal.hints {
             let _ = writeln!(err, "{} {hint}", painted("hint:", Paint::Cyan));
         }
     }

@@ -7,7 +7,7 @@ use billing::decision::{ChargeState, Decision, Reassignment, approve as may_appr
 use billing::period::PeriodAct;
 use billing::{ChargeId, Flag, LedgerNumber, Period};
 use lake::{Filter, Matched, Sort, View};
-use ledger::{AuditEvent, DecisionFilter, NewDecision, NewDecisionAct, Reader, Tx};
+use ledger::{AuditEvent, DecisionFilter, DecisionId, DecisionRow, NewDecision, NewDecisionAct, Reader, Tx};
 use money::Amount;
 use serde::Serialize;
 use serde_json::json;
@@ -161,61 +161,83 @@ pub async fn decide(
     Ok(Decided { act: selection.act.name(), number, charges: count, cost, skipped: selection.skipped })
 }
 
-/// Take back an act of review, by the number it was given, or the latest that is not undone.
+/// Take back the latest decision about each of the charges that the filter finds.
 ///
 /// # Errors
 /// Nothing to undo; a period that is not open any more.
-pub async fn undo(
-    installation: &Installation,
-    actor: &Actor,
-    act: Option<LedgerNumber>,
-) -> Result<Decided, WorkflowError> {
+pub async fn undo(installation: &Installation, actor: &Actor, filter: &Filter) -> Result<Decided, WorkflowError> {
     let mut tx = installation.ledger.begin().await?;
-    let number = match act {
-        Some(number) => number,
-        None => latest_act(&mut tx).await?,
-    };
-    let of_act = DecisionFilter { number: Some(number), ..DecisionFilter::default() };
-    let decisions = tx.decisions_for(&of_act, None).await?;
-    if decisions.is_empty() {
-        let refusal = Refusal::new(format!("act {number} decided nothing that could be undone"));
-        return Err(refusal.hint("`audit list` shows the numbers of acts").into());
+    let found = undoable(installation, &mut tx, filter).await?;
+    if found.is_empty() {
+        return Err(Refusal::new("nothing to undo: no decision about these charges stands").into());
     }
-    let touched: BTreeSet<Period> = decisions
-        .iter()
-        .flat_map(|row| {
-            let to = match row.decision {
-                Decision::Defer { to } => Some(to),
-                _ => None,
-            };
-            std::iter::once(row.period).chain(to)
-        })
-        .collect();
+    let touched: BTreeSet<Period> = found.iter().flat_map(|(charge, row)| {
+        let to = match row.decision {
+            Decision::Defer { to } => Some(to),
+            _ => None,
+        };
+        std::iter::once(charge.period).chain(to)
+    }).collect();
     for period in touched {
-        periods::require(&mut tx, period, PeriodAct::Review).await?;
+        if tx.find_period(period, None).await?.is_some() {
+            periods::require(&mut tx, period, PeriodAct::Review).await?;
+        }
     }
-    let cost = decisions.first().map_or(Amount::ZERO, |row| row.act.cost);
+    let cost: Amount = found.iter().map(|(charge, _)| charge.cost).sum();
+    let filter = serde_json::to_value(filter).map_err(|error| WorkflowError::Internal(error.to_string()))?;
     let act = NewDecisionAct {
         kind: "undo".to_owned(),
         note: None,
-        filter: json!({ "act": number }),
+        filter: filter.clone(),
         cost,
         stamp: actor.clone(),
     };
-    tx.undo_act(number, &act).await?;
-    let count = decisions.len() as u64;
-    let detail = json!({ "undone": number, "charges": count, "cost": cost });
-    let event = AuditEvent::new(actor, "review.undone", format!("act {number}"), detail);
+    let ids: Vec<DecisionId> = found.iter().map(|(_, row)| row.id).collect();
+    let list_digest = tx.undo_decisions(&ids, &act).await?;
+    let count = found.len() as u64;
+    let detail = json!({ "charges": count, "cost": cost, "filter": filter, "list_digest": list_digest });
+    let event = AuditEvent::new(actor, "review.undone", format!("{count} decisions"), detail);
     let number = tx.commit(event).await?;
     Ok(Decided { act: "undo", number, charges: count, cost, skipped: Vec::new() })
 }
 
-async fn latest_act(tx: &mut Tx) -> Result<LedgerNumber, WorkflowError> {
-    let standing = tx.decisions_for(&DecisionFilter::default(), None).await?;
-    match standing.iter().map(|row| row.act.number).max() {
-        Some(number) => Ok(number),
-        None => Err(Refusal::new("no decision is there to be undone").into()),
+/// What [`undo`] would take back, to show count and sum before it is done.
+///
+/// # Errors
+/// What could not be read.
+pub async fn select_undo(installation: &Installation, filter: &Filter) -> Result<(u64, Amount), WorkflowError> {
+    let mut reader = installation.ledger.read().await?;
+    let found = undoable(installation, &mut reader, filter).await?;
+    Ok((found.len() as u64, found.iter().map(|(charge, _)| charge.cost).sum()))
+}
+
+/// The charges that the filter finds, each with the latest decision about it that stands.
+async fn undoable(
+    installation: &Installation,
+    reader: &mut Reader,
+    filter: &Filter,
+) -> Result<Vec<(Matched, DecisionRow)>, WorkflowError> {
+    let view = view_for(installation, reader, filter).await?;
+    let charges = view.matching(filter).await?;
+    all_there(&filter.ids, &charges)?;
+    let fingerprints: Vec<_> =
+        charges.iter().map(|charge| charge.fingerprint).collect::<BTreeSet<_>>().into_iter().collect();
+    let ordinals: BTreeMap<ChargeId, u32> =
+        locate(&view, &fingerprints).await?.into_iter().map(|found| (found.charge.id, found.ordinal)).collect();
+    let periods = charges.iter().map(|charge| charge.period).collect::<BTreeSet<_>>().into_iter().collect();
+    let standing = DecisionFilter { periods, ..DecisionFilter::default() };
+    let mut latest: BTreeMap<(String, u64, u32), DecisionRow> = BTreeMap::new();
+    for row in reader.decisions_for(&standing, None).await? {
+        latest.insert((row.source_key.to_string(), row.fingerprint.0, row.ordinal), row);
     }
+    Ok(charges
+        .into_iter()
+        .filter_map(|charge| {
+            let ordinal = ordinals.get(&charge.id).copied().unwrap_or_default();
+            let row = latest.remove(&(charge.source.trim().to_lowercase(), charge.fingerprint.0, ordinal))?;
+            Some((charge, row))
+        })
+        .collect())
 }
 
 /// The narrowest view that has what the filter asks for.

@@ -1,4 +1,6 @@
 use billing::period::Stamp;
+use money::Currency;
+use workflow::Installation;
 
 use crate::args::GlobalArgs;
 use crate::config::{Config, ConfigError, Location, problems};
@@ -25,10 +27,31 @@ impl Door {
 
     /// Who acts, and now: the only place where the program asks the clock.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "here is where times are taken to be handed in")]
     pub fn stamp(&self) -> Stamp {
-        Stamp { by: self.by.clone(), at: jiff::Timestamp::now() }
+        Stamp { by: self.by.clone(), at: now() }
     }
+
+    /// The books and the lake of the installation.
+    ///
+    /// # Errors
+    /// What keeps them from being opened.
+    pub async fn installation(&self) -> Result<Installation, Refusal> {
+        super::installation::open(&self.config, &self.stamp()).await
+    }
+
+    /// The currency amounts are shown in.
+    #[must_use]
+    pub fn currency(&self) -> &Currency {
+        &self.config.settings.currency
+    }
+}
+
+/// `FOCUS_BILLING_NOW` stands for the clock where it is set (an RFC 3339 time), so that a run can be
+/// repeated as it was.
+#[expect(clippy::disallowed_methods, reason = "here is where times are taken to be handed in")]
+fn now() -> jiff::Timestamp {
+    let given = std::env::var("FOCUS_BILLING_NOW").ok().and_then(|text| text.parse().ok());
+    given.unwrap_or_else(jiff::Timestamp::now)
 }
 
 fn acting(global: &GlobalArgs) -> String {

@@ -1,6 +1,8 @@
 use std::fmt::Write;
 use std::io;
 
+use workflow::WorkflowError;
+
 /// Why a command did not do what was asked: the lines in detail, the error with its causes, the way on.
 /// Any error becomes one by `?`; [`Hint`] adds the way on.
 #[derive(Debug)]
@@ -9,7 +11,7 @@ pub struct Refusal {
     /// One line each, told before the error: `aws.csv:17: BilledCost: …`.
     pub details: Vec<String>,
     /// Without `hint:`; commands in backticks.
-    pub hint: Option<String>,
+    pub hints: Vec<String>,
 }
 
 impl Refusal {
@@ -26,7 +28,7 @@ impl Refusal {
 
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Refusal {
-        self.hint = Some(hint.into());
+        self.hints.push(hint.into());
         self
     }
 
@@ -51,7 +53,17 @@ impl Refusal {
 
 impl<E: Into<anyhow::Error>> From<E> for Refusal {
     fn from(error: E) -> Refusal {
-        Refusal { error: error.into(), details: Vec::new(), hint: None }
+        let error: anyhow::Error = error.into();
+        // What an act refused brings its details and its hints along.
+        match error.downcast::<WorkflowError>() {
+            Ok(WorkflowError::Refused(refused)) => Refusal {
+                error: anyhow::Error::msg(refused.message),
+                details: refused.details,
+                hints: refused.hints,
+            },
+            Ok(other) => Refusal { error: other.into(), details: Vec::new(), hints: Vec::new() },
+            Err(error) => Refusal { error, details: Vec::new(), hints: Vec::new() },
+        }
     }
 }
 
@@ -78,7 +90,7 @@ mod tests {
         let refusal =
             Err::<(), _>(missing()).context("cannot read `a.csv`").hint("look elsewhere").unwrap_err();
         assert_eq!(refusal.chain(), "cannot read `a.csv`: no such file");
-        assert_eq!(refusal.hint.as_deref(), Some("look elsewhere"));
+        assert_eq!(refusal.hints, ["look elsewhere"]);
         assert!(!refusal.is_closed_pipe());
         assert!(Refusal::from(io::Error::from(io::ErrorKind::BrokenPipe)).is_closed_pipe());
     }
