@@ -144,6 +144,7 @@ impl State<'_> {
             Stop::Pipeline(error) => WorkflowError::Internal(error.to_string()),
             Stop::Workflow(error) => error,
         })?;
+        drop(evidence);
         let format = opened.source.format();
         let (sha256, size_bytes) = opened.finish(input)?;
         Ok(DeliveredFile {
