@@ -105,10 +105,8 @@ impl<'a> Flagging<'a> {
     }
 
     fn flag_times(&mut self, times: &'a Times) {
-        if let Some(odd) = &times.odd_start {
-            for (flags, _) in self.flags.iter_mut().zip(odd).filter(|&(_, &odd)| odd) {
-                flags.add(Flag::PeriodStart);
-            }
+        for &row in &times.odd_starts {
+            self.flags[row].add(Flag::PeriodStart);
         }
         if let Some(expected) = self.intake.options.expected_period {
             for (flags, _) in self.flags.iter_mut().zip(&times.periods).filter(|&(_, &p)| p != expected) {
