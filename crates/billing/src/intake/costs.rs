@@ -3,7 +3,7 @@
 use money::{Amount, ParseAmountError, Parsed};
 
 use crate::charge::AmountColumn;
-use crate::intake::chunk::{Chunk, Column, Faults};
+use crate::intake::chunk::{Chunk, Column, Faults, same};
 use crate::intake::file::{FileContext, Kept};
 use crate::intake::notes::{Note, NoteCounts};
 
@@ -69,11 +69,11 @@ fn cost_column(
             values.push(NULL);
             continue;
         }
-        if let Some((texts, same)) = like
-            && texts.get(row) == text
-            && same[row] != NULL
+        if let Some((texts, read)) = like
+            && same(texts.get(row), text)
+            && read[row] != NULL
         {
-            values.push(same[row]);
+            values.push(read[row]);
             continue;
         }
         match parse(text) {
@@ -109,7 +109,7 @@ pub(super) fn numbers(
     let mut last: (&[u8], i128, bool) = (&[], NULL, false);
     let (mut unreadable, mut rounded) = (0, 0);
     values.extend(texts.iter().map(|text| {
-        if text != last.0 {
+        if !same(text, last.0) {
             last = match parse(text) {
                 Ok(parsed) => (text, parsed.amount.units(), parsed.rounded),
                 Err(_) => (text, NULL, false),

@@ -6,7 +6,7 @@ use focus::FocusColumn;
 use hashbrown::{HashMap, HashTable};
 
 use crate::charge::TextColumn;
-use crate::intake::chunk::Column;
+use crate::intake::chunk::{Column, same};
 use crate::intake::notes::{Note, NoteCounts};
 
 const NULL: u32 = TextColumn::NULL_KEY;
@@ -62,7 +62,7 @@ impl Coder {
                 ends.push(key(bytes.len()));
                 continue;
             }
-            if text != last.0 {
+            if !same(text, last.0) {
                 last = (text, if text.is_empty() { NULL } else { self.key(text) });
             }
             self.keys.push(last.1);
@@ -76,7 +76,7 @@ impl Coder {
     fn key(&mut self, text: &[u8]) -> u32 {
         let hash = self.hasher.hash_one(text);
         let values = &self.values;
-        if let Some(&known) = self.table.find(hash, |&key| values[key as usize].as_bytes() == text) {
+        if let Some(&known) = self.table.find(hash, |&key| same(values[key as usize].as_bytes(), text)) {
             return known;
         }
         let new = key(values.len());

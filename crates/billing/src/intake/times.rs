@@ -5,7 +5,7 @@ use focus::Time;
 
 use crate::Period;
 use crate::charge::TimeColumn;
-use crate::intake::chunk::{Chunk, Faults};
+use crate::intake::chunk::{Chunk, Faults, same};
 use crate::intake::file::FileContext;
 use crate::intake::notes::{Note, NoteCounts};
 
@@ -104,7 +104,7 @@ fn billing_starts(
     for row in 0..chunk.rows {
         let text = texts.as_ref().map_or(&[][..], |texts| texts.get(row));
         let start = match last {
-            Some((earlier, start)) if earlier == text => Ok(start),
+            Some((earlier, start)) if same(earlier, text) => Ok(start),
             _ => read_billing_start(text),
         };
         let start = start.unwrap_or_else(|message| {
@@ -184,7 +184,7 @@ fn column(
     let mut times = Vec::with_capacity(chunk.rows);
     let mut last: (&[u8], i64) = (&[], NULL);
     for (row, text) in texts.iter().enumerate() {
-        if last.0 != text {
+        if !same(text, last.0) {
             match focus::parse_time(text) {
                 Ok(time) => last = (text, value(time)),
                 _ if text.is_empty() => last = (text, NULL),
