@@ -86,15 +86,12 @@ impl Standing {
         Standing { state, billed_in: None, change: Reassignment::default(), flags }
     }
 
-    /// The state of a charge of `own` period as `period` sees it: deferred in its own period while
-    /// another bills it.
+    /// The state of a charge of `own` period as `period` sees it: deferred in its own period once it was
+    /// handed on, whatever became of it there.
     #[must_use]
     pub fn seen_from(&self, period: Period, own: Period) -> ChargeState {
         let elsewhere = self.billed_in.is_some_and(|billed_in| billed_in != own);
-        match self.state {
-            ChargeState::Billable | ChargeState::Held if elsewhere && period == own => ChargeState::Deferred,
-            state => state,
-        }
+        if elsewhere && period == own { ChargeState::Deferred } else { self.state }
     }
 }
 
@@ -366,7 +363,9 @@ mod tests {
         assert_eq!(seen("", "defer", "2025-02"), "billable");
         assert_eq!(seen("pattern_match", "defer", "2025-01"), "deferred");
         assert_eq!(seen("pattern_match", "defer", "2025-02"), "held");
-        assert_eq!(seen("", "defer reject", "2025-01"), "rejected");
+        assert_eq!(seen("", "defer reject", "2025-01"), "deferred");
+        assert_eq!(seen("", "defer reject", "2025-02"), "rejected");
+        assert_eq!(seen("", "reject", "2025-01"), "rejected");
         assert_eq!(seen("", "", "2025-01"), "billable");
     }
 

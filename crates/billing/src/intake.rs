@@ -51,8 +51,8 @@ pub struct Intake {
 /// What is particular to one import.
 #[derive(Clone, Debug, Default)]
 pub struct IntakeOptions {
-    /// `--period`: charges of any other are flagged `period_mismatch`.
-    pub expected_period: Option<Period>,
+    /// From `--period` or the file names: charges of any other are flagged `period_mismatch`. Empty: any.
+    pub expected_periods: Vec<Period>,
     /// `--only-open`: rows of these periods are not taken, only summed.
     pub leave_out: BTreeSet<Period>,
     /// `--append`: what overlaps these is flagged `possible_duplicate`.

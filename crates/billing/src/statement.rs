@@ -12,7 +12,7 @@ pub(crate) mod testing;
 pub use changed::changed;
 pub use notes::{award_note, held_note};
 pub use posting::{discount_percent, post_statement};
-pub use resources::{ResourceGroup, ServiceLine, by_service, post_resources};
+pub use resources::{PostedResources, ResourceGroup, ServiceLine, by_service, post_resources};
 
 use money::{Amount, Currency, Minor};
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,33 @@ pub enum LineKind {
     Credit,
     Tax,
     Adjustment,
+}
+
+impl LineKind {
+    pub const ALL: [LineKind; 4] = [LineKind::Usage, LineKind::Credit, LineKind::Tax, LineKind::Adjustment];
+
+    /// The kind of a charge with this `ChargeCategory` (in FOCUS's own spelling; `None` where absent) and
+    /// this cost on the billing basis. What FOCUS does not name is treated like an adjustment.
+    #[must_use]
+    pub fn of(charge_category: Option<&str>, cost: Amount) -> LineKind {
+        match charge_category {
+            None if cost.is_negative() => LineKind::Credit,
+            None | Some("Usage" | "Purchase") => LineKind::Usage,
+            Some("Credit") => LineKind::Credit,
+            Some("Tax") => LineKind::Tax,
+            Some(_) => LineKind::Adjustment,
+        }
+    }
+
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            LineKind::Usage => "usage",
+            LineKind::Credit => "credit",
+            LineKind::Tax => "tax",
+            LineKind::Adjustment => "adjustment",
+        }
+    }
 }
 
 /// A line after rounding, in minor units: `list − discount − subsidy = due`, always. A negative discount
@@ -121,4 +148,32 @@ pub struct RestLine {
     pub list: Minor,
     pub discount: Minor,
     pub due: Minor,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_follows_from_category_and_sign() {
+        let check = |category: Option<&str>, cost: &str, expected: LineKind| {
+            assert_eq!(LineKind::of(category, cost.parse().unwrap()), expected, "{category:?} {cost}");
+        };
+        check(None, "0", LineKind::Usage);
+        check(None, "5", LineKind::Usage);
+        check(None, "-5", LineKind::Credit);
+        check(Some("Usage"), "-5", LineKind::Usage);
+        check(Some("Purchase"), "5", LineKind::Usage);
+        check(Some("Credit"), "5", LineKind::Credit);
+        check(Some("Tax"), "-5", LineKind::Tax);
+        check(Some("Adjustment"), "5", LineKind::Adjustment);
+        check(Some("Refund"), "5", LineKind::Adjustment);
+    }
+
+    #[test]
+    fn a_kind_has_the_name_that_it_is_stored_under() {
+        for kind in LineKind::ALL {
+            assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{}\"", kind.name()));
+        }
+    }
 }

@@ -46,6 +46,13 @@ impl Default for Limits {
 /// How much of the header's neighbourhood is read to look at it.
 const FIRST_READ: usize = 64 << 10;
 
+/// What stands before the first record.
+pub(crate) struct Preamble {
+    pub bytes: Vec<u8>,
+    /// The header record among them, without byte order mark.
+    pub header: Vec<u8>,
+}
+
 pub(crate) struct CsvBlocks {
     input: Input,
     limits: Limits,
@@ -68,10 +75,8 @@ impl CsvBlocks {
     }
 
     /// Take the header record off the front, with the blank lines before it.
-    ///
-    /// # Returns
-    /// All bytes up to the first record, and the header record among them; `None` if there is no header.
-    pub fn take_header(&mut self) -> Result<Option<(Vec<u8>, Vec<u8>)>, ReadError> {
+    /// `None` if there is nothing but blank lines.
+    pub fn take_header(&mut self) -> Result<Option<Preamble>, ReadError> {
         let mut preamble = Vec::new();
         loop {
             let record = self.take_record()?;
@@ -81,7 +86,7 @@ impl CsvBlocks {
                 return Ok(None);
             }
             if !crate::fields::is_blank(text) {
-                return Ok(Some((preamble, text.to_vec())));
+                return Ok(Some(Preamble { header: text.to_vec(), bytes: preamble }));
             }
         }
     }
@@ -91,9 +96,9 @@ impl CsvBlocks {
         let mut want = FIRST_READ;
         let end = loop {
             self.input.fill(&mut self.pending, want.min(self.limits.record + 1))?;
+            self.check_length()?;
             match first_record_end(&self.pending) {
                 Some(end) => break end,
-                None if self.pending.len() > self.limits.record => return Err(self.too_long()),
                 None if self.input.is_ended => break self.pending.len(),
                 None => want *= 4,
             }
@@ -110,9 +115,7 @@ impl CsvBlocks {
             // Reading never goes further than one byte beyond what a record may have, so memory is bounded.
             self.input.fill(&mut self.pending, want.min(self.limits.record + 1))?;
             let cut = cutter.last_record_end(&self.pending);
-            if cut.is_none() && self.pending.len() > self.limits.record {
-                return Err(self.too_long());
-            }
+            self.check_length()?;
             match cut {
                 _ if self.input.is_ended => break self.pending.len(),
                 Some(end) => break end,
@@ -122,7 +125,8 @@ impl CsvBlocks {
         if end == 0 {
             return Ok(None);
         }
-        let mut rest = Vec::with_capacity(self.limits.block + FIRST_READ);
+        // Room for what `Block::cells` will append, so that the block is never moved.
+        let mut rest = Vec::with_capacity(2 * self.limits.block + FIRST_READ);
         rest.extend_from_slice(&self.pending[end..]);
         self.pending.truncate(end);
         let (first_line, byte_offset) = (self.line, self.byte_offset);
@@ -137,8 +141,15 @@ impl CsvBlocks {
         taken
     }
 
-    fn too_long(&self) -> ReadError {
-        ReadError::RecordTooLong { line: self.line, limit: self.limits.record }
+    /// The first pending record is not longer than a record may be.
+    fn check_length(&self) -> Result<(), ReadError> {
+        let limit = self.limits.record;
+        match self.pending.get(..limit) {
+            Some(allowed) if self.pending.len() > limit && first_record_end(allowed).is_none() => {
+                Err(ReadError::RecordTooLong { line: self.line, limit })
+            }
+            _ => Ok(()),
+        }
     }
 }
 

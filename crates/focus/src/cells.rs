@@ -7,6 +7,7 @@ use crate::scan::{Scanner, bit};
 use crate::{Header, RowProblem};
 
 /// A run of whole records of one file, as they stand in the (decompressed) bytes.
+#[derive(Clone)]
 pub struct Block {
     /// Line number of the first record, from 1.
     pub first_line: u64,
@@ -182,7 +183,7 @@ impl<'h> Rows<'h> {
     fn end_record(&mut self, bytes: &[u8], record: Record) {
         let columns = self.header.columns.len();
         let text = &bytes[record.start..record.end];
-        if record.fields == 1 && is_blank(text) && (columns > 1 || text.len() <= 2) {
+        if record.fields == 1 && (trim_end(text).is_empty() || (columns > 1 && is_blank(text))) {
             return;
         }
         let read = record.fields == columns && !record.is_unclosed && {
@@ -264,7 +265,8 @@ impl<'h> Rows<'h> {
             match check_quotes(text) {
                 Ok(()) => {}
                 Err(QuoteDefect::TextAfterClosing) => {
-                    return RowProblem::new(record.line, name, text, QuoteDefect::TEXT_AFTER_CLOSING);
+                    let message = format!("{}{}", QuoteDefect::TEXT_AFTER_CLOSING, lines_hint(whole, record));
+                    return RowProblem::new(record.line, name, text, message);
                 }
                 Err(QuoteDefect::NeverClosed) => {
                     let line = record.line + newlines(&bytes[record.start..start]);
@@ -277,17 +279,29 @@ impl<'h> Rows<'h> {
     }
 
     fn explain_count(&self, whole: &[u8], record: Record) -> String {
-        let last_line = record.line + newlines(whole);
-        let hint = if last_line > record.line {
-            format!("; it runs over lines {} to {last_line}, so a quote may be missing", record.line)
-        } else if record.fields > self.header.columns.len() {
+        let lines = lines_hint(whole, record);
+        let hint = if lines.is_empty() && record.fields > self.header.columns.len() {
             "; text with a comma in it belongs in quotes".to_owned()
         } else {
-            String::new()
+            lines
         };
         let fields =
             if record.fields == 1 { "1 field".to_owned() } else { format!("{} fields", record.fields) };
         format!("has {fields} where the header has {}{hint}", self.header.columns.len())
+    }
+}
+
+/// A record of several lines is often two, joined by a quote too many.
+fn lines_hint(whole: &[u8], record: Record) -> String {
+    match newlines(whole) {
+        0 => String::new(),
+        more => {
+            format!(
+                "; it runs over lines {} to {}, so a quote may be missing",
+                record.line,
+                record.line + more
+            )
+        }
     }
 }
 

@@ -223,14 +223,10 @@ fn recognise(name: &str, all: &[String]) -> Column {
     // The alias gives way to the real name: some files of a transition have both.
     let is_free = |column: &FocusColumn| !all.iter().any(|other| other.eq_ignore_ascii_case(column.name()));
     let focus = FocusColumn::named(name).or_else(|| alias(name).filter(is_free));
-    let kept_as = match focus {
-        Some(column) => Some(column.snake().to_owned()),
-        None => {
-            let lower = name.to_lowercase();
-            let is_custom = CUSTOM_PREFIXES.iter().any(|prefix| lower.starts_with(prefix));
-            is_custom.then(|| snake_case(name))
-        }
-    };
+    let lower = name.to_lowercase();
+    let is_custom = CUSTOM_PREFIXES.iter().any(|prefix| lower.starts_with(prefix));
+    let custom = || is_custom.then(|| snake_case(name));
+    let kept_as = focus.map(|column| column.snake().to_owned()).or_else(custom);
     Column { delivered: name.to_owned(), focus, kept_as }
 }
 
@@ -259,4 +255,83 @@ fn snake_case(name: &str) -> String {
         snake.extend(character.to_lowercase());
     }
     snake
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(names: &str) -> Header {
+        Header::new(names.split(',')).unwrap()
+    }
+
+    #[test]
+    fn names_are_found_in_any_case_and_under_old_names() {
+        let header = header(" BILLEDCOST ,tags,Region,UsageUnit,publisher,X_CostCenter,oci_BackRef,Id,");
+        for (column, place) in [
+            (FocusColumn::BilledCost, Some(0)),
+            (FocusColumn::Tags, Some(1)),
+            (FocusColumn::RegionId, Some(2)),
+            (FocusColumn::ConsumedUnit, Some(3)),
+            (FocusColumn::PublisherName, Some(4)),
+            (FocusColumn::ListCost, None),
+        ] {
+            assert_eq!(header.find(column), place, "{column:?}");
+        }
+        let kept: Vec<Option<&str>> = header.columns[5..].iter().map(|c| c.kept_as.as_deref()).collect();
+        assert_eq!(kept, [Some("x_cost_center"), Some("oci_back_ref"), None, None]);
+        assert_eq!(header.find_kept("x_cost_center"), Some(5));
+        assert_eq!(header.missing_required(), [FocusColumn::BillingPeriodStart]);
+    }
+
+    #[test]
+    fn every_alias_is_noted_and_gives_way_to_the_real_name() {
+        for (alias, column) in ALIASES {
+            let alone = header(alias);
+            assert_eq!(alone.find(column), Some(0));
+            assert_eq!(alone.notes(), [format!("column `{alias}` is read as `{}`", column.name())]);
+            let both = header(&format!("{alias},{}", column.name()));
+            assert_eq!(both.find(column), Some(1));
+            let note = format!("column `{alias}` is not used, because the file also has `{}`", column.name());
+            assert_eq!(both.notes(), [note]);
+        }
+        let notes = header("Tags,Id,Cost Center").notes();
+        let wanted = "2 columns are not of FOCUS and stay in the delivered file only: `Id`, `Cost Center`";
+        assert_eq!(notes, [wanted]);
+    }
+
+    #[test]
+    fn the_version_is_told_by_the_names() {
+        for (names, version) in [
+            ("BilledCost,InvoiceDetailId", Some(FocusVersion::V1_4)),
+            ("ServiceProviderName,HostProviderName", Some(FocusVersion::V1_4)),
+            ("ServiceProviderName,ProviderName,PublisherName", Some(FocusVersion::V1_3)),
+            ("AllocatedTags,ProviderName", Some(FocusVersion::V1_3)),
+            ("InvoiceId,ProviderName", Some(FocusVersion::V1_2)),
+            ("BillingAccountType,ChargeClass", Some(FocusVersion::V1_0)),
+            ("SkuMeter,ChargeClass", Some(FocusVersion::V1_1)),
+            ("chargeclass,RegionId", Some(FocusVersion::V1_0)),
+            ("ChargeSubcategory,Region", Some(FocusVersion::V1_0Preview)),
+            ("Provider,Region,UsageQuantity", Some(FocusVersion::V1_0Preview)),
+            ("ChargeType,AmortizedCost,Region", Some(FocusVersion::V0_5)),
+            ("BillingPeriodStart,BilledCost,Tags", None),
+        ] {
+            assert_eq!(header(names).version(), version, "{names}");
+        }
+        assert_eq!(format!("{:>12}", FocusVersion::V1_0Preview), " 1.0-preview");
+    }
+
+    #[test]
+    fn custom_names_become_snake_case() {
+        for (name, wanted) in [
+            ("x_CostCategories", "x_cost_categories"),
+            ("x_BilledCostInUsd", "x_billed_cost_in_usd"),
+            ("X_SKUMeterName", "x_sku_meter_name"),
+            ("x_already_snake", "x_already_snake"),
+            ("oci_Back-Ref No.2", "oci_back_ref_no_2"),
+            ("x_Ipv4Count", "x_ipv4_count"),
+        ] {
+            assert_eq!(header(name).columns[0].kept_as.as_deref(), Some(wanted), "{name}");
+        }
+    }
 }

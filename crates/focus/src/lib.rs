@@ -1,4 +1,4 @@
-//! FOCUS as a format (FinOps Open Cost and Usage Specification, 1.0-preview to 1.4): bytes in, cells and
+//! FOCUS as a format (`FinOps` Open Cost and Usage Specification, 1.0-preview to 1.4): bytes in, cells and
 //! problems out. Reading is split so that it can run on every core: [`Source`] hands out [`Block`]s of
 //! whole records in order, and [`Block::cells`] takes one apart wherever there is a free core.
 //!
@@ -15,11 +15,14 @@ mod header;
 mod json;
 mod parquet;
 #[cfg(test)]
+mod parquet_tests;
+#[cfg(test)]
 mod reading_tests;
 mod scan;
 mod source;
 mod tags;
 mod time;
+mod values;
 
 pub use blocks::ReadError;
 pub use cells::{Block, Cells, Span};
@@ -30,7 +33,7 @@ pub use column::{
 pub use header::{Column, FocusVersion, Header, HeaderError};
 pub use source::{Format, OpenError, Source};
 pub use tags::{TagDefect, Tags, parse_tags, visit_tags};
-pub use time::{Time, TimeCache, TimeError, parse_time};
+pub use time::{SlashDate, Time, TimeCache, TimeError, parse_time};
 
 /// Why a row cannot be a charge: where, and in which words. `line` counts from 1; the header is line 1.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]

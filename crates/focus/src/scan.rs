@@ -86,7 +86,7 @@ pub(crate) fn padded(tail: &[u8]) -> [u8; STEP] {
 
 /// The bit set of the places where `bytes` holds `wanted`.
 #[inline]
-fn positions(bytes: &[u8; STEP], wanted: u8) -> u64 {
+pub(crate) fn positions(bytes: &[u8; STEP], wanted: u8) -> u64 {
     // The comparison becomes vector instructions; the multiplication gathers eight 0/1 bytes into eight
     // bits. This is as fast as the instruction made for it, and needs neither `unsafe` nor a processor.
     let mut hits = [0_u8; STEP];

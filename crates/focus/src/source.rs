@@ -121,8 +121,7 @@ impl Source {
     /// # Errors
     /// See [`OpenError`].
     pub fn from_parquet(file: impl ChunkReader + 'static) -> Result<Source, OpenError> {
-        let (header, rows) = ParquetBlocks::open(file)?;
-        let notes = header.notes();
+        let (header, notes, rows) = ParquetBlocks::open(file)?;
         Ok(Source { format: Format::Parquet, header, preamble: Vec::new(), notes, rows: Rows::Parquet(rows) })
     }
 
@@ -134,14 +133,14 @@ impl Source {
         let format = stream_format(magic)?;
         let mut blocks = CsvBlocks::new(Input::new(reader, format).map_err(OpenError::Io)?, limits);
         refuse_wrapped(format, blocks.peek(MAGIC_BYTES)?)?;
-        let (preamble, record) = blocks.take_header()?.ok_or(OpenError::Empty)?;
-        let header = Header::new(header_names(&record)?.iter().map(String::as_str))?;
+        let preamble = blocks.take_header()?.ok_or(OpenError::Empty)?;
+        let header = Header::new(header_names(&preamble.header)?.iter().map(String::as_str))?;
         let mut notes = Vec::new();
-        if preamble.starts_with(BYTE_ORDER_MARK) {
+        if preamble.bytes.starts_with(BYTE_ORDER_MARK) {
             notes.push("the file begins with a byte order mark, which is left out".to_owned());
         }
         notes.extend(header.notes());
-        Ok(Source { format, header, preamble, notes, rows: Rows::Csv(blocks) })
+        Ok(Source { format, header, preamble: preamble.bytes, notes, rows: Rows::Csv(blocks) })
     }
 
     #[must_use]
@@ -236,4 +235,16 @@ fn extension_note(path: &Path, format: Format) -> Option<String> {
     };
     (promised != format)
         .then(|| format!("the file is named `.{extension}` but is {format}; it is read as {format}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_can_move_to_another_thread() {
+        fn is_send<T: Send>() {}
+        is_send::<Source>();
+        is_send::<Block>();
+    }
 }

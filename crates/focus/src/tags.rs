@@ -29,7 +29,9 @@ pub enum TagDefect {
     Nested { key: String },
     #[error("has tag `{key}` more than once; the last one counts")]
     Duplicate { key: String },
-    #[error("has an element {element} that is no tag; write {{\"Key\": …, \"Value\": …}} or \"key=value\"")]
+    #[error(
+        "is a list whose element {element} is no tag; write {{\"Key\": …, \"Value\": …}} or \"key=value\""
+    )]
     NotATag {
         /// From 1.
         element: usize,
@@ -167,19 +169,38 @@ mod tests {
     fn every_dialect_is_read() {
         let said = [
             r#"{"pi_email": "ada@example.edu", "project_id": "p-1"}"#,
-            r#"{}"#,
+            "{}",
             r#" { "a" : 1 , "b":0042,"c":-1.50e3, "d":true,"e":false,"f":null } "#,
             r#"{" user_env": " prod ", "tab\t": "\u00e9\ud83d\ude00 \"q\" \\ \/ a\nb"}"#,
             r#"{"comma": "a,b", "brace": "}", "empty": ""}"#,
             r#"[{"Key": "pi_email", "Value": "ada@example.edu"}, {"key":"n","VALUE":7,"x_Inherited":true}]"#,
             r#"["pi_email=ada@example.edu", "note=a=b", "shared"]"#,
-            r#"[]"#,
+            "[]",
             "NULL",
             "",
             "  ",
         ]
         .map(shown);
-        insta::assert_snapshot!(said.join("\n"), @"");
+        insta::assert_snapshot!(said.join("\n"), @r###"
+{"pi_email": "ada@example.edu", "project_id": "p-1"}
+  pi_email=ada@example.edu | project_id=p-1
+{}
+  
+ { "a" : 1 , "b":0042,"c":-1.50e3, "d":true,"e":false,"f":null } 
+  a=1 | b=0042 | c=-1.50e3 | d=true | e=false
+{" user_env": " prod ", "tab\t": "\u00e9\ud83d\ude00 \"q\" \\ \/ a\nb"}
+  user_env= prod  | tab=é😀 "q" \ / a
+b
+{"comma": "a,b", "brace": "}", "empty": ""}
+  comma=a,b | brace=} | empty=
+[{"Key": "pi_email", "Value": "ada@example.edu"}, {"key":"n","VALUE":7,"x_Inherited":true}]
+  pi_email=ada@example.edu | n=7
+["pi_email=ada@example.edu", "note=a=b", "shared"]
+  pi_email=ada@example.edu | note=a=b | shared=true
+[]
+  
+NULL
+"###);
     }
 
     #[test]
@@ -192,7 +213,7 @@ mod tests {
             r#"{"a": "1", "b""#,
             r#"{"a": "1" "b": "2"}"#,
             r#"{"a": "1", b: "2"}"#,
-            r#"{'a': '1'}"#,
+            "{'a': '1'}",
             r#"{"a": None}"#,
             r#"{"a": "1"} x"#,
             r#"{"a": "\x"}"#,
@@ -204,7 +225,42 @@ mod tests {
             "{",
         ]
         .map(shown);
-        insta::assert_snapshot!(said.join("\n"), @"");
+        insta::assert_snapshot!(said.join("\n"), @r###"
+{"a": "1", "a": "2", "b": "3"}
+  a=2 | b=3 ! has tag `a` more than once; the last one counts
+{"a": "1", "a": null}
+   ! has tag `a` more than once; the last one counts
+{"a": {"deep": ["x", "}"]}, "b": [1, 2], "c": "3"}
+  a={"deep": ["x", "}"]} | b=[1, 2] | c=3 ! has a list or an object as the value of tag `a`; a tag holds one text ! has a list or an object as the value of tag `b`; a tag holds one text
+{"a": "1", "b": "unfinished
+  a=1 ! is not JSON: a closing quote is expected at position 28
+{"a": "1", "b"
+  a=1 ! is not JSON: `:` is expected at position 15
+{"a": "1" "b": "2"}
+  a=1 ! is not JSON: `,` or `}` is expected at position 11
+{"a": "1", b: "2"}
+  a=1 ! is not JSON: a name in double quotes is expected at position 12
+{'a': '1'}
+   ! is not JSON: a name in double quotes is expected at position 2
+{"a": None}
+   ! is not JSON: a value is expected at position 7
+{"a": "1"} x
+  a=1 ! is not JSON: the end is expected at position 12
+{"a": "\x"}
+   ! is not JSON: an escape such as `\"` or `\n` is expected at position 8
+{"a": "\ud83d!"}
+  a=�!
+{"a": [1, {"b": 2]}}
+   ! is not JSON: another bracket is expected at position 18
+[{"Value": "no key"}, 7, {"Key": "k", "Value": {"x": 1}}]
+  k={"x": 1} ! is a list whose element 1 is no tag; write {"Key": …, "Value": …} or "key=value" ! is a list whose element 2 is no tag; write {"Key": …, "Value": …} or "key=value" ! has a list or an object as the value of tag `k`; a tag holds one text
+pi_email=ada
+   ! is not a JSON object; write {"key": "value"}
+"text"
+   ! is not a JSON object; write {"key": "value"}
+{
+   ! is not JSON: a name in double quotes is expected at position 2
+"###);
     }
 
     #[test]

@@ -108,8 +108,9 @@ impl<'a> Flagging<'a> {
         for &row in &times.odd_starts {
             self.flags[row].add(Flag::PeriodStart);
         }
-        if let Some(expected) = self.intake.options.expected_period {
-            for (flags, _) in self.flags.iter_mut().zip(&times.periods).filter(|&(_, &p)| p != expected) {
+        let expected = &self.intake.options.expected_periods;
+        if !expected.is_empty() {
+            for (flags, _) in self.flags.iter_mut().zip(&times.periods).filter(|&(_, p)| !expected.contains(p)) {
                 flags.add(Flag::PeriodMismatch);
                 self.mismatched = Some(&times.periods);
             }
@@ -236,10 +237,10 @@ impl<'a> Flagging<'a> {
             let pattern = &self.intake.pattern_texts[hit.pattern as usize];
             parts.push(format!("`{pattern}` matches the {}", SEARCHED[usize::from(hit.column)].snake()));
         }
-        if let Some(period) = reasons.period
-            && let Some(expected) = self.intake.options.expected_period
-        {
-            parts.push(format!("of {period}, imported as {expected}"));
+        if let Some(period) = reasons.period {
+            let expected: Vec<String> =
+                self.intake.options.expected_periods.iter().map(Period::to_string).collect();
+            parts.push(format!("of {period}, imported as {}", expected.join(", ")));
         }
         parts.extend(reasons.tags.and_then(|code| self.tagged.detail(code)).map(str::to_owned));
         if let Some(key) = reasons.category

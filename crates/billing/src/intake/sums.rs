@@ -18,6 +18,8 @@ const NULL: i128 = AmountColumn::NULL;
 struct Running {
     rows: u64,
     costs: [i128; 4],
+    /// Σ|billed cost|.
+    billed_magnitude: i128,
     flagged_rows: u64,
     flagged_billed: i128,
 }
@@ -53,6 +55,7 @@ pub(super) fn by_part(
         part.costs[LIST] += if costs[LIST][row] == NULL { billed } else { costs[LIST][row] };
         part.costs[CONTRACTED] += or_zero(costs[CONTRACTED][row]);
         part.costs[BILLED] += billed;
+        part.billed_magnitude += billed.abs();
         part.costs[EFFECTIVE] += or_zero(costs[EFFECTIVE][row]);
         if flags.get(row).is_some_and(|flags| !flags.is_empty()) {
             part.flagged_rows += 1;
@@ -74,6 +77,7 @@ impl Running {
             contracted_cost: Amount::from_units(self.costs[CONTRACTED]),
             billed_cost: Amount::from_units(self.costs[BILLED]),
             effective_cost: Amount::from_units(self.costs[EFFECTIVE]),
+            billed_magnitude: Amount::from_units(self.billed_magnitude),
             flagged_rows: self.flagged_rows,
             flagged_billed: Amount::from_units(self.flagged_billed),
         }

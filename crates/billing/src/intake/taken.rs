@@ -57,6 +57,8 @@ pub struct PartSums {
     pub contracted_cost: Amount,
     pub billed_cost: Amount,
     pub effective_cost: Amount,
+    /// Σ|billed cost|: what a later delivery is measured against.
+    pub billed_magnitude: Amount,
     pub flagged_rows: u64,
     pub flagged_billed: Amount,
 }
@@ -84,6 +86,7 @@ impl PartSums {
             (&mut self.contracted_cost, other.contracted_cost),
             (&mut self.billed_cost, other.billed_cost),
             (&mut self.effective_cost, other.effective_cost),
+            (&mut self.billed_magnitude, other.billed_magnitude),
             (&mut self.flagged_billed, other.flagged_billed),
         ] {
             *sum = sum.checked_add(more).ok_or(SumTooLarge)?;

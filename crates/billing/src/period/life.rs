@@ -84,6 +84,11 @@ fn held_text(held: usize) -> String {
 
 impl PeriodState {
     #[must_use]
+    pub const fn is_open(&self) -> bool {
+        matches!(self, PeriodState::Open)
+    }
+
+    #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
             PeriodState::Open => "open",

@@ -78,7 +78,7 @@ pub fn post_resources(
     groups: Vec<ResourceGroup>,
     services: &[ServiceLine],
     places: u8,
-) -> (Vec<ResourceLine>, Option<RestLine>) {
+) -> PostedResources {
     let posted = post_within_services(&groups, services, places);
     let rank = |at: usize| Reverse(groups[at].list_cost.abs().max(groups[at].cost.abs()));
     let name = |at: usize| {
@@ -89,12 +89,24 @@ pub fn post_resources(
     order.sort_by_cached_key(|&at| (rank(at), posted[at].service, name(at)));
     let listed_count = order.len().min(RESOURCE_LINES);
     let (listed, rest) = order.split_at_mut(listed_count);
-    let rest = (!rest.is_empty()).then(|| rest_line(rest, &groups, &posted));
+    let rest_line = (!rest.is_empty()).then(|| rest_line(rest, &groups, &posted));
     listed.sort_by_key(|&at| posted[at].service);
-    let listed = listed.to_vec();
+    rest.sort_by_key(|&at| posted[at].service);
     let mut groups: Vec<Option<ResourceGroup>> = groups.into_iter().map(Some).collect();
-    let lines = listed.iter().filter_map(|&at| Some(posted[at].line(groups[at].take()?))).collect();
-    (lines, rest)
+    let mut line = |at: &usize| Some(posted[*at].line(groups[*at].take()?));
+    let listed = listed.iter().filter_map(&mut line).collect();
+    PostedResources { listed, not_listed: rest.iter().filter_map(line).collect(), rest: rest_line }
+}
+
+/// The resources of a statement after rounding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostedResources {
+    /// What the statement lists.
+    pub listed: Vec<ResourceLine>,
+    /// What it does not, in the same order; a CSV beside the statement has both.
+    pub not_listed: Vec<ResourceLine>,
+    /// What `not_listed` comes to.
+    pub rest: Option<RestLine>,
 }
 
 /// A resource's figures after rounding, and where its service stands among the services.
@@ -261,7 +273,7 @@ mod tests {
             ],
             2,
         );
-        let (listed, rest) = post_resources(resources, &by_service(&lines), 2);
+        let PostedResources { listed, rest, .. } = post_resources(resources, &by_service(&lines), 2);
         let ids: Vec<&str> = listed.iter().take(5).filter_map(|line| line.resource_id.as_deref()).collect();
         assert_eq!(ids, ["large", "small", "credit", "free", "s000"]);
         assert_eq!(listed.len(), RESOURCE_LINES);
@@ -278,14 +290,14 @@ mod tests {
         let resources = (0..200)
             .map(|n| resource("S3", &n.to_string(), LineKind::Usage, amount("1"), amount("1")))
             .collect();
-        let (listed, rest) = post_resources(resources, &by_service(&lines), 2);
+        let PostedResources { listed, rest, .. } = post_resources(resources, &by_service(&lines), 2);
         assert_eq!((listed.len(), rest), (200, None));
     }
 
     #[test]
     fn a_resource_of_no_service_is_shown_for_what_it_is() {
         let stray = resource("X", "x", LineKind::Usage, amount("2"), amount("1"));
-        let (listed, rest) = post_resources(vec![stray], &[], 2);
+        let PostedResources { listed, rest, .. } = post_resources(vec![stray], &[], 2);
         assert_eq!((listed[0].list.get(), listed[0].discount.get(), listed[0].due.get()), (200, 100, 100));
         assert_eq!(rest, None);
     }
@@ -332,7 +344,7 @@ mod tests {
             let (lines, totals) = post_statement(groups_of(&resources), 2);
             let services = by_service(&lines);
             let groups: Vec<ResourceGroup> = resources.into_iter().map(|(resource, _)| resource).collect();
-            let (listed, rest) = post_resources(groups.clone(), &services, 2);
+            let PostedResources { listed, rest, .. } = post_resources(groups.clone(), &services, 2);
             let rest_sums = rest.as_ref().map_or((Minor::ZERO, Minor::ZERO), |rest| (rest.list, rest.due));
             prop_assert_eq!(listed.iter().map(|line| line.list).sum::<Minor>() + rest_sums.0, totals.list);
             prop_assert_eq!(listed.iter().map(|line| line.due).sum::<Minor>() + rest_sums.1, totals.due);

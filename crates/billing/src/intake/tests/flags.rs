@@ -136,7 +136,7 @@ fn columns_give_flags() {
 #[test]
 fn a_period_that_was_not_expected_is_flagged() {
     let expecting = |period: &str| IntakeOptions {
-        expected_period: Some(period.parse().expect("a period")),
+        expected_periods: vec![period.parse().expect("a period")],
         ..IntakeOptions::default()
     };
     let take_expecting = |period| take_with(&Settings::default(), expecting(period), &[row(&[])]);

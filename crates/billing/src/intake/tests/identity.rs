@@ -90,8 +90,8 @@ fn sources_that_differ_in_case_are_one_source() {
 #[test]
 fn a_flag_of_the_import_changes_what_a_charge_says() {
     let digest = |period: &str| {
-        let expected_period = Some(period.parse().expect("a period"));
-        let options = IntakeOptions { expected_period, ..IntakeOptions::default() };
+        let expected_periods = vec![period.parse().expect("a period")];
+        let options = IntakeOptions { expected_periods, ..IntakeOptions::default() };
         take_with(&Settings::default(), options, &[row(&[])]).columns.content_digest[0]
     };
     assert_eq!(digest("2025-01"), marks(row(&[]))[1]);

@@ -25,6 +25,7 @@ fn parts_are_periods_and_billing_accounts() {
                 contracted_cost,
                 billed_cost,
                 effective_cost,
+                billed_magnitude: _,
                 flagged_rows,
                 flagged_billed,
             } = sums;

@@ -1,0 +1,106 @@
+//! CSV files, for people or for machines.
+
+use billing::statement::{LineKind, ResourceLine};
+use money::Currency;
+
+/// A CSV file being written.
+pub struct Table {
+    writer: csv::Writer<Vec<u8>>,
+    for_people: bool,
+}
+
+impl Table {
+    /// A spreadsheet will open it: no cell may become a formula.
+    pub fn for_people(names: &[&str]) -> Table {
+        Table::new(names, true)
+    }
+
+    /// A program will read it: cells are exactly what they are.
+    pub fn for_machines(names: &[&str]) -> Table {
+        Table::new(names, false)
+    }
+
+    fn new(names: &[&str], for_people: bool) -> Table {
+        let mut table = Table { writer: csv::Writer::from_writer(Vec::new()), for_people };
+        table.row(names);
+        table
+    }
+
+    pub fn row(&mut self, cells: &[&str]) {
+        for cell in cells {
+            let written = if self.for_people && is_formula(cell) {
+                self.writer.write_field(format!("'{cell}"))
+            } else {
+                self.writer.write_field(cell)
+            };
+            written.expect("writing to memory");
+        }
+        self.writer.write_record(None::<&[u8]>).expect("writing to memory");
+    }
+
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.writer.into_inner().expect("writing to memory")
+    }
+}
+
+/// Whether a spreadsheet would calculate the cell (OWASP, CSV injection). A plain number is none:
+/// `-12.50` stays what it is.
+fn is_formula(cell: &str) -> bool {
+    let text = cell.trim_start_matches([' ', '\u{a0}']);
+    let starts = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
+    starts && !is_plain_number(cell)
+}
+
+/// `12`, `-12.50`: digits, at most one point between them, at most a minus before them.
+fn is_plain_number(cell: &str) -> bool {
+    let unsigned = cell.strip_prefix('-').unwrap_or(cell);
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits(whole) && digits(fraction)
+}
+
+pub fn kind_name(kind: LineKind) -> &'static str {
+    match kind {
+        LineKind::Usage => "usage",
+        LineKind::Credit => "credit",
+        LineKind::Tax => "tax",
+        LineKind::Adjustment => "adjustment",
+    }
+}
+
+/// All resources of a statement, for the person whose PDF lists only the largest. Safe to open in a
+/// spreadsheet; amounts are plain decimals.
+#[must_use]
+pub fn statement_csv<'a>(
+    resources: impl IntoIterator<Item = &'a ResourceLine>,
+    currency: &Currency,
+) -> Vec<u8> {
+    let mut table = Table::for_people(&[
+        "service_name",
+        "resource_id",
+        "resource_name",
+        "kind",
+        "charges",
+        "quantity",
+        "unit",
+        "list_cost",
+        "discount",
+        "amount_due",
+    ]);
+    let places = currency.code.places();
+    for line in resources {
+        table.row(&[
+            line.service_name.as_deref().unwrap_or_default(),
+            line.resource_id.as_deref().unwrap_or_default(),
+            line.resource_name.as_deref().unwrap_or_default(),
+            kind_name(line.kind),
+            &line.charges.to_string(),
+            &line.quantity.map(|quantity| quantity.to_string()).unwrap_or_default(),
+            line.unit.as_deref().unwrap_or_default(),
+            &line.list.decimal(places),
+            &line.discount.decimal(places),
+            &line.due.decimal(places),
+        ]);
+    }
+    table.into_bytes()
+}
