@@ -191,7 +191,8 @@ mod tests {
         let text: Vec<u8> = (1..=40).collect();
         for len in 0..=text.len() {
             let one = &text[..len];
-            assert!(same(one, &one.to_vec()), "{len}");
+            let copy = one.to_vec();
+            assert!(same(one, &copy), "{len}");
             assert_eq!(same(one, &text[..len.saturating_sub(1)]), len == 0, "{len}");
             for at in 0..len {
                 let mut other = one.to_vec();

@@ -110,7 +110,9 @@ impl<'a> Flagging<'a> {
         }
         let expected = &self.intake.options.expected_periods;
         if !expected.is_empty() {
-            for (flags, _) in self.flags.iter_mut().zip(&times.periods).filter(|&(_, p)| !expected.contains(p)) {
+            for (flags, _) in
+                self.flags.iter_mut().zip(&times.periods).filter(|&(_, p)| !expected.contains(p))
+            {
                 flags.add(Flag::PeriodMismatch);
                 self.mismatched = Some(&times.periods);
             }
