@@ -5,7 +5,7 @@
 //! [`Desk::charges`]. What is worked out column by column stands in a file of its own: `costs`, `times`,
 //! `tags` (attribution), `text`, `flagging`; `identity` says what makes a charge the same charge.
 
-mod block;
+mod chunk;
 mod costs;
 mod desk;
 mod earlier;
@@ -88,14 +88,6 @@ impl Intake {
             pattern_texts: texts.clone(),
             options,
         })
-    }
-
-    /// Which rows are of a period to be left out; empty when nothing is to be.
-    fn leaves_out(&self, periods: &[Period]) -> Vec<bool> {
-        if self.options.leave_out.is_empty() {
-            return Vec::new();
-        }
-        periods.iter().map(|period| self.options.leave_out.contains(period)).collect()
     }
 }
 

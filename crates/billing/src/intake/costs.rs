@@ -3,7 +3,7 @@
 use money::{Amount, ParseAmountError, Parsed};
 
 use crate::charge::AmountColumn;
-use crate::intake::block::{Block, Column, Faults};
+use crate::intake::chunk::{Chunk, Column, Faults, same};
 use crate::intake::file::{FileContext, Kept};
 use crate::intake::notes::{Note, NoteCounts};
 
@@ -14,16 +14,16 @@ pub(super) const CONTRACTED: usize = 1;
 pub(super) const BILLED: usize = 2;
 pub(super) const EFFECTIVE: usize = 3;
 
-/// The cost columns of all rows of a block; a bad cell is null and has a problem.
+/// The cost columns of all rows of a chunk; a bad cell is null and has a problem.
 pub(super) fn read(
-    block: &Block<'_>,
+    chunk: &Chunk<'_>,
     file: &FileContext,
     faults: &mut Faults<'_>,
     notes: &mut NoteCounts,
 ) -> [Vec<i128>; 4] {
     let mut costs: [Vec<i128>; 4] = Default::default();
-    let billed_texts = file.costs[BILLED].map(|column| block.column(column));
-    let (billed, rounded) = cost_column(block, file, BILLED, None, faults, notes);
+    let billed_texts = file.costs[BILLED].map(|column| chunk.column(column));
+    let (billed, rounded) = cost_column(chunk, file, BILLED, None, faults, notes);
     costs[BILLED] = billed;
     for (row, &billed) in costs[BILLED].iter().enumerate() {
         let is_missing =
@@ -36,9 +36,9 @@ pub(super) fn read(
         // Where texts were rounded each is read, so that each is counted.
         let like = billed_texts.as_ref().filter(|_| rounded == 0);
         let like = like.map(|texts| (texts, costs[BILLED].as_slice()));
-        costs[which] = cost_column(block, file, which, like, faults, notes).0;
+        costs[which] = cost_column(chunk, file, which, like, faults, notes).0;
     }
-    let list_unknown = (0..block.rows).filter(|&row| {
+    let list_unknown = (0..chunk.rows).filter(|&row| {
         let cost = |which: usize| !matches!(costs[which][row], 0 | NULL);
         costs[LIST][row] == 0 && (cost(BILLED) || cost(EFFECTIVE))
     });
@@ -49,7 +49,7 @@ pub(super) fn read(
 /// One cost column. Costs of a row are often written alike, so a text that equals the one in `like`
 /// is not read twice. Also how many were rounded.
 fn cost_column(
-    block: &Block<'_>,
+    chunk: &Chunk<'_>,
     file: &FileContext,
     which: usize,
     like: Option<(&Column<'_>, &[i128])>,
@@ -57,11 +57,11 @@ fn cost_column(
     notes: &mut NoteCounts,
 ) -> (Vec<i128>, u64) {
     let Some(column) = file.costs[which] else {
-        notes.add(Note::CostMissing(NAMES[which]), block.rows as u64);
-        return (vec![NULL; block.rows], 0);
+        notes.add(Note::CostMissing(NAMES[which]), chunk.rows as u64);
+        return (vec![NULL; chunk.rows], 0);
     };
-    let texts = block.column(column);
-    let mut values = Vec::with_capacity(block.rows);
+    let texts = chunk.column(column);
+    let mut values = Vec::with_capacity(chunk.rows);
     let (mut missing, mut rounded) = (0, 0);
     for (row, text) in texts.iter().enumerate() {
         if text.is_empty() {
@@ -69,11 +69,11 @@ fn cost_column(
             values.push(NULL);
             continue;
         }
-        if let Some((texts, same)) = like
-            && texts.get(row) == text
-            && same[row] != NULL
+        if let Some((texts, read)) = like
+            && same(texts.get(row), text)
+            && read[row] != NULL
         {
-            values.push(same[row]);
+            values.push(read[row]);
             continue;
         }
         match parse(text) {
@@ -96,18 +96,20 @@ fn cost_column(
     (values, rounded)
 }
 
-/// A column of quantities or unit prices. What is not a number is null and noted: no money hangs on it.
+/// Read a column of quantities or unit prices into `values`. What is not a number is null and noted: no
+/// money hangs on it.
 pub(super) fn numbers(
-    block: &Block<'_>,
+    chunk: &Chunk<'_>,
     file: &FileContext,
     kept: &Kept,
+    values: &mut Vec<i128>,
     notes: &mut NoteCounts,
-) -> AmountColumn {
-    let texts = block.column(kept.column);
+) {
+    let texts = chunk.column(kept.column);
     let mut last: (&[u8], i128, bool) = (&[], NULL, false);
     let (mut unreadable, mut rounded) = (0, 0);
-    let values = texts.iter().map(|text| {
-        if text != last.0 {
+    values.extend(texts.iter().map(|text| {
+        if !same(text, last.0) {
             last = match parse(text) {
                 Ok(parsed) => (text, parsed.amount.units(), parsed.rounded),
                 Err(_) => (text, NULL, false),
@@ -116,8 +118,7 @@ pub(super) fn numbers(
         rounded += u64::from(last.2);
         unreadable += u64::from(last.1 == NULL && !text.is_empty());
         last.1
-    });
-    let values = AmountColumn(values.collect());
+    }));
     let name = || file.delivered[kept.column].clone();
     if unreadable > 0 {
         notes.add(Note::NotANumber(name()), unreadable);
@@ -125,7 +126,6 @@ pub(super) fn numbers(
     if rounded > 0 {
         notes.add(Note::AmountRounded(name()), rounded);
     }
-    values
 }
 
 #[inline]

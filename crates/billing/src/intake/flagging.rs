@@ -105,14 +105,14 @@ impl<'a> Flagging<'a> {
     }
 
     fn flag_times(&mut self, times: &'a Times) {
-        if let Some(odd) = &times.odd_start {
-            for (flags, _) in self.flags.iter_mut().zip(odd).filter(|&(_, &odd)| odd) {
-                flags.add(Flag::PeriodStart);
-            }
+        for &row in &times.odd_starts {
+            self.flags[row].add(Flag::PeriodStart);
         }
         let expected = &self.intake.options.expected_periods;
         if !expected.is_empty() {
-            for (flags, _) in self.flags.iter_mut().zip(&times.periods).filter(|&(_, p)| !expected.contains(p)) {
+            for (flags, _) in
+                self.flags.iter_mut().zip(&times.periods).filter(|&(_, p)| !expected.contains(p))
+            {
                 flags.add(Flag::PeriodMismatch);
                 self.mismatched = Some(&times.periods);
             }

@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::attribution::{Attribution, field_text, pi_email_text};
 use crate::charge::TextColumn;
 use crate::intake::Intake;
-use crate::intake::block::{Block, Column};
+use crate::intake::chunk::Column;
 use crate::intake::identity::SEED;
 use crate::intake::text::{self, Dictionary};
 use crate::{Flag, Flags};
@@ -41,7 +41,9 @@ pub(super) struct TagMemory {
     hasher: foldhash::fast::RandomState,
     meanings: Vec<Meaning>,
     size_bytes: usize,
+    /// The number of the block being read, and its texts by code.
     block: u64,
+    used: Vec<u32>,
 }
 
 /// The tags of a block: a code for each row, and what the codes mean.
@@ -51,29 +53,37 @@ pub(super) struct Tagged<'a> {
 }
 
 impl TagMemory {
-    pub fn read(&mut self, intake: &Intake, tags: &Column<'_>) -> Tagged<'_> {
+    /// Before a block: forget what is too much.
+    pub fn begin(&mut self) {
         if self.meanings.len() > ENTRIES_MAX || self.size_bytes > TEXT_MAX_BYTES {
             self.table.clear();
             self.meanings.clear();
             self.size_bytes = 0;
         }
         self.block += 1;
-        let mut used: Vec<u32> = Vec::new();
+        self.used.clear();
+    }
+
+    /// Add the rows of a chunk to `codes`.
+    pub fn read(&mut self, intake: &Intake, tags: &Column<'_>, codes: &mut Vec<u32>) {
         let mut last: Option<(&[u8], u32)> = None;
-        let codes = tags.iter().map(|text| match last {
+        codes.extend(tags.iter().map(|text| match last {
             Some((earlier, code)) if earlier == text => code,
             _ => {
-                let code = self.code(intake, text, &mut used);
+                let code = self.code(intake, text);
                 last = Some((text, code));
                 code
             }
-        });
-        let codes = codes.collect();
-        let meanings = used.iter().map(|&at| &self.meanings[at as usize]).collect();
+        }));
+    }
+
+    /// What the codes of the block mean.
+    pub fn tagged(&self, codes: Vec<u32>) -> Tagged<'_> {
+        let meanings = self.used.iter().map(|&at| &self.meanings[at as usize]).collect();
         Tagged { codes, meanings }
     }
 
-    fn code(&mut self, intake: &Intake, text: &[u8], used: &mut Vec<u32>) -> u32 {
+    fn code(&mut self, intake: &Intake, text: &[u8]) -> u32 {
         let hash = self.hasher.hash_one(text);
         let known = self.table.find(hash, |&at| self.meanings[at as usize].text.as_bytes() == text);
         let at = known.copied().unwrap_or_else(|| {
@@ -87,8 +97,8 @@ impl TagMemory {
         let meaning = &mut self.meanings[at as usize];
         if meaning.block != self.block {
             meaning.block = self.block;
-            meaning.code = text::key(used.len());
-            used.push(at);
+            meaning.code = text::key(self.used.len());
+            self.used.push(at);
         }
         meaning.code
     }
@@ -131,7 +141,7 @@ impl Meaning {
             flags.add(Flag::InvalidTags);
         }
         Meaning {
-            text: String::from_utf8_lossy(text).into(),
+            text: text::owned(text),
             digest: digest(&attribution),
             attribution,
             flags,
@@ -160,12 +170,13 @@ fn digest(attribution: &Attribution) -> u64 {
 
 impl Tagged<'_> {
     /// The nine attribution columns and `tags`.
-    pub fn columns(&self, block: &Block<'_>, tags: &Column<'_>) -> Vec<(String, TextColumn)> {
+    pub fn columns(&self) -> Vec<(String, TextColumn)> {
         let mut columns: Vec<(String, TextColumn)> = (0..Attribution::FIELDS.len())
             .map(|field| (Attribution::FIELDS[field].to_owned(), self.field(field)))
             .collect();
-        let delivered = if text::is_plain(self.meanings.len(), block.rows) {
-            text::plain(tags)
+        let delivered = if text::is_plain(self.meanings.len(), self.codes.len()) {
+            let texts = self.codes.iter().map(|&code| self.meanings[code as usize].text.as_bytes());
+            text::plain(texts)
         } else {
             self.coded(|meaning| Some(&*meaning.text).filter(|text| !text.is_empty()))
         };

@@ -6,7 +6,7 @@ use focus::FocusColumn;
 use hashbrown::{HashMap, HashTable};
 
 use crate::charge::TextColumn;
-use crate::intake::block::Column;
+use crate::intake::chunk::{Column, same};
 use crate::intake::notes::{Note, NoteCounts};
 
 const NULL: u32 = TextColumn::NULL_KEY;
@@ -23,55 +23,102 @@ pub(super) fn is_plain(distinct: usize, rows: usize) -> bool {
     rows >= TRIED && distinct > rows / 2
 }
 
-/// What a worker keeps to code columns without allocating for each.
+/// A value of its own.
+pub(super) fn owned(text: &[u8]) -> Box<str> {
+    match std::str::from_utf8(text) {
+        Ok(text) => text.into(),
+        Err(_) => String::from_utf8_lossy(text).into(),
+    }
+}
+
+/// A column being coded, chunk by chunk. A worker keeps one for each column, for the table's memory.
 #[derive(Default)]
 pub(super) struct Coder {
     table: HashTable<u32>,
     hasher: foldhash::fast::RandomState,
+    keys: Vec<u32>,
+    values: Vec<Box<str>>,
+    always_coded: bool,
+    /// Ends and bytes, once the column was found to be plain.
+    plain: Option<(Vec<u32>, Vec<u8>)>,
 }
 
 impl Coder {
-    /// Code the column; plain when more than half of its first rows differ, unless `always_coded`.
-    pub fn column(&mut self, texts: &Column<'_>, rows: usize, always_coded: bool) -> TextColumn {
+    /// Before a block of about so many rows.
+    pub fn begin(&mut self, rows: usize, always_coded: bool) {
         self.table.clear();
-        // The row where each value stands first.
-        let mut firsts: Vec<u32> = Vec::new();
-        let mut keys: Vec<u32> = Vec::with_capacity(rows);
-        let mut last: (&[u8], u32) = (&[], NULL);
-        for (row, text) in texts.iter().enumerate() {
-            if text != last.0 {
-                last = (text, if text.is_empty() { NULL } else { self.find(texts, text, row, &mut firsts) });
-            }
-            keys.push(last.1);
-            if row == TRIED && !always_coded && is_plain(firsts.len(), row) {
-                return plain(texts);
-            }
-        }
-        let values = firsts.iter().map(|&row| String::from_utf8_lossy(texts.get(row as usize)).into());
-        TextColumn::Coded { keys, values: values.collect() }
+        self.values.clear();
+        self.plain = None;
+        self.keys = Vec::with_capacity(rows);
+        self.always_coded = always_coded;
     }
 
-    fn find(&mut self, texts: &Column<'_>, text: &[u8], row: usize, firsts: &mut Vec<u32>) -> u32 {
+    /// Add the rows of a chunk. The column turns plain when more than half of its first rows differ.
+    pub fn read(&mut self, texts: &Column<'_>) {
+        let mut last: (&[u8], u32) = (&[], NULL);
+        for text in texts.iter() {
+            if let Some((ends, bytes)) = &mut self.plain {
+                bytes.extend_from_slice(text);
+                ends.push(key(bytes.len()));
+                continue;
+            }
+            if !same(text, last.0) {
+                last = (text, if text.is_empty() { NULL } else { self.key(text) });
+            }
+            self.keys.push(last.1);
+            let is_tried = self.keys.len() == TRIED && !self.always_coded;
+            if is_tried && is_plain(self.values.len(), TRIED) {
+                self.turn_plain();
+            }
+        }
+    }
+
+    fn key(&mut self, text: &[u8]) -> u32 {
         let hash = self.hasher.hash_one(text);
-        let value = |key: u32| texts.get(firsts[key as usize] as usize);
-        if let Some(&known) = self.table.find(hash, |&key| value(key) == text) {
+        let values = &self.values;
+        if let Some(&known) = self.table.find(hash, |&key| same(values[key as usize].as_bytes(), text)) {
             return known;
         }
-        let new = key(firsts.len());
+        let new = key(values.len());
         let hasher = &self.hasher;
-        self.table.insert_unique(hash, new, |&key| hasher.hash_one(value(key)));
-        firsts.push(key(row));
+        self.table.insert_unique(hash, new, |&key| hasher.hash_one(values[key as usize].as_bytes()));
+        self.values.push(owned(text));
         new
+    }
+
+    fn turn_plain(&mut self) {
+        let texts =
+            self.keys.iter().map(|&key| self.values.get(key as usize).map_or(&[][..], |v| v.as_bytes()));
+        let (mut ends, mut bytes) = ends_and_bytes(texts);
+        ends.reserve(self.keys.capacity().saturating_sub(ends.len()));
+        bytes.reserve(bytes.len() * (self.keys.capacity() / TRIED));
+        self.plain = Some((ends, bytes));
+    }
+
+    /// After the last chunk.
+    pub fn finish(&mut self) -> TextColumn {
+        match self.plain.take() {
+            Some((ends, bytes)) => TextColumn::Plain { ends, bytes },
+            None => TextColumn::Coded {
+                keys: std::mem::take(&mut self.keys),
+                values: std::mem::take(&mut self.values),
+            },
+        }
     }
 }
 
-pub(super) fn plain(texts: &Column<'_>) -> TextColumn {
-    let mut bytes = Vec::with_capacity(texts.size_bytes());
-    let ends = texts.iter().map(|text| {
+fn ends_and_bytes<'a>(texts: impl Iterator<Item = &'a [u8]>) -> (Vec<u32>, Vec<u8>) {
+    let mut bytes = Vec::new();
+    let ends = texts.map(|text| {
         bytes.extend_from_slice(text);
         key(bytes.len())
     });
     let ends = ends.collect();
+    (ends, bytes)
+}
+
+pub(super) fn plain<'a>(texts: impl Iterator<Item = &'a [u8]>) -> TextColumn {
+    let (ends, bytes) = ends_and_bytes(texts);
     TextColumn::Plain { ends, bytes }
 }
 

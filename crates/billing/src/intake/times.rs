@@ -5,20 +5,32 @@ use focus::Time;
 
 use crate::Period;
 use crate::charge::TimeColumn;
-use crate::intake::block::{Block, Faults};
+use crate::intake::chunk::{Chunk, Faults, same};
 use crate::intake::file::FileContext;
 use crate::intake::notes::{Note, NoteCounts};
 
 const DAY: i64 = 86_400_000_000;
 const NULL: i64 = TimeColumn::NULL;
 
-/// The times of all rows of a block, bad ones included: these are [`NULL`] and have a problem.
+/// The times of all rows of a chunk, bad ones included (these are [`NULL`] and have a problem), or of
+/// several chunks one after the other.
+#[derive(Default)]
 pub(super) struct Times {
     pub periods: Vec<Period>,
-    /// Where `BillingPeriodStart` is something other than the first instant of its month; `None` for
-    /// nowhere.
-    pub odd_start: Option<Vec<bool>>,
+    /// The rows where `BillingPeriodStart` is something other than the first instant of its month.
+    pub odd_starts: Vec<usize>,
     pub columns: [Vec<i64>; 4],
+}
+
+impl Times {
+    pub fn append(&mut self, mut next: Times) {
+        let rows = self.periods.len();
+        self.odd_starts.extend(next.odd_starts.into_iter().map(|row| rows + row));
+        self.periods.append(&mut next.periods);
+        for (column, next) in self.columns.iter_mut().zip(&mut next.columns) {
+            column.append(next);
+        }
+    }
 }
 
 /// The month an instant lies in, UTC.
@@ -33,17 +45,17 @@ pub(super) fn last_day_of_month(month: Period) -> i64 {
 }
 
 pub(super) fn read(
-    block: &Block<'_>,
+    chunk: &Chunk<'_>,
     file: &FileContext,
     faults: &mut Faults<'_>,
     notes: &mut NoteCounts,
 ) -> Times {
-    let (periods, starts, odd_start) = billing_starts(block, file, faults, notes);
-    let ends = billing_ends(block, file, faults, notes, &periods);
-    let mut charge_starts = column(block, file.times[2], faults, |time| time.micros);
-    let mut charge_ends = column(block, file.times[3], faults, |time| end_of(time, file.inclusive));
+    let (periods, starts, odd_starts) = billing_starts(chunk, file, faults, notes);
+    let ends = billing_ends(chunk, file, faults, notes, &periods);
+    let mut charge_starts = column(chunk, file.times[2], faults, |time| time.micros);
+    let mut charge_ends = column(chunk, file.times[3], faults, |time| end_of(time, file.inclusive));
     let (mut missing, mut outside) = (0, 0);
-    for row in 0..block.rows {
+    for row in 0..chunk.rows {
         let (start, end) = (&mut charge_starts[row], &mut charge_ends[row]);
         if *start == NULL || *end == NULL {
             if faults.is_bad(row) {
@@ -66,7 +78,7 @@ pub(super) fn read(
     }
     notes.add(Note::ChargePeriodMissing, missing);
     notes.add(Note::OutsidePeriod, outside);
-    Times { periods, odd_start, columns: [starts, ends, charge_starts, charge_ends] }
+    Times { periods, odd_starts, columns: [starts, ends, charge_starts, charge_ends] }
 }
 
 /// What one text of `BillingPeriodStart` says.
@@ -79,20 +91,20 @@ struct BillingStart {
 }
 
 fn billing_starts(
-    block: &Block<'_>,
+    chunk: &Chunk<'_>,
     file: &FileContext,
     faults: &mut Faults<'_>,
     notes: &mut NoteCounts,
-) -> (Vec<Period>, Vec<i64>, Option<Vec<bool>>) {
-    let (mut periods, mut starts) = (Vec::with_capacity(block.rows), Vec::with_capacity(block.rows));
-    let mut odd_start = Vec::new();
+) -> (Vec<Period>, Vec<i64>, Vec<usize>) {
+    let (mut periods, mut starts) = (Vec::with_capacity(chunk.rows), Vec::with_capacity(chunk.rows));
+    let mut odd_starts = Vec::new();
     let mut last: Option<(&[u8], BillingStart)> = None;
     let mut without_zone = 0;
-    let texts = file.times[0].map(|column| block.column(column));
-    for row in 0..block.rows {
+    let texts = file.times[0].map(|column| chunk.column(column));
+    for row in 0..chunk.rows {
         let text = texts.as_ref().map_or(&[][..], |texts| texts.get(row));
         let start = match last {
-            Some((earlier, start)) if earlier == text => Ok(start),
+            Some((earlier, start)) if same(earlier, text) => Ok(start),
             _ => read_billing_start(text),
         };
         let start = start.unwrap_or_else(|message| {
@@ -103,15 +115,14 @@ fn billing_starts(
             last = Some((text, start));
         }
         if start.is_odd {
-            odd_start.resize(block.rows, false);
-            odd_start[row] = true;
+            odd_starts.push(row);
         }
         without_zone += u64::from(!start.has_zone);
         periods.push(start.period);
         starts.push(start.micros);
     }
     notes.add(Note::NoZone, without_zone);
-    (periods, starts, (!odd_start.is_empty()).then_some(odd_start))
+    (periods, starts, odd_starts)
 }
 
 fn read_billing_start(text: &[u8]) -> Result<BillingStart, String> {
@@ -127,13 +138,13 @@ fn read_billing_start(text: &[u8]) -> Result<BillingStart, String> {
 }
 
 fn billing_ends(
-    block: &Block<'_>,
+    chunk: &Chunk<'_>,
     file: &FileContext,
     faults: &mut Faults<'_>,
     notes: &mut NoteCounts,
     periods: &[Period],
 ) -> Vec<i64> {
-    let mut ends = column(block, file.times[1], faults, |time| end_of(time, file.inclusive));
+    let mut ends = column(chunk, file.times[1], faults, |time| end_of(time, file.inclusive));
     let (mut missing, mut elsewhere) = (0, 0);
     let mut month: Option<(Period, i64)> = None;
     for (row, (end, &period)) in ends.iter_mut().zip(periods).enumerate() {
@@ -164,16 +175,16 @@ fn end_of(time: Time, inclusive: bool) -> i64 {
 
 /// A column of times: [`NULL`] where the file has none, and where it has a problem.
 fn column(
-    block: &Block<'_>,
+    chunk: &Chunk<'_>,
     column: Option<usize>,
     faults: &mut Faults<'_>,
     value: impl Fn(Time) -> i64,
 ) -> Vec<i64> {
-    let Some(texts) = column.map(|column| block.column(column)) else { return vec![NULL; block.rows] };
-    let mut times = Vec::with_capacity(block.rows);
+    let Some(texts) = column.map(|column| chunk.column(column)) else { return vec![NULL; chunk.rows] };
+    let mut times = Vec::with_capacity(chunk.rows);
     let mut last: (&[u8], i64) = (&[], NULL);
     for (row, text) in texts.iter().enumerate() {
-        if last.0 != text {
+        if !same(text, last.0) {
             match focus::parse_time(text) {
                 Ok(time) => last = (text, value(time)),
                 _ if text.is_empty() => last = (text, NULL),

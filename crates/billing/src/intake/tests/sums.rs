@@ -124,6 +124,11 @@ fn a_file_of_last_days_is_read_inclusively() {
     assert_eq!([hours(0), hours(1), hours(2)], [24, 31 * 24, 12]);
     assert_eq!(columns.times[1].0[0], columns.period[0].next().start_micros());
 
+    // One such row among others is read as FOCUS says, and told.
+    let mixed = ["2025-02-01", "2025-01-31", "2025-02-01"].map(|end| row(&[("BillingPeriodEnd", end)]));
+    let told = take(&mixed).notes.sentences();
+    insta::assert_snapshot!(told[0], @"BillingPeriodEnd is not the end of the month in 1 row: look at the period ends");
+
     let exclusive = row(&[("BillingPeriodEnd", "2025-02-01")]);
     let (header, cells) = super::cells(&[exclusive]);
     let file = FileContext::new(0, &header, Some(&cells)).expect("the required columns");
