@@ -15,10 +15,8 @@ pub enum LedgerError {
          use the program that wrote it, or a newer one"
     )]
     NewerSchema { place: String, found: i64, known: i64 },
-    #[error(
-        "the ledger `{place}` is being written by another process and did not become free in {seconds} s"
-    )]
-    Busy { place: String, seconds: u64 },
+    #[error("another act is being written to the ledger `{place}`, and it did not end in time; try again")]
+    Busy { place: String },
     #[error("the ledger's database refused")]
     Database(#[from] sqlx::Error),
     #[error("the ledger holds `{value}` in `{column}`, which cannot be read; run `audit verify`")]

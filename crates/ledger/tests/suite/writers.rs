@@ -81,3 +81,22 @@ async fn what_one_engine_cannot_hold_both_refuse() {
 async fn sources(bench: &Bench) -> usize {
     bench.ledger.read().await.unwrap().list_sources().await.unwrap().len()
 }
+
+#[tokio::test]
+async fn who_waits_too_long_is_told() {
+    let wait = std::time::Duration::from_millis(100);
+    for bench in benches("busy").await {
+        let hasty = Ledger::open_waiting(&bench.location, &stamp("office", 0), wait).await.unwrap();
+        let ours = bench.begin().await;
+        let from_outside = hasty.begin().await.unwrap_err();
+        commit(ours, "test.ended").await;
+        let _second = hasty.begin().await.unwrap();
+        let from_inside = hasty.begin().await.unwrap_err();
+        for refused in [from_outside, from_inside] {
+            let told = refused.to_string().replace(&bench.location.to_string(), "…");
+            insta::allow_duplicates! {
+                insta::assert_snapshot!(told, @"another act is being written to the ledger `…`, and it did not end in time; try again");
+            }
+        }
+    }
+}
