@@ -41,8 +41,8 @@ pub enum LedgerError {
     Unbalanced { document: String, debits: i64, credits: i64 },
     #[error("the message `{message_id}` cannot be {asked}: it is {state}")]
     MessageState { message_id: String, state: &'static str, asked: &'static str },
-    #[error("`{field}` cannot hold the character U+0000")]
-    NulCharacter { field: String },
+    #[error("the text `{}` holds the character U+0000, which the ledger cannot keep", text.escape_debug())]
+    NulCharacter { text: String },
 }
 
 impl LedgerError {

@@ -98,6 +98,8 @@ pub(crate) fn arguments(values: Vec<Value>) -> Result<AnyArguments, LedgerError>
     for value in values {
         match value {
             Value::Int(number) => arguments.add(number),
+            // PostgreSQL has no text with U+0000; what one engine refuses, both refuse.
+            Value::Text(Some(text)) if text.contains('\0') => return Err(LedgerError::NulCharacter { text }),
             Value::Text(text) => arguments.add(text),
         }
         .map_err(sqlx::Error::Encode)?;

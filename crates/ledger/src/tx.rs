@@ -96,7 +96,6 @@ impl Tx {
         let mut values: Vec<Value> = Vec::new();
         for row in rows {
             debug_assert_eq!(row.len(), table.columns.len(), "{}", table.name);
-            refuse_nul(table, &row)?;
             self.seq += 1;
             self.digest.entry(table.name).or_default().add(self.seq, table.columns, &row);
             values.extend([Value::from(number), Value::from(self.seq)]);
@@ -140,14 +139,4 @@ fn insert_sql(table: &Table, rows: usize) -> String {
         sql.push(')');
     }
     sql
-}
-
-/// PostgreSQL has no text with U+0000; what one engine refuses, both refuse.
-fn refuse_nul(table: &Table, row: &[Value]) -> Result<(), LedgerError> {
-    for (column, value) in table.columns.iter().zip(row) {
-        if matches!(value, Value::Text(Some(text)) if text.contains('\0')) {
-            return Err(LedgerError::NulCharacter { field: (*column).to_owned() });
-        }
-    }
-    Ok(())
 }

@@ -74,7 +74,10 @@ async fn what_one_engine_cannot_hold_both_refuse() {
         let mut tx = bench.begin().await;
         let source = NewSource { name: name("A\0B"), description: None };
         let refused = tx.create_source(&source, &stamp("office", 1)).await.unwrap_err();
-        assert_eq!(refused.to_string(), "`source_key` cannot hold the character U+0000");
+        assert_eq!(
+            refused.to_string(),
+            "the text `a\\0b` holds the character U+0000, which the ledger cannot keep"
+        );
     }
 }
 
