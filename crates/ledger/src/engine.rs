@@ -1,6 +1,6 @@
 //! Everything that differs between SQLite and PostgreSQL. All other SQL is one text for both.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -106,8 +106,9 @@ pub(crate) async fn connect(location: &Location, wait: Duration) -> Result<AnyPo
     }
     let engine = location.engine();
     // FULL: in WAL mode NORMAL could lose the last commits when the power fails.
-    let pragmas = format!("PRAGMA busy_timeout = {}; PRAGMA synchronous = FULL", wait.as_millis());
-    let pragmas: Arc<str> = pragmas.into();
+    // The cache (32 MiB): an act about 100,000 charges fits, instead of being spilled and read again.
+    let pragmas = "PRAGMA synchronous = FULL; PRAGMA cache_size = -32768";
+    let pragmas: Arc<str> = format!("{pragmas}; PRAGMA busy_timeout = {}", wait.as_millis()).into();
     AnyPoolOptions::new()
         .max_connections(8)
         .acquire_timeout(wait)
@@ -147,7 +148,7 @@ fn sqlite_url(path: &Path) -> Result<String, Box<dyn std::error::Error + Send + 
         if byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte) {
             url.push(char::from(byte));
         } else {
-            url.push_str(&format!("%{byte:02X}"));
+            let _ = write!(url, "%{byte:02X}");
         }
     }
     url.push_str("?mode=rwc");

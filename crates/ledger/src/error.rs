@@ -1,3 +1,5 @@
+use std::fmt;
+
 use billing::{ImportId, LedgerNumber, Period};
 
 /// Why the ledger could not be opened, asked or added to.
@@ -46,15 +48,15 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
-    pub(crate) fn missing(what: &'static str, name: impl ToString) -> LedgerError {
+    pub(crate) fn missing(what: &'static str, name: impl fmt::Display) -> LedgerError {
         LedgerError::Missing { what, name: name.to_string() }
     }
 
-    pub(crate) fn exists(what: &'static str, name: impl ToString) -> LedgerError {
+    pub(crate) fn exists(what: &'static str, name: impl fmt::Display) -> LedgerError {
         LedgerError::Exists { what, name: name.to_string() }
     }
 
-    pub(crate) fn unreadable(column: &str, value: impl ToString) -> LedgerError {
+    pub(crate) fn unreadable(column: &str, value: impl fmt::Display) -> LedgerError {
         LedgerError::Unreadable { column: column.to_owned(), value: value.to_string() }
     }
 }

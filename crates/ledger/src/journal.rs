@@ -168,7 +168,7 @@ fn read_line(row: &Cells) -> Result<JournalLineRow, LedgerError> {
 
 impl Reader {
     pub async fn find_journal(&mut self, document: &str) -> Result<Option<JournalRow>, LedgerError> {
-        self.row(Query::new(JOURNALS).as_of(None).and("document =", document), read_journal).await
+        self.row(Query::new(JOURNALS).until(None).and("document =", document), read_journal).await
     }
 
     /// The journal of a period that says exactly this: an export of it again is a copy.
@@ -177,7 +177,7 @@ impl Reader {
         period: Period,
         model_digest: &str,
     ) -> Result<Option<JournalRow>, LedgerError> {
-        let query = Query::new(JOURNALS).as_of(None).and("period =", period);
+        let query = Query::new(JOURNALS).until(None).and("period =", period);
         self.row(query.and("model_digest =", model_digest), read_journal).await
     }
 
@@ -187,7 +187,7 @@ impl Reader {
         period: Option<Period>,
         as_of: Option<LedgerNumber>,
     ) -> Result<Vec<JournalRow>, LedgerError> {
-        let query = Query::new(JOURNALS).as_of(as_of).and_some("period =", period);
+        let query = Query::new(JOURNALS).until(as_of).and_some("period =", period);
         self.rows(query.then("ORDER BY period, ordinal"), read_journal).await
     }
 

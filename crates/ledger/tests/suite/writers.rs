@@ -103,3 +103,28 @@ async fn who_waits_too_long_is_told() {
         }
     }
 }
+
+/// A server moves what it waits for between threads; this would not compile otherwise.
+#[tokio::test]
+async fn everything_may_be_awaited_on_any_thread() {
+    fn sent<F: Future + Send>(future: F) -> F {
+        future
+    }
+    for bench in benches("send").await {
+        let by = stamp("office", 1);
+        let mut tx = sent(bench.ledger.begin()).await.unwrap();
+        sent(tx.record_decisions(&crate::decisions::act("approve", 1), &[])).await.unwrap();
+        sent(tx.mark_crashed_as_uncertain(by.at, &by)).await.unwrap();
+        sent(tx.commit(event("test.sent", "threads"))).await.unwrap();
+        let mut reader = sent(bench.ledger.read()).await.unwrap();
+        sent(reader.live_parts(&PartFilter::default(), None)).await.unwrap();
+        sent(reader.decisions_for(&DecisionFilter::default(), None)).await.unwrap();
+        sent(reader.current_statement_lines(period("2025-01"), None)).await.unwrap();
+        sent(reader.list_messages(&EmailFilter::default())).await.unwrap();
+        sent(reader.list_users()).await.unwrap();
+        sent(reader.list_periods(None)).await.unwrap();
+        sent(reader.list_audit(&AuditFilter::default())).await.unwrap();
+        sent(reader.find_same_bytes_elsewhere(&name("AWS"), &["s".to_owned()])).await.unwrap();
+        assert!(sent(reader.verify_books()).await.unwrap().is_sound());
+    }
+}
