@@ -1,6 +1,7 @@
 //! The audit chain: one row an act, each holding the hash of the one before.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use billing::LedgerNumber;
 use billing::period::Stamp;
@@ -26,7 +27,12 @@ pub struct AuditEvent {
 
 impl AuditEvent {
     #[must_use]
-    pub fn new(stamp: &Stamp, act: &str, subject: impl ToString, detail: serde_json::Value) -> AuditEvent {
+    pub fn new(
+        stamp: &Stamp,
+        act: &str,
+        subject: impl fmt::Display,
+        detail: serde_json::Value,
+    ) -> AuditEvent {
         AuditEvent {
             at: stamp.at,
             by: stamp.by.clone(),

@@ -254,3 +254,67 @@ impl From<Minor> for Value {
         minor.get().into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+
+    fn digest(rows: &[Vec<Value>]) -> String {
+        let mut act = ActDigest::new();
+        for (seq, row) in (1..).zip(rows) {
+            act.entry("t").or_default().add(seq, &["a", "b"], row);
+        }
+        books_digest(&act)
+    }
+
+    fn cell() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            (0..3_i64).prop_map(Value::from),
+            Just(Value::Text(None)),
+            "[ab]{0,2}".prop_map(Value::from)
+        ]
+    }
+
+    fn rows() -> impl Strategy<Value = Vec<Vec<Value>>> {
+        prop::collection::vec(prop::collection::vec(cell(), 2), 0..3)
+    }
+
+    proptest! {
+        #[test]
+        fn only_equal_rows_have_equal_digests(one in rows(), two in rows()) {
+            prop_assert_eq!(one == two, digest(&one) == digest(&two));
+        }
+
+        #[test]
+        fn a_total_is_kept_to_the_last_digit(units in any::<i64>(), more in any::<i64>()) {
+            let amount = Amount::from_units(i128::from(units) * i128::from(more));
+            let Value::Text(Some(text)) = Value::from(amount) else { unreachable!() };
+            prop_assert_eq!(Amount::parse_total(&text), Some(amount));
+        }
+    }
+
+    #[test]
+    fn a_column_added_later_leaves_old_digests() {
+        let mut old = RowsDigest::default();
+        old.add(1, &["a"], &[Value::from(1_i64)]);
+        let mut new = RowsDigest::default();
+        new.add(1, &["a", "added"], &[Value::from(1_i64), Value::Text(None)]);
+        let digest = |rows: RowsDigest| books_digest(&ActDigest::from([("t", rows)]));
+        assert_eq!(digest(old), digest(new));
+    }
+
+    #[test]
+    fn equal_json_has_equal_text() {
+        let one: Json =
+            serde_json::from_str(r#"{ "b": [1, {"y": null, "x": "\u0000é"}], "a": {} }"#).unwrap();
+        let two: Json = serde_json::from_str(r#"{"a":{},"b":[1,{"x":"\u0000é","y":null}]}"#).unwrap();
+        let text = canonical_json(&one);
+        assert_eq!(text, canonical_json(&two));
+        assert_eq!(text, r#"{"a":{},"b":[1,{"x":"\u0000é","y":null}]}"#);
+        assert_eq!(serde_json::from_str::<Json>(&text).unwrap(), one);
+        assert_ne!(text, canonical_json(&json!({ "a": {}, "b": [] })));
+    }
+}

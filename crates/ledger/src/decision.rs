@@ -201,7 +201,7 @@ impl Reader {
         let mut reader = DecisionReader { acts, sources: HashMap::new(), last: None };
         let fingerprint = filter.fingerprint.map(|fingerprint| fingerprint.0.cast_signed());
         let query = Query::new(DECISIONS)
-            .as_of(as_of)
+            .until(as_of)
             .and_in("decision.period", filter.periods.iter().copied())
             .and_in("decision.source_key", filter.sources.iter().map(SourceName::key))
             .and_some("decision.deferred_to =", filter.deferred_to)
@@ -217,7 +217,7 @@ impl Reader {
         &mut self,
         as_of: Option<LedgerNumber>,
     ) -> Result<Vec<DecisionAct>, LedgerError> {
-        self.rows(Query::new(ACTS).as_of(as_of).then("ORDER BY number"), read_act).await
+        self.rows(Query::new(ACTS).until(as_of).then("ORDER BY number"), read_act).await
     }
 }
 

@@ -100,8 +100,7 @@ impl MessageState {
         use MessageState::{Failed, Queued, Sending, Sent, Uncertain};
         match next {
             Sending => matches!(self, Queued | Failed),
-            Sent | Failed => matches!(self, Sending),
-            Uncertain => matches!(self, Sending),
+            Sent | Failed | Uncertain => matches!(self, Sending),
             // Only a person who accepts that it may arrive twice.
             Queued => matches!(self, Uncertain),
         }

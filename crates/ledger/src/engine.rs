@@ -1,18 +1,16 @@
 //! Everything that differs between SQLite and PostgreSQL. All other SQL is one text for both.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
-use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Row, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Connection, Executor, Row, Transaction};
 
 use crate::books::TABLES;
 use crate::error::LedgerError;
-
-/// How long a writer waits for another before it is refused.
-pub(crate) const WAIT: Duration = Duration::from_secs(30);
 
 /// `PRAGMA application_id` of our SQLite files: `OCbk`. Standing in the file's header, it tells ours from
 /// others' before any page is read.
@@ -96,7 +94,7 @@ pub(crate) enum Found {
 }
 
 /// Connect without writing anything, except that an SQLite file that does not exist begins to.
-pub(crate) async fn connect(location: &Location) -> Result<AnyPool, LedgerError> {
+pub(crate) async fn connect(location: &Location, wait: Duration) -> Result<AnyPool, LedgerError> {
     sqlx::any::install_default_drivers();
     let failed = |source| open_failed(location, source);
     let url = match location {
@@ -107,14 +105,18 @@ pub(crate) async fn connect(location: &Location) -> Result<AnyPool, LedgerError>
         refuse_foreign_file(location, path).await?;
     }
     let engine = location.engine();
+    // FULL: in WAL mode NORMAL could lose the last commits when the power fails.
+    // The cache (32 MiB): an act about 100,000 charges fits, instead of being spilled and read again.
+    let pragmas = "PRAGMA synchronous = FULL; PRAGMA cache_size = -32768";
+    let pragmas: Arc<str> = format!("{pragmas}; PRAGMA busy_timeout = {}", wait.as_millis()).into();
     AnyPoolOptions::new()
         .max_connections(8)
-        .acquire_timeout(WAIT)
+        .acquire_timeout(wait)
         .after_connect(move |connection, _| {
+            let pragmas = Arc::clone(&pragmas);
             Box::pin(async move {
                 if engine == EngineName::Sqlite {
-                    // FULL: in WAL mode NORMAL could lose the last commits when the power fails.
-                    connection.execute("PRAGMA busy_timeout = 30000; PRAGMA synchronous = FULL").await?;
+                    connection.execute(sqlx::raw_sql(AssertSqlSafe(pragmas))).await?;
                 }
                 Ok(())
             })
@@ -146,7 +148,7 @@ fn sqlite_url(path: &Path) -> Result<String, Box<dyn std::error::Error + Send + 
         if byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte) {
             url.push(char::from(byte));
         } else {
-            url.push_str(&format!("%{byte:02X}"));
+            let _ = write!(url, "%{byte:02X}");
         }
     }
     url.push_str("?mode=rwc");
@@ -234,6 +236,7 @@ pub(crate) async fn look(location: &Location, connection: &mut AnyConnection) ->
 pub(crate) async fn begin_write(
     location: &Location,
     pool: &AnyPool,
+    wait: Duration,
 ) -> Result<Transaction<'static, Any>, LedgerError> {
     let began = async {
         match location.engine() {
@@ -242,11 +245,12 @@ pub(crate) async fn begin_write(
                 let mut tx = pool.begin().await?;
                 // The lock belongs to the schema, so that two ledgers of one database do not wait for
                 // each other. It is taken before the first read: what is read is what is committed.
-                tx.execute(sqlx::raw_sql(
-                    "SET LOCAL lock_timeout = '30s'; SET LOCAL synchronous_commit = on; \
+                let sql = format!(
+                    "SET LOCAL lock_timeout = {}; SET LOCAL synchronous_commit = on; \
                      SELECT pg_advisory_xact_lock(1329816171, hashtext(current_schema()::text))",
-                ))
-                .await?;
+                    wait.as_millis()
+                );
+                tx.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await?;
                 Ok(tx)
             }
         }
@@ -277,11 +281,7 @@ pub(crate) fn busy(location: &Location, error: sqlx::Error) -> LedgerError {
         }),
         _ => false,
     };
-    if locked {
-        LedgerError::Busy { place: location.to_string(), seconds: WAIT.as_secs() }
-    } else {
-        LedgerError::Database(error)
-    }
+    if locked { LedgerError::Busy { place: location.to_string() } } else { LedgerError::Database(error) }
 }
 
 /// Bring the schema from `from` to ours, within the caller's transaction.
@@ -301,7 +301,7 @@ pub(crate) async fn migrate(
     match engine {
         EngineName::Sqlite => {
             let sql = format!("PRAGMA application_id = {APPLICATION_ID}");
-            connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql))).await?;
+            connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await?;
         }
         EngineName::Postgres => {
             connection.execute(sqlx::raw_sql(REFUSE_CHANGE)).await?;
@@ -309,17 +309,32 @@ pub(crate) async fn migrate(
     }
     for table in TABLES.iter().map(|table| table.name).chain(["audit"]) {
         let sql = append_only(engine, table);
-        connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql))).await?;
+        connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await?;
     }
     Ok(())
 }
 
 /// Concurrent readers while one writes. Kept in the file; must be outside a transaction.
-pub(crate) async fn prepare_file(location: &Location, pool: &AnyPool) -> Result<(), LedgerError> {
-    if location.engine() == EngineName::Sqlite {
-        pool.execute("PRAGMA journal_mode = WAL").await.map_err(|error| busy(location, error))?;
+pub(crate) async fn prepare_file(
+    location: &Location,
+    pool: &AnyPool,
+    wait: Duration,
+) -> Result<(), LedgerError> {
+    if location.engine() == EngineName::Postgres {
+        return Ok(());
     }
-    Ok(())
+    // SQLite does not wait here when another connection is at the same step; waiting is up to us.
+    let pause = Duration::from_millis(20);
+    let mut waited = Duration::ZERO;
+    loop {
+        match pool.execute("PRAGMA journal_mode = WAL").await.map_err(|error| busy(location, error)) {
+            Err(LedgerError::Busy { .. }) if waited < wait => {
+                tokio::time::sleep(pause).await;
+                waited += pause;
+            }
+            done => return done.map(drop),
+        }
+    }
 }
 
 const REFUSE_CHANGE: &str =

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use billing::{ImportId, LedgerNumber, Period};
 
 /// Why the ledger could not be opened, asked or added to.
@@ -15,10 +17,8 @@ pub enum LedgerError {
          use the program that wrote it, or a newer one"
     )]
     NewerSchema { place: String, found: i64, known: i64 },
-    #[error(
-        "the ledger `{place}` is being written by another process and did not become free in {seconds} s"
-    )]
-    Busy { place: String, seconds: u64 },
+    #[error("another act is being written to the ledger `{place}`, and it did not end in time; try again")]
+    Busy { place: String },
     #[error("the ledger's database refused")]
     Database(#[from] sqlx::Error),
     #[error("the ledger holds `{value}` in `{column}`, which cannot be read; run `audit verify`")]
@@ -43,20 +43,20 @@ pub enum LedgerError {
     Unbalanced { document: String, debits: i64, credits: i64 },
     #[error("the message `{message_id}` cannot be {asked}: it is {state}")]
     MessageState { message_id: String, state: &'static str, asked: &'static str },
-    #[error("`{field}` cannot hold the character U+0000")]
-    NulCharacter { field: String },
+    #[error("the text `{}` holds the character U+0000, which the ledger cannot keep", text.escape_debug())]
+    NulCharacter { text: String },
 }
 
 impl LedgerError {
-    pub(crate) fn missing(what: &'static str, name: impl ToString) -> LedgerError {
+    pub(crate) fn missing(what: &'static str, name: impl fmt::Display) -> LedgerError {
         LedgerError::Missing { what, name: name.to_string() }
     }
 
-    pub(crate) fn exists(what: &'static str, name: impl ToString) -> LedgerError {
+    pub(crate) fn exists(what: &'static str, name: impl fmt::Display) -> LedgerError {
         LedgerError::Exists { what, name: name.to_string() }
     }
 
-    pub(crate) fn unreadable(column: &str, value: impl ToString) -> LedgerError {
+    pub(crate) fn unreadable(column: &str, value: impl fmt::Display) -> LedgerError {
         LedgerError::Unreadable { column: column.to_owned(), value: value.to_string() }
     }
 }

@@ -112,6 +112,16 @@ pub struct JournalExport {
     pub exported: Stamp,
 }
 
+/// A file to hand out.
+#[derive(Clone, Copy, Debug)]
+pub struct NewJournalExport<'a> {
+    pub document: &'a str,
+    pub format: &'a str,
+    pub sha256: &'a str,
+    pub path: &'a str,
+    pub size_bytes: u64,
+}
+
 const JOURNALS: &str = "SELECT number, document, period, computed_at, configuration_digest, rule_version,
     line_count, debit_minor, credit_minor, model_digest, at, by_user FROM journal WHERE number <= $1";
 
@@ -165,7 +175,7 @@ fn read_line(row: &Cells) -> Result<JournalLineRow, LedgerError> {
 
 impl Reader {
     pub async fn find_journal(&mut self, document: &str) -> Result<Option<JournalRow>, LedgerError> {
-        self.row(Query::new(JOURNALS).as_of(None).and("document =", document), read_journal).await
+        self.row(Query::new(JOURNALS).until(None).and("document =", document), read_journal).await
     }
 
     /// The journal of a period that says exactly this: an export of it again is a copy.
@@ -174,7 +184,7 @@ impl Reader {
         period: Period,
         model_digest: &str,
     ) -> Result<Option<JournalRow>, LedgerError> {
-        let query = Query::new(JOURNALS).as_of(None).and("period =", period);
+        let query = Query::new(JOURNALS).until(None).and("period =", period);
         self.row(query.and("model_digest =", model_digest), read_journal).await
     }
 
@@ -184,7 +194,7 @@ impl Reader {
         period: Option<Period>,
         as_of: Option<LedgerNumber>,
     ) -> Result<Vec<JournalRow>, LedgerError> {
-        let query = Query::new(JOURNALS).as_of(as_of).and_some("period =", period);
+        let query = Query::new(JOURNALS).until(as_of).and_some("period =", period);
         self.rows(query.then("ORDER BY period, ordinal"), read_journal).await
     }
 
@@ -285,24 +295,21 @@ impl Tx {
     /// Record a file that is handed out. Returns whether it is a copy: not the first of its format.
     pub async fn record_journal_export(
         &mut self,
-        document: &str,
-        format: &str,
-        file: (&str, &str, u64),
+        new: &NewJournalExport<'_>,
         exported: &Stamp,
     ) -> Result<bool, LedgerError> {
-        if self.find_journal(document).await?.is_none() {
-            return Err(LedgerError::missing("journal", document));
+        if self.find_journal(new.document).await?.is_none() {
+            return Err(LedgerError::missing("journal", new.document));
         }
-        let earlier = self.list_journal_exports(Some(document)).await?;
-        let copy = earlier.iter().any(|export| export.format == format);
-        let (sha256, path, size_bytes) = file;
+        let earlier = self.list_journal_exports(Some(new.document)).await?;
+        let copy = earlier.iter().any(|export| export.format == new.format);
         let row = vec![
-            document.into(),
-            format.into(),
+            new.document.into(),
+            new.format.into(),
             i64::from(copy).into(),
-            sha256.into(),
-            path.into(),
-            size_bytes.into(),
+            new.sha256.into(),
+            new.path.into(),
+            new.size_bytes.into(),
             exported.at.into(),
             exported.by.as_str().into(),
         ];

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use billing::period::Stamp;
 use sqlx::AnyPool;
@@ -16,7 +17,11 @@ pub struct Ledger {
     location: Location,
     /// Tasks of this process take turns here, in order; processes take turns in the database.
     turn: Arc<Mutex<()>>,
+    wait: Duration,
 }
+
+/// How long an act waits for another before it is refused.
+const WAIT: Duration = Duration::from_secs(30);
 
 impl Ledger {
     /// Open, and where nothing is yet, create: `stamp` says by whom and when (audit row 1). An older
@@ -26,8 +31,17 @@ impl Ledger {
     /// [`LedgerError::Foreign`] for a database that is not ours (it is not written to),
     /// [`LedgerError::NewerSchema`], [`LedgerError::Open`].
     pub async fn open(location: &Location, stamp: &Stamp) -> Result<Ledger, LedgerError> {
-        let pool = engine::connect(location).await?;
-        let ledger = Ledger { pool, location: location.clone(), turn: Arc::default() };
+        Ledger::open_waiting(location, stamp, WAIT).await
+    }
+
+    /// [`open`](Ledger::open), with the time that an act waits for another before it is refused.
+    pub async fn open_waiting(
+        location: &Location,
+        stamp: &Stamp,
+        wait: Duration,
+    ) -> Result<Ledger, LedgerError> {
+        let pool = engine::connect(location, wait).await?;
+        let ledger = Ledger { pool, location: location.clone(), turn: Arc::default(), wait };
         let found = {
             let mut connection =
                 ledger.pool.acquire().await.map_err(|error| engine::open_failed(location, error.into()))?;
@@ -36,12 +50,12 @@ impl Ledger {
         if found != (Found::Ours { schema_version: SCHEMA_VERSION }) {
             ledger.create_or_upgrade(stamp).await?;
         }
-        engine::prepare_file(location, &ledger.pool).await?;
+        engine::prepare_file(location, &ledger.pool, wait).await?;
         Ok(ledger)
     }
 
     async fn create_or_upgrade(&self, stamp: &Stamp) -> Result<(), LedgerError> {
-        let mut connection = engine::begin_write(&self.location, &self.pool).await?;
+        let mut connection = engine::begin_write(&self.location, &self.pool, self.wait).await?;
         // Another process may have been quicker: what is there is asked again under the lock.
         match engine::look(&self.location, &mut connection).await? {
             Found::Nothing => {
@@ -72,11 +86,9 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Busy`] when other acts did not end within half a minute.
     pub async fn begin(&self) -> Result<Tx, LedgerError> {
-        let busy =
-            |_| LedgerError::Busy { place: self.location.to_string(), seconds: engine::WAIT.as_secs() };
-        let turn =
-            tokio::time::timeout(engine::WAIT, Arc::clone(&self.turn).lock_owned()).await.map_err(busy)?;
-        let connection = engine::begin_write(&self.location, &self.pool).await?;
+        let turn = tokio::time::timeout(self.wait, Arc::clone(&self.turn).lock_owned()).await;
+        let turn = turn.map_err(|_| LedgerError::Busy { place: self.location.to_string() })?;
+        let connection = engine::begin_write(&self.location, &self.pool, self.wait).await?;
         let reader = Reader::new(connection, self.location.clone()).await?;
         Ok(Tx::new(reader, turn))
     }

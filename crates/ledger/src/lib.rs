@@ -40,7 +40,7 @@ pub use import::{
     ChargeFile, DeliveredFile, FlagSum, ImportCosts, ImportFilter, ImportMode, ImportRecord, ImportRow,
 };
 pub use installation::Installation;
-pub use journal::{JournalExport, JournalLineRow, JournalRow, NewJournal};
+pub use journal::{JournalExport, JournalLineRow, JournalRow, NewJournal, NewJournalExport};
 pub use lease::ImportLease;
 pub use ledger::Ledger;
 pub use part::{LivePart, Part, PartEvent, PartFilter, PartKey, PartState};

@@ -148,7 +148,7 @@ fn read_part(row: &Cells) -> Result<Part, LedgerError> {
 
 fn filtered(filter: &PartFilter, as_of: Option<LedgerNumber>) -> Query {
     Query::new(PARTS)
-        .as_of(as_of)
+        .until(as_of)
         .and_some("part.period =", filter.period)
         .and_some("part.source_key =", filter.source.as_ref().map(SourceName::key))
         .and_some("part.import_id =", filter.import)

@@ -108,7 +108,7 @@ impl Reader {
         period: Period,
         as_of: Option<LedgerNumber>,
     ) -> Result<Option<PeriodRecord>, LedgerError> {
-        let query = Query::new(EVENTS).as_of(as_of).and("period =", period);
+        let query = Query::new(EVENTS).until(as_of).and("period =", period);
         Ok(self.replay_periods(query).await?.into_iter().next())
     }
 
@@ -117,7 +117,7 @@ impl Reader {
         &mut self,
         as_of: Option<LedgerNumber>,
     ) -> Result<Vec<PeriodRecord>, LedgerError> {
-        self.replay_periods(Query::new(EVENTS).as_of(as_of)).await
+        self.replay_periods(Query::new(EVENTS).until(as_of)).await
     }
 
     async fn replay_periods(&mut self, query: Query) -> Result<Vec<PeriodRecord>, LedgerError> {

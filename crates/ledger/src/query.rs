@@ -1,5 +1,7 @@
 //! Asking: a [`Reader`] is a snapshot of the books; the queries are in the files of their nouns.
 
+use std::fmt::Write;
+
 use billing::{ImportId, LedgerNumber, Period};
 use futures::TryStreamExt;
 use jiff::Timestamp;
@@ -98,6 +100,8 @@ pub(crate) fn arguments(values: Vec<Value>) -> Result<AnyArguments, LedgerError>
     for value in values {
         match value {
             Value::Int(number) => arguments.add(number),
+            // PostgreSQL has no text with U+0000; what one engine refuses, both refuse.
+            Value::Text(Some(text)) if text.contains('\0') => return Err(LedgerError::NulCharacter { text }),
             Value::Text(text) => arguments.add(text),
         }
         .map_err(sqlx::Error::Encode)?;
@@ -123,14 +127,14 @@ impl Query {
     }
 
     /// The value of `$n` for "up to this number".
-    pub fn as_of(self, as_of: Option<LedgerNumber>) -> Query {
+    pub fn until(self, as_of: Option<LedgerNumber>) -> Query {
         self.bind(as_of.map_or(i64::MAX, |number| number.0))
     }
 
     /// ` AND condition $n`; the text has a WHERE.
     pub fn and(mut self, condition: &str, value: impl Into<Value>) -> Query {
         self.values.push(value.into());
-        self.sql.push_str(&format!(" AND {condition} ${}", self.values.len()));
+        let _ = write!(self.sql, " AND {condition} ${}", self.values.len());
         self
     }
 
@@ -147,7 +151,7 @@ impl Query {
         self.values.extend(list.into_iter().map(Into::into));
         let marks: Vec<String> = (first..=self.values.len()).map(|n| format!("${n}")).collect();
         if !marks.is_empty() {
-            self.sql.push_str(&format!(" AND {column} IN ({})", marks.join(", ")));
+            let _ = write!(self.sql, " AND {column} IN ({})", marks.join(", "));
         }
         self
     }
@@ -155,7 +159,7 @@ impl Query {
     /// A value in the middle of text: ` $n`.
     pub fn value(mut self, value: impl Into<Value>) -> Query {
         self.values.push(value.into());
-        self.sql.push_str(&format!(" ${}", self.values.len()));
+        let _ = write!(self.sql, " ${}", self.values.len());
         self
     }
 

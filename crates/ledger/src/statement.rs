@@ -204,7 +204,7 @@ impl Reader {
         number: &StatementNumber,
         version: Option<u32>,
     ) -> Result<Option<StatementRow>, LedgerError> {
-        let query = Query::new(STATEMENTS).as_of(None).and("statement.statement_number =", number);
+        let query = Query::new(STATEMENTS).until(None).and("statement.statement_number =", number);
         let query = query.and_some("statement.version =", version).then("ORDER BY statement.version DESC");
         self.row(query, read_statement).await
     }
@@ -231,7 +231,7 @@ impl Reader {
         as_of: Option<LedgerNumber>,
     ) -> Result<Vec<StatementRow>, LedgerError> {
         let query = Query::new(STATEMENTS)
-            .as_of(as_of)
+            .until(as_of)
             .and_some("statement.period =", filter.period)
             .and_some("statement.pi_email =", filter.pi_email.as_deref())
             .and_some("statement.project_id =", filter.project_id.as_deref())
@@ -257,7 +257,7 @@ impl Reader {
         as_of: Option<LedgerNumber>,
     ) -> Result<Vec<(StatementRow, Vec<StatementLine>)>, LedgerError> {
         let statements = self.current_statements(period, as_of).await?;
-        let query = Query::new(LINES_OF_PERIOD).as_of(as_of).bind(period);
+        let query = Query::new(LINES_OF_PERIOD).until(as_of).bind(period);
         let mut lines = self.rows(query, read_line).await?.into_iter().peekable();
         let mut found = Vec::with_capacity(statements.len());
         for statement in statements {
@@ -292,7 +292,7 @@ impl Reader {
              AND statement.version = document.version WHERE statement.number <= $1",
         );
         let query = query
-            .as_of(None)
+            .until(None)
             .and_some("statement.period =", filter.period)
             .and_some("statement.pi_email =", filter.pi_email.as_deref())
             .and_some("statement.project_id =", filter.project_id.as_deref())

@@ -48,20 +48,13 @@ async fn every_kind_of_tampering_is_found() {
             "UPDATE audit SET by_user = 'nobody' WHERE number = 3",
             vec!["audit row 3 was edited: its hash does not fit what it says"],
         ),
-        ("audit", "DELETE FROM audit WHERE number = 3", vec!["audit row 3 is missing"]),
+        ("audit", "DELETE FROM audit WHERE number = 4", vec!["audit row 4 is missing"]),
         (
             "audit",
             "DELETE FROM audit WHERE number >= 4",
             vec!["audit row 4 is missing", "audit row 5 is missing"],
         ),
-        (
-            "audit",
-            copy,
-            vec![
-                "audit row 6 was added: the ledger ends at 5",
-                "rows that act 6 wrote were edited, added or removed",
-            ],
-        ),
+        ("audit", copy, vec!["audit row 6 was added: the ledger ends at 5"]),
         (
             "audit",
             "UPDATE audit SET number = number + 10 WHERE number = 5",
@@ -94,8 +87,6 @@ async fn every_kind_of_tampering_is_found() {
         for bench in five_acts(&format!("tamper_{at}")).await {
             bench.tamper(table, sql).await;
             let found = findings(&bench).await;
-            let found: Vec<&str> =
-                found.iter().map(String::as_str).filter(|text| expected.contains(text)).collect();
             assert_eq!(found, expected, "{sql}");
         }
     }

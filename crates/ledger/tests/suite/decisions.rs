@@ -7,7 +7,7 @@ use ledger::*;
 use crate::engines::{benches, commit, stamp};
 use crate::imports::{amount, name, period};
 
-fn act(kind: &str, minute: i64) -> NewDecisionAct {
+pub fn act(kind: &str, minute: i64) -> NewDecisionAct {
     NewDecisionAct {
         kind: kind.to_owned(),
         note: Some(format!("{kind} it")),

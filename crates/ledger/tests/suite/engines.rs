@@ -44,14 +44,12 @@ impl Bench {
     /// Do what the program never does: write to the database directly, triggers out of the way.
     pub async fn tamper(&self, table: &str, sql: &str) {
         let mut connection = self.behind().await;
-        let (drop, url_sql) = match self.location.engine() {
-            EngineName::Sqlite => {
-                (format!("DROP TRIGGER {table}_no_update; DROP TRIGGER {table}_no_delete"), sql.to_owned())
-            }
-            EngineName::Postgres => (format!("DROP TRIGGER {table}_no_change ON {table}"), sql.to_owned()),
+        let drop = match self.location.engine() {
+            EngineName::Sqlite => format!("DROP TRIGGER {table}_no_update; DROP TRIGGER {table}_no_delete"),
+            EngineName::Postgres => format!("DROP TRIGGER {table}_no_change ON {table}"),
         };
         connection.execute(sqlx::raw_sql(AssertSqlSafe(drop))).await.unwrap();
-        connection.execute(sqlx::raw_sql(AssertSqlSafe(url_sql))).await.unwrap();
+        connection.execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))).await.unwrap();
     }
 
     /// A connection of its own.

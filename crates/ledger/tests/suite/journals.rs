@@ -91,18 +91,20 @@ async fn a_second_export_of_a_format_is_a_copy() {
         let model = serde_json::json!({});
         let mut tx = bench.begin().await;
         tx.record_journal(&journal("J-2025-01-1", &model, &[]), &stamp("office", 1)).await.unwrap();
-        let file = ("s", "output/journals/a.csv", 12);
+        let export = |document, format| NewJournalExport {
+            document,
+            format,
+            sha256: "s",
+            path: "output/journals/a.csv",
+            size_bytes: 12,
+        };
         for (format, copy) in [("gl", false), ("detail", false), ("gl", true)] {
-            let by = stamp("office", 2);
-            assert_eq!(
-                tx.record_journal_export("J-2025-01-1", format, file, &by).await.unwrap(),
-                copy,
-                "{format}"
-            );
+            let made = tx.record_journal_export(&export("J-2025-01-1", format), &stamp("office", 2)).await;
+            assert_eq!(made.unwrap(), copy, "{format}");
         }
         let exports = tx.list_journal_exports(Some("J-2025-01-1")).await.unwrap();
         assert_eq!(exports.iter().map(|export| export.copy).collect::<Vec<_>>(), [false, false, true]);
-        let unknown = tx.record_journal_export("J-1", "gl", file, &stamp("office", 2)).await.unwrap_err();
+        let unknown = tx.record_journal_export(&export("J-1", "gl"), &stamp("office", 2)).await.unwrap_err();
         assert_eq!(unknown.to_string(), "the journal `J-1` is not in the ledger");
     }
 }

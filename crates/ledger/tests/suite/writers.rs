@@ -74,10 +74,57 @@ async fn what_one_engine_cannot_hold_both_refuse() {
         let mut tx = bench.begin().await;
         let source = NewSource { name: name("A\0B"), description: None };
         let refused = tx.create_source(&source, &stamp("office", 1)).await.unwrap_err();
-        assert_eq!(refused.to_string(), "`source_key` cannot hold the character U+0000");
+        assert_eq!(
+            refused.to_string(),
+            "the text `a\\0b` holds the character U+0000, which the ledger cannot keep"
+        );
     }
 }
 
 async fn sources(bench: &Bench) -> usize {
     bench.ledger.read().await.unwrap().list_sources().await.unwrap().len()
+}
+
+#[tokio::test]
+async fn who_waits_too_long_is_told() {
+    let wait = std::time::Duration::from_millis(100);
+    for bench in benches("busy").await {
+        let hasty = Ledger::open_waiting(&bench.location, &stamp("office", 0), wait).await.unwrap();
+        let ours = bench.begin().await;
+        let from_outside = hasty.begin().await.unwrap_err();
+        commit(ours, "test.ended").await;
+        let _second = hasty.begin().await.unwrap();
+        let from_inside = hasty.begin().await.unwrap_err();
+        for refused in [from_outside, from_inside] {
+            let told = refused.to_string().replace(&bench.location.to_string(), "…");
+            insta::allow_duplicates! {
+                insta::assert_snapshot!(told, @"another act is being written to the ledger `…`, and it did not end in time; try again");
+            }
+        }
+    }
+}
+
+/// A server moves what it waits for between threads; this would not compile otherwise.
+#[tokio::test]
+async fn everything_may_be_awaited_on_any_thread() {
+    fn sent<F: Future + Send>(future: F) -> F {
+        future
+    }
+    for bench in benches("send").await {
+        let by = stamp("office", 1);
+        let mut tx = sent(bench.ledger.begin()).await.unwrap();
+        sent(tx.record_decisions(&crate::decisions::act("approve", 1), &[])).await.unwrap();
+        sent(tx.mark_crashed_as_uncertain(by.at, &by)).await.unwrap();
+        sent(tx.commit(event("test.sent", "threads"))).await.unwrap();
+        let mut reader = sent(bench.ledger.read()).await.unwrap();
+        sent(reader.live_parts(&PartFilter::default(), None)).await.unwrap();
+        sent(reader.decisions_for(&DecisionFilter::default(), None)).await.unwrap();
+        sent(reader.current_statement_lines(period("2025-01"), None)).await.unwrap();
+        sent(reader.list_messages(&EmailFilter::default())).await.unwrap();
+        sent(reader.list_users()).await.unwrap();
+        sent(reader.list_periods(None)).await.unwrap();
+        sent(reader.list_audit(&AuditFilter::default())).await.unwrap();
+        sent(reader.find_same_bytes_elsewhere(&name("AWS"), &["s".to_owned()])).await.unwrap();
+        assert!(sent(reader.verify_books()).await.unwrap().is_sound());
+    }
 }
