@@ -219,13 +219,6 @@ impl Cells<'_> {
         text.parse().map_err(|_| LedgerError::unreadable(column, text))
     }
 
-    pub fn opt_period(&self, column: &str) -> Result<Option<Period>, LedgerError> {
-        match self.opt_text(column)? {
-            Some(text) => Ok(Some(text.parse().map_err(|_| LedgerError::unreadable(column, text))?)),
-            None => Ok(None),
-        }
-    }
-
     pub fn amount(&self, column: &str) -> Result<Amount, LedgerError> {
         let text = self.str(column)?;
         Amount::parse_total(text).ok_or_else(|| LedgerError::unreadable(column, text))

@@ -10,7 +10,7 @@ use billing::period::PeriodAct;
 use billing::settings::Settings;
 use billing::statement::Statement;
 use documents::{JournalTemplate, journal_detail, journal_gl, journal_summary};
-use ledger::{AuditEvent, JournalRow, NewJournal, Reader, StatementVersion};
+use ledger::{AuditEvent, JournalRow, NewJournal, NewJournalExport, Reader, StatementVersion};
 use money::Minor;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -136,8 +136,14 @@ pub async fn export(
     write_file(&installation.folders.documents.join(&sha256[..2]).join(format!("{sha256}.journal")), &bytes)?;
     write_file(&path, &bytes)?;
     let shown = installation.folders.shown(&path).to_string();
-    let kept = (sha256.as_str(), shown.as_str(), bytes.len() as u64);
-    let copy = tx.record_journal_export(&journal.document, request.format.name(), kept, actor).await?;
+    let kept = NewJournalExport {
+        document: &journal.document,
+        format: request.format.name(),
+        sha256: &sha256,
+        path: &shown,
+        size_bytes: bytes.len() as u64,
+    };
+    let copy = tx.record_journal_export(&kept, actor).await?;
     let detail = json!({
         "format": request.format.name(), "copy": copy, "sha256": sha256, "lines": row.lines,
         "debits_minor": row.debits, "credits_minor": row.credits, "path": shown,
