@@ -16,7 +16,7 @@ fn digest(bytes: &[u8]) -> [u8; 32] {
 fn keep(home: &Home, bytes: &[u8], frame: usize) -> DeliveryRef {
     let mut writer = home.lake.delivery_writer(ImportId(1)).unwrap();
     for (at, raw) in bytes.chunks(frame.max(1)).enumerate() {
-        writer.append(compress_frame(raw, (at == 0).then_some(1))).unwrap();
+        writer.append(&compress_frame(raw, (at == 0).then_some(1))).unwrap();
     }
     writer.finish(digest(bytes)).unwrap()
 }
