@@ -115,7 +115,7 @@ impl Columns {
             "billed_in" => self.billed_in(),
             "state" => self.state(),
             "cost" => self.cost(),
-            "effective" => self.or_billed("effective_cost"),
+            "effective" => or_billed("effective_cost"),
             "list_known" => self.list_known(),
             "list" => self.list(),
             "kind" => self.kind(),
@@ -141,17 +141,12 @@ impl Columns {
         if self.has(name) { ident(name) } else { no_amount() }
     }
 
-    /// Whether the charge has been decided about.
-    fn is_decided(&self) -> Expr {
-        ident("_o_state").is_not_null()
-    }
-
     fn flags(&self) -> Expr {
         let delivered = self.delivered("flags");
         if !self.decided {
             return delivered;
         }
-        choose(self.is_decided(), ident("_o_flags"), delivered)
+        choose(is_decided(), ident("_o_flags"), delivered)
     }
 
     pub(crate) fn billed_in(&self) -> Expr {
@@ -186,10 +181,10 @@ impl Columns {
             return open;
         }
         match self.period {
-            None => choose(self.is_decided(), ident("_o_state"), open),
+            None => choose(is_decided(), ident("_o_state"), open),
             Some(period) => {
                 let elsewhere = self.billed_in().not_eq(text(&period.to_string()));
-                let said = self.is_decided().and(ident("_o_state").not_eq(text("deferred")));
+                let said = is_decided().and(ident("_o_state").not_eq(text("deferred")));
                 choose(elsewhere, text("deferred"), choose(said, ident("_o_state"), open))
             }
         }
@@ -202,23 +197,11 @@ impl Columns {
         Some(if self.decided { own.or(self.billed_in().eq(period)) } else { own })
     }
 
-    fn or_billed(&self, cost: &str) -> Expr {
-        coalesce(vec![ident(cost), ident("billed_cost")])
-    }
-
-    fn on_basis(&self, basis: i8) -> Expr {
-        match basis {
-            1 => self.or_billed("effective_cost"),
-            2 => self.or_billed("contracted_cost"),
-            _ => ident("billed_cost"),
-        }
-    }
-
     /// The cost that is billed, by the basis of the file's source.
     pub(crate) fn cost(&self) -> Expr {
         let mut bases = self.bases.iter().copied();
-        let first = self.on_basis(bases.next().unwrap_or_default());
-        bases.fold(first, |others, basis| choose(ident(BASIS).eq(lit(basis)), self.on_basis(basis), others))
+        let first = on_basis(bases.next().unwrap_or_default());
+        bases.fold(first, |others, basis| choose(ident(BASIS).eq(lit(basis)), on_basis(basis), others))
     }
 
     /// A list cost of zero beside a cost is a list cost that the provider does not know.
@@ -231,7 +214,7 @@ impl Columns {
         choose(self.list_known(), ident("list_cost"), self.cost())
     }
 
-    /// FOCUS ChargeCategory as a statement tells it apart.
+    /// FOCUS `ChargeCategory` as a statement tells it apart.
     fn kind(&self) -> Expr {
         let by_sign = choose(self.cost().lt(zero()), text("credit"), text("usage"));
         if !self.has("charge_category") {
@@ -261,6 +244,23 @@ impl Columns {
             positive
         };
         usage.and(self.list_known())
+    }
+}
+
+/// Whether the charge has been decided about.
+fn is_decided() -> Expr {
+    ident("_o_state").is_not_null()
+}
+
+fn or_billed(cost: &str) -> Expr {
+    coalesce(vec![ident(cost), ident("billed_cost")])
+}
+
+fn on_basis(basis: i8) -> Expr {
+    match basis {
+        1 => or_billed("effective_cost"),
+        2 => or_billed("contracted_cost"),
+        _ => ident("billed_cost"),
     }
 }
 

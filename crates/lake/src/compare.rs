@@ -272,25 +272,25 @@ impl Twin {
 }
 
 impl Side {
-    fn add(&mut self, twin: &Twin) {
-        self.rows += 1;
-        self.billed_cost += twin.billed;
-        self.cost += twin.cost;
+    fn add_all(&mut self, twins: &[Twin]) {
+        for twin in twins {
+            self.rows += 1;
+            self.billed_cost += twin.billed;
+            self.cost += twin.cost;
+        }
     }
 }
 
 impl Difference {
     fn add(&mut self, old: Vec<Twin>, new: Vec<Twin>) {
-        old.iter().for_each(|twin| self.before.add(twin));
-        new.iter().for_each(|twin| self.after.add(twin));
+        self.before.add_all(&old);
+        self.after.add_all(&new);
         let (old, new) = without_equals(old, new);
         let both = old.len().min(new.len());
-        for (old, new) in old.iter().zip(&new) {
-            self.changed_before.add(old);
-            self.changed_after.add(new);
-        }
-        old[both..].iter().for_each(|twin| self.gone.add(twin));
-        new[both..].iter().for_each(|twin| self.added.add(twin));
+        self.changed_before.add_all(&old[..both]);
+        self.changed_after.add_all(&new[..both]);
+        self.gone.add_all(&old[both..]);
+        self.added.add_all(&new[both..]);
     }
 }
 
@@ -302,7 +302,9 @@ fn without_equals(old: Vec<Twin>, new: Vec<Twin>) -> (Vec<Twin>, Vec<Twin>) {
         return (Vec::new(), Vec::new());
     }
     let mut counts: HashMap<u64, u64> = HashMap::new();
-    new.iter().for_each(|twin| *counts.entry(twin.digest).or_default() += 1);
+    for twin in &new {
+        *counts.entry(twin.digest).or_default() += 1;
+    }
     let mut same: HashMap<u64, u64> = HashMap::new();
     let takes = |counts: &mut HashMap<u64, u64>, digest: u64| {
         counts.get_mut(&digest).filter(|left| **left > 0).map(|left| *left -= 1).is_some()

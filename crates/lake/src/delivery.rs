@@ -59,7 +59,7 @@ impl DeliveryWriter {
     }
 
     /// Append the next run of the delivered file.
-    pub fn append(&mut self, frame: Frame) -> Result<(), LakeError> {
+    pub fn append(&mut self, frame: &Frame) -> Result<(), LakeError> {
         let offset = self.file.written();
         let path = self.file.path().to_owned();
         self.file.write_all(&frame.bytes).map_err(LakeError::io("write", &path))?;

@@ -2,7 +2,7 @@
 //! synced, renamed, and the folder synced.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -139,4 +139,22 @@ pub(crate) fn remove_where(folder: &Path, is_left_over: &dyn Fn(&str) -> bool) -
         }
     }
     Ok(removed)
+}
+
+/// Whether a file's bytes still have their SHA-256.
+pub(crate) fn check_file(path: &Path, sha256: &[u8; 32]) -> Result<(), LakeError> {
+    let mut file = File::open(path).map_err(LakeError::io("open", path))?;
+    let mut digest = Sha256::new();
+    let mut bytes = vec![0; 1 << 18];
+    loop {
+        match file.read(&mut bytes).map_err(LakeError::io("read", path))? {
+            0 => break,
+            len => digest.update(&bytes[..len]),
+        }
+    }
+    let found: [u8; 32] = digest.finalize().into();
+    if found == *sha256 {
+        return Ok(());
+    }
+    Err(LakeError::damaged(path, format!("its content has SHA-256 {}", hex::encode(found))))
 }

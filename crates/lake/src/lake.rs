@@ -10,7 +10,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use crate::LakeError;
 use crate::charges::{ChargeWriter, owner};
 use crate::delivery::{Delivery, DeliveryReader, DeliveryWriter};
-use crate::files::{TEMPORARY, make_folder, remove_where};
+use crate::files::{TEMPORARY, check_file, make_folder, remove_where};
 use crate::overlay::{self, OverlayRef};
 use crate::table::Footers;
 
@@ -86,19 +86,29 @@ impl Lake {
         Ok(charges + deliveries)
     }
 
-    /// The overlay that was written under this name, if it still is there.
-    pub fn find_overlay(&self, name: &str) -> Result<Option<OverlayRef>, LakeError> {
-        overlay::find(&self.root, &self.shared.footers, name)
-    }
-
-    /// Write where decided charges stand, for [`view`](Lake::view) to join. `name` says which state of the
-    /// books it is (a ledger number, say): an overlay that is there under this name is taken as it is.
+    /// Write where decided charges stand, for [`view`](Lake::view) to join. `name` says for people which
+    /// state of the books it is (a ledger number, say). An overlay with the same name and content that is
+    /// there already is taken.
     pub fn write_overlay(
         &self,
         name: &str,
         standings: &[(ChargeId, Standing)],
     ) -> Result<OverlayRef, LakeError> {
-        overlay::write(&self.root, &self.shared.footers, name, standings)
+        overlay::write(&self.root, name, standings)
+    }
+
+    /// Remove the overlays that are not `kept`. An overlay can be written again at any time.
+    pub fn remove_overlays(&self, kept: &[OverlayRef]) -> Result<usize, LakeError> {
+        let is_kept = |name: &str| kept.iter().any(|kept| kept.path.strip_prefix("overlay/") == Some(name));
+        remove_where(&self.root.join("overlay"), &|name| !name.starts_with(TEMPORARY) && !is_kept(name))
+    }
+
+    /// Compare a charge file's bytes with the SHA-256 that was given when it was written.
+    ///
+    /// # Errors
+    /// [`LakeError::Damaged`] when they differ.
+    pub fn check_charge_file(&self, path: &str, sha256: &[u8; 32]) -> Result<(), LakeError> {
+        check_file(&self.inside(path)?, sha256)
     }
 
     pub(crate) fn footers(&self) -> &Footers {

@@ -12,6 +12,7 @@ use billing::decision::{ChargeState, Standing};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
+use sha2::{Digest, Sha256};
 
 use crate::LakeError;
 use crate::files::NewFile;
@@ -20,7 +21,7 @@ use crate::table::{Footers, Table, TableFile};
 /// An overlay that has been written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OverlayRef {
-    /// Relative to the lake: `overlay/<name>.parquet`.
+    /// Relative to the lake: `overlay/<name>-<digest>.parquet`.
     pub path: String,
     /// Charges that have been decided about.
     pub charges: u64,
@@ -57,47 +58,32 @@ pub(crate) fn state_of(name: &str) -> ChargeState {
     }
 }
 
-/// The overlay under a name.
-pub(crate) fn find(root: &Path, footers: &Footers, name: &str) -> Result<Option<OverlayRef>, LakeError> {
-    let relative = relative_path(name)?;
-    let path = root.join(&relative);
-    if !path.exists() {
-        return Ok(None);
-    }
-    let footer = footers.get(&path)?;
-    Ok(Some(OverlayRef { path: relative, charges: footer.rows }))
-}
-
-fn relative_path(name: &str) -> Result<String, LakeError> {
-    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)) {
-        return Err(LakeError::NotInLake(name.to_owned()));
-    }
-    Ok(format!("overlay/{name}.parquet"))
-}
-
-/// Write an overlay, or take the one that is there under the name.
+/// Write an overlay, or take the one that has the same content: the digest in the name says so, and an
+/// overlay of books that were since restored from a backup is not taken for one of today's.
 pub(crate) fn write(
     root: &Path,
-    footers: &Footers,
     name: &str,
     standings: &[(ChargeId, Standing)],
 ) -> Result<OverlayRef, LakeError> {
-    if let Some(known) = find(root, footers, name)? {
-        return Ok(known);
+    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)) {
+        return Err(LakeError::NotInLake(name.to_owned()));
     }
-    let relative = relative_path(name)?;
-    let path = root.join(&relative);
+    let charges = standings.len() as u64;
     let batch = batch(standings)?;
-    let failed = |source| LakeError::Parquet { act: "write", path: path.clone(), source };
-    let properties = WriterProperties::builder().set_compression(Compression::LZ4_RAW).build();
     let mut bytes = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).map_err(failed)?;
-    writer.write(&batch).map_err(failed)?;
-    writer.close().map_err(failed)?;
-    let mut file = NewFile::create(&root.join("overlay"), "overlay")?;
-    file.write_all(&bytes).map_err(LakeError::io("write", &path))?;
-    file.commit(&path)?;
-    Ok(OverlayRef { path: relative, charges: standings.len() as u64 })
+    let properties = WriterProperties::builder().set_compression(Compression::LZ4_RAW).build();
+    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties))?;
+    writer.write(&batch)?;
+    writer.close()?;
+    let digest = Sha256::digest(&bytes);
+    let relative = format!("overlay/{name}-{}.parquet", hex::encode(&digest[..8]));
+    let path = root.join(&relative);
+    if !path.exists() {
+        let mut file = NewFile::create(&root.join("overlay"), "overlay")?;
+        file.write_all(&bytes).map_err(LakeError::io("write", &path))?;
+        file.commit(&path)?;
+    }
+    Ok(OverlayRef { path: relative, charges })
 }
 
 fn batch(standings: &[(ChargeId, Standing)]) -> Result<RecordBatch, LakeError> {

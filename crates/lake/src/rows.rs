@@ -214,13 +214,12 @@ fn flags(text: Option<&str>) -> Flags {
 }
 
 /// The nine columns of an attribution, by the prefix of their names.
-struct Attributions<'a>([Text<'a>; 9]);
+struct Attributions<'a>(Vec<Text<'a>>);
 
 impl<'a> Attributions<'a> {
     fn of(batch: &'a Batch, prefix: &str) -> Result<Attributions<'a>, LakeError> {
-        let columns = Attribution::FIELDS.map(|name| batch.text(&format!("{prefix}{name}")));
-        let [a, b, c, d, e, f, g, h, i] = columns;
-        Ok(Attributions([a?, b?, c?, d?, e?, f?, g?, h?, i?]))
+        let columns = Attribution::FIELDS.iter().map(|name| batch.text(&format!("{prefix}{name}")));
+        Ok(Attributions(columns.collect::<Result<_, _>>()?))
     }
 
     fn get(&self, row: usize) -> Attribution {

@@ -51,16 +51,13 @@ pub(crate) fn times(column: ColumnDescPtr, times: &TimeColumn) -> Chunk {
     let levels = levels(times.0.len(), nulls, times.0.iter().map(|&time| present(time)));
     let there = || times.0.iter().copied().filter(|&time| present(time));
     let statistics = Statistics::int64(there().min(), there().max(), None, Some(nulls as u64), false);
-    let (encoding, dictionary, values) = match few(there(), times.0.len() - nulls) {
-        Some((keys, distinct)) => {
-            let plain = distinct.iter().flat_map(|time| time.to_le_bytes()).collect();
-            (Encoding::RLE_DICTIONARY, Some((plain, distinct.len())), key_bytes(&keys, distinct.len()))
-        }
-        None => {
-            let mut bytes = Vec::with_capacity(times.0.len() * 6);
-            pack::delta(&there().collect::<Vec<i64>>(), &mut bytes);
-            (Encoding::DELTA_BINARY_PACKED, None, bytes)
-        }
+    let (encoding, dictionary, values) = if let Some((keys, distinct)) = few(there(), times.0.len() - nulls) {
+        let plain = distinct.iter().flat_map(|time| time.to_le_bytes()).collect();
+        (Encoding::RLE_DICTIONARY, Some((plain, distinct.len())), key_bytes(&keys, distinct.len()))
+    } else {
+        let mut bytes = Vec::with_capacity(times.0.len() * 6);
+        pack::delta(&there().collect::<Vec<i64>>(), &mut bytes);
+        (Encoding::DELTA_BINARY_PACKED, None, bytes)
     };
     Chunk { column, levels, encoding, values, dictionary, statistics: Some(statistics), compress: false }
 }
@@ -164,20 +161,17 @@ pub(crate) fn decimals(column: ColumnDescPtr, amounts: &AmountColumn, width: Wid
     let nulls = amounts.0.iter().filter(|&&units| units == AmountColumn::NULL).count();
     let levels = levels(amounts.0.len(), nulls, amounts.0.iter().map(|&units| units != AmountColumn::NULL));
     let there = amounts.0.iter().filter(|&&units| units != AmountColumn::NULL);
-    let (encoding, values) = match narrowing(width) {
-        Some(narrowing) => {
-            let narrow: Vec<i64> = there.map(|&units| narrowing.apply(units)).collect();
-            let mut bytes = Vec::with_capacity(narrow.len() * 5);
-            pack::delta(&narrow, &mut bytes);
-            (Encoding::DELTA_BINARY_PACKED, bytes)
+    let (encoding, values) = if let Some(narrowing) = narrowing(width) {
+        let narrow: Vec<i64> = there.map(|&units| narrowing.apply(units)).collect();
+        let mut bytes = Vec::with_capacity(narrow.len() * 5);
+        pack::delta(&narrow, &mut bytes);
+        (Encoding::DELTA_BINARY_PACKED, bytes)
+    } else {
+        let mut bytes = Vec::with_capacity(amounts.0.len() * 16);
+        for units in there {
+            bytes.extend_from_slice(&units.to_be_bytes());
         }
-        None => {
-            let mut bytes = Vec::with_capacity(amounts.0.len() * 16);
-            for units in there {
-                bytes.extend_from_slice(&units.to_be_bytes());
-            }
-            (Encoding::PLAIN, bytes)
-        }
+        (Encoding::PLAIN, bytes)
     };
     let statistics = match width {
         Width::Full => Statistics::fixed_len_byte_array(None, None, None, Some(nulls as u64), false),

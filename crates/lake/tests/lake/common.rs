@@ -132,25 +132,25 @@ pub fn block(charges: &[Charge], first_row: i64) -> ChargeColumns {
 
 fn coded(values: &[Option<&str>]) -> TextColumn {
     let mut distinct: Vec<Box<str>> = Vec::new();
-    let key = |value: &Option<&str>| {
+    let key = |value: Option<&str>| {
         let Some(value) = value else { return TextColumn::NULL_KEY };
-        let at = distinct.iter().position(|known| known.as_ref() == *value).unwrap_or_else(|| {
-            distinct.push((*value).into());
+        let at = distinct.iter().position(|known| known.as_ref() == value).unwrap_or_else(|| {
+            distinct.push(value.into());
             distinct.len() - 1
         });
         u32::try_from(at).unwrap()
     };
-    let keys = values.iter().map(key).collect();
+    let keys = values.iter().copied().map(key).collect();
     TextColumn::Coded { keys, values: distinct }
 }
 
 fn plain(values: &[Option<&str>]) -> TextColumn {
     let mut bytes = Vec::new();
-    let end = |value: &Option<&str>| {
+    let end = |value: Option<&str>| {
         bytes.extend_from_slice(value.unwrap_or_default().as_bytes());
         u32::try_from(bytes.len()).unwrap()
     };
-    let ends = values.iter().map(end).collect();
+    let ends = values.iter().copied().map(end).collect();
     TextColumn::Plain { ends, bytes }
 }
 

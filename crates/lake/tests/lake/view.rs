@@ -3,7 +3,7 @@
 use billing::decision::{ChargeState, Reassignment, Standing};
 use billing::settings::Basis;
 use billing::{Flag, Flags};
-use lake::{Filter, LiveFile, Sort, TotalsRow, View, ViewSpec};
+use lake::{Filter, LiveFile, Matched, Sort, TotalsRow, View, ViewSpec};
 
 use crate::common::{Charge, Home, amount, charge, id, period, wait};
 
@@ -85,7 +85,9 @@ fn files_with_other_columns_and_bases_are_one_table() {
         "HPC",
         &[vec![charge("2").effective("0.0000000001").with("x_b", "two"), charge("3").with("x_b", "two")]],
     );
-    others.iter_mut().for_each(|file| file.basis = Basis::Effective);
+    for file in &mut others {
+        file.basis = Basis::Effective;
+    }
     files.extend(others);
     let mut contracted = home.import(3, "GCP", &[vec![charge("4")]]);
     contracted[0].basis = Basis::Contracted;
@@ -148,30 +150,32 @@ fn decided(home: &Home, period_of_view: Option<&str>) -> View {
         (id("9:9"), standing(ChargeState::Rejected)),
     ];
     let overlay = home.lake.write_overlay("41", &decisions).unwrap();
-    assert_eq!(home.lake.write_overlay("41", &[]).unwrap(), overlay, "what is there is taken as it is");
+    assert_eq!(home.lake.write_overlay("41", &decisions).unwrap(), overlay);
+    let other = home.lake.write_overlay("41", &decisions[..1]).unwrap();
+    assert_ne!(other.path, overlay.path, "other decisions are never taken for these");
+    assert_eq!(home.lake.remove_overlays(std::slice::from_ref(&overlay)).unwrap(), 1);
     let period = period_of_view.map(period);
     home.lake.view(ViewSpec { files, overlay: Some(overlay), period }).unwrap()
 }
 
+fn state(m: &Matched) -> String {
+    let or = |text: &Option<String>| text.clone().unwrap_or("-".to_owned());
+    format!(
+        "{} {:?} in {} pi {} (delivered {}) project {} flags [{}] (delivered [{}])",
+        m.id,
+        m.state,
+        m.billed_in,
+        or(&m.attribution.pi_email),
+        or(&m.delivered.pi_email),
+        or(&m.attribution.project_id),
+        m.flags,
+        m.delivered_flags
+    )
+}
+
 fn states(view: &View) -> String {
     let matched = wait(view.matching(&Filter::default())).unwrap();
-    matched
-        .iter()
-        .map(|m| {
-            let a = &m.attribution;
-            format!(
-                "{} {:?} in {} pi {} (delivered {}) project {} flags [{}] (delivered [{}])\n",
-                m.id,
-                m.state,
-                m.billed_in,
-                a.pi_email.as_deref().unwrap_or("-"),
-                m.delivered.pi_email.as_deref().unwrap_or("-"),
-                a.project_id.as_deref().unwrap_or("-"),
-                m.flags,
-                m.delivered_flags
-            )
-        })
-        .collect()
+    matched.iter().map(state).collect::<Vec<_>>().join("\n")
 }
 
 #[test]

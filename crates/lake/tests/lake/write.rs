@@ -101,6 +101,9 @@ fn files_are_named_by_period_source_import_and_digest() {
         assert_eq!(bytes.len() as u64, file.size_bytes);
         let digest: [u8; 32] = <sha2::Sha256 as sha2::Digest>::digest(&bytes).into();
         assert_eq!(digest, file.sha256);
+        home.lake.check_charge_file(&file.path, &digest).unwrap();
+        let error = home.lake.check_charge_file(&file.path, &[0; 32]).unwrap_err();
+        assert!(matches!(error, LakeError::Damaged { .. }));
         assert!(file.path.ends_with(&format!("import-12-{}.parquet", hex::encode(&digest[..4]))));
     }
     assert_eq!(files_below(home.lake.root()), {
