@@ -33,7 +33,7 @@ pub enum TemplateError {
 const BUILT_IN: &str = include_str!("../../templates/journal_gl.csv");
 
 const SIZE_MAX: usize = 64 << 20;
-const STEPS: u64 = 10_000_000;
+const STEPS: u64 = 2_000_000;
 const STEPS_PER_ENTRY: u64 = 10_000;
 
 /// How the template shipped with the earlier system begins. Under `trim_blocks` its header and entries

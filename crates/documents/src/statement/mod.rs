@@ -125,13 +125,18 @@ impl StatementRenderer {
     }
 
     fn render_with(&self, statement: &Statement, words: &Words) -> Result<Vec<u8>, RenderError> {
+        self.export(statement, &self.lay_out(statement, words)?)
+    }
+
+    /// As roomy as fits: a short statement is set tighter before it takes a second page.
+    fn lay_out(&self, statement: &Statement, words: &Words) -> Result<PagedDocument, RenderError> {
         let mut document = self.compile(statement, words, Spacing::Roomy)?;
         for spacing in [Spacing::Dense, Spacing::Tight] {
             if document.pages().len() > 1 && statement.resources.len() <= ONE_PAGE_LINES {
                 document = self.compile(statement, words, spacing)?;
             }
         }
-        self.export(statement, &document)
+        Ok(document)
     }
 
     fn compile(
@@ -167,3 +172,6 @@ impl StatementRenderer {
             .map_err(|errors| refuse(errors.iter().map(|error| error.message.to_string()).collect()))
     }
 }
+
+#[cfg(test)]
+mod tests;

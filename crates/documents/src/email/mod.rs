@@ -135,24 +135,22 @@ fn reference(statement: &EmailStatement) -> String {
 
 fn opening(model: &EmailModel) -> String {
     let period = model.period.name();
-    let projects = match model.statements.len() {
-        1 => "your statement of research computing charges".to_owned(),
-        count => format!("your {count} statements of research computing charges"),
+    let (what, is) = match model.statements.len() {
+        1 => (format!("Your research computing statement for {period}"), "is"),
+        count => (format!("Your {count} research computing statements for {period}"), "are"),
     };
+    let attached = model.statements.iter().any(|statement| statement.attached);
+    let where_to = if attached { "attached" } else { "ready" };
     let [.., due] = total(model);
-    let due_shown = model.currency.display(due.abs());
+    let amount = model.currency.display(due.abs());
     let sum = if due.is_negative() {
-        format!("It is a credit of {due_shown} in your favor.")
+        format!("You have a credit of {amount}; nothing is due.")
     } else if due.is_zero() {
         "Nothing is due.".to_owned()
     } else {
-        format!("The amount due is {due_shown}.")
+        format!("The amount due is {amount}.")
     };
-    let attached = match model.statements.iter().filter(|statement| statement.attached).count() {
-        0 => "",
-        _ => " The details are in the attached PDF.",
-    };
-    format!("Here is what {projects} for {period} says. {sum}{attached} This is not an invoice.")
+    format!("{what} {is} {where_to}. {sum} This is not an invoice.")
 }
 
 fn closing(model: &EmailModel) -> Option<String> {
@@ -276,3 +274,6 @@ fn escaped(text: &str) -> String {
     }
     safe
 }
+
+#[cfg(test)]
+mod tests;
