@@ -25,10 +25,13 @@ pub struct SmtpSettings {
     pub extra_roots: Vec<Vec<u8>>,
     /// How long the server may take for each answer.
     pub patience: Duration,
+    /// How long it may take to receive the text and answer for it. Relays scan a message first, and
+    /// giving up too early leaves it uncertain (RFC 5321, 4.5.3.2.6, has ten minutes).
+    pub patience_for_text: Duration,
 }
 
 impl SmtpSettings {
-    /// The settings with patience of 30 seconds and the roots of the system.
+    /// TLS, no login, the roots of the system; patience of 30 seconds, of two minutes for the text.
     pub fn new(host: impl Into<String>, port: u16) -> SmtpSettings {
         SmtpSettings {
             host: host.into(),
@@ -37,6 +40,7 @@ impl SmtpSettings {
             credentials: None,
             extra_roots: Vec::new(),
             patience: Duration::from_secs(30),
+            patience_for_text: Duration::from_secs(120),
         }
     }
 }
@@ -58,7 +62,7 @@ pub enum SmtpSettingsError {
     #[error("`smtp.host` is empty; name the mail relay, or set `dev_mode: true` to write e-mails to files")]
     NoHost,
     #[error("certificate {number} of the mail server is not a PEM certificate")]
-    Certificate { number: usize, source: Error },
+    Certificate { number: usize },
     #[error("the certificates of this system cannot be used")]
     Tls(#[source] Error),
 }
@@ -76,6 +80,8 @@ impl fmt::Debug for Smtp {
         write!(f, "Smtp({}:{})", self.settings.host, self.settings.port)
     }
 }
+
+const PEM_START: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
 /// TLS from the first byte (RFC 8314, 3.3).
 const SUBMISSIONS: u16 = 465;
@@ -167,14 +173,12 @@ impl Smtp {
         connection: &mut AsyncSmtpConnection,
         bytes: &[u8],
     ) -> Result<String, SendError> {
-        // Relays scan a message before they answer for it, and giving up too early leaves it uncertain:
-        // RFC 5321, 4.5.3.2.6, wants more patience here than anywhere else.
-        match timeout(self.settings.patience * 4, connection.message(bytes)).await {
+        match timeout(self.settings.patience_for_text, connection.message(bytes)).await {
             Ok(Ok(response)) => Ok(response.message().collect::<Vec<_>>().join(" ")),
             Ok(Err(error)) => {
                 Err(refusal(&error).unwrap_or_else(|| SendError::Uncertain { cause: with_causes(&error) }))
             }
-            Err(_) => Err(SendError::Uncertain { cause: self.silence() }),
+            Err(_) => Err(SendError::Uncertain { cause: self.silence(self.settings.patience_for_text) }),
         }
     }
 
@@ -190,12 +194,12 @@ impl Smtp {
                 Err(refusal(&error)
                     .unwrap_or_else(|| SendError::NotSent { stage, cause: with_causes(&error) }))
             }
-            Err(_) => Err(SendError::NotSent { stage, cause: self.silence() }),
+            Err(_) => Err(SendError::NotSent { stage, cause: self.silence(self.settings.patience) }),
         }
     }
 
-    fn silence(&self) -> String {
-        let SmtpSettings { host, port, patience, .. } = &self.settings;
+    fn silence(&self, patience: Duration) -> String {
+        let SmtpSettings { host, port, .. } = &self.settings;
         format!("{host}:{port} did not answer in {} seconds", patience.as_secs())
     }
 }
@@ -209,8 +213,11 @@ impl Outbox for Smtp {
 fn tls(settings: &SmtpSettings) -> Result<TlsParameters, SmtpSettingsError> {
     let mut tls = TlsParameters::builder(settings.host.clone());
     for (at, pem) in settings.extra_roots.iter().enumerate() {
-        let certificate = Certificate::from_pem(pem)
-            .map_err(|source| SmtpSettingsError::Certificate { number: at + 1, source })?;
+        // A text without any certificate is none to the parser, and no error.
+        let certificate = Some(pem)
+            .filter(|pem| pem.windows(PEM_START.len()).any(|window| window == PEM_START))
+            .and_then(|pem| Certificate::from_pem(pem).ok())
+            .ok_or(SmtpSettingsError::Certificate { number: at + 1 })?;
         tls = tls.add_root_certificate(certificate);
     }
     tls.build().map_err(SmtpSettingsError::Tls)
