@@ -40,7 +40,7 @@ impl SmtpSettings {
             credentials: None,
             extra_roots: Vec::new(),
             patience: Duration::from_secs(30),
-            patience_for_text: Duration::from_secs(120),
+            patience_for_text: Duration::from_mins(2),
         }
     }
 }

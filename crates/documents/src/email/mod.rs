@@ -220,10 +220,9 @@ fn html(model: &EmailModel, subject: &str) -> String {
     let mut names = vec!["List price", if discount.is_negative() { "Above list price" } else { "Discount" }];
     names.extend((!subsidy.is_zero()).then_some("Subsidy"));
     names.push("Amount due");
-    let heads: String =
-        names.iter().map(|name| format!("<th scope=\"col\" style=\"{CELL}\">{name}</th>")).collect();
+    let heads = concat(&names, |name| format!("<th scope=\"col\" style=\"{CELL}\">{name}</th>"));
     let amounts = |sums: [Minor; 4]| -> String {
-        shown(sums).iter().map(|amount| format!("<td style=\"{CELL}\">{}</td>", escaped(amount))).collect()
+        concat(&shown(sums), |amount| format!("<td style=\"{CELL}\">{}</td>", escaped(amount)))
     };
     let row = |statement: &EmailStatement| {
         format!(
@@ -234,7 +233,7 @@ fn html(model: &EmailModel, subject: &str) -> String {
             amounts(sums(statement)),
         )
     };
-    let rows: String = model.statements.iter().map(row).collect();
+    let rows = concat(&model.statements, row);
     let total_row = if model.statements.len() > 1 {
         format!(
             "<tr style=\"border-top:2px solid #888;font-weight:bold\"><th scope=\"row\" style=\"padding:6px 0;\
@@ -258,6 +257,10 @@ fn html(model: &EmailModel, subject: &str) -> String {
         closing(model).map(paragraph).unwrap_or_default(),
         if model.institution.is_empty() { String::new() } else { paragraph(model.institution.clone()) },
     )
+}
+
+fn concat<T>(items: &[T], piece: impl Fn(&T) -> String) -> String {
+    items.iter().map(piece).collect::<Vec<_>>().concat()
 }
 
 fn escaped(text: &str) -> String {

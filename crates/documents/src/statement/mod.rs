@@ -125,7 +125,7 @@ impl StatementRenderer {
     }
 
     fn render_with(&self, statement: &Statement, words: &Words) -> Result<Vec<u8>, RenderError> {
-        self.export(statement, &self.lay_out(statement, words)?)
+        export(statement, &self.lay_out(statement, words)?)
     }
 
     /// As roomy as fits: a short statement is set tighter before it takes a second page.
@@ -157,21 +157,20 @@ impl StatementRenderer {
             .output
             .map_err(|errors| RenderError::Template(world.describe(&self.template_name, &errors)))
     }
-
-    fn export(&self, statement: &Statement, document: &PagedDocument) -> Result<Vec<u8>, RenderError> {
-        let refuse = |problems| RenderError::Pdf { number: statement.number.to_string(), problems };
-        let standards = PdfStandards::new(&[PdfStandard::Ua_1])
-            .map_err(|error| refuse(vec![error.message().to_string()]))?;
-        let options = PdfOptions {
-            ident: Smart::Custom(format!("{} v{}", statement.number, statement.version)),
-            creator: Smart::Custom(Some("OpenChargeback".to_owned())),
-            standards,
-            ..PdfOptions::default()
-        };
-        typst_pdf::pdf(document, &options)
-            .map_err(|errors| refuse(errors.iter().map(|error| error.message.to_string()).collect()))
-    }
 }
 
+fn export(statement: &Statement, document: &PagedDocument) -> Result<Vec<u8>, RenderError> {
+    let refuse = |problems| RenderError::Pdf { number: statement.number.to_string(), problems };
+    let standards =
+        PdfStandards::new(&[PdfStandard::Ua_1]).map_err(|error| refuse(vec![error.message().to_string()]))?;
+    let options = PdfOptions {
+        ident: Smart::Custom(format!("{} v{}", statement.number, statement.version)),
+        creator: Smart::Custom(Some("OpenChargeback".to_owned())),
+        standards,
+        ..PdfOptions::default()
+    };
+    typst_pdf::pdf(document, &options)
+        .map_err(|errors| refuse(errors.iter().map(|error| error.message.to_string()).collect()))
+}
 #[cfg(test)]
 mod tests;

@@ -66,7 +66,9 @@ struct Letterhead {
     contact_email: String,
 }
 
+/// As Typst's `datetime` takes it.
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "these are the names that Typst gives them")]
 struct Day {
     year: i16,
     month: i8,

@@ -63,7 +63,7 @@ fn figures_of(statement: &Statement) -> String {
     for figure in page["figures"].as_array().unwrap().iter().chain([&page["due"]]) {
         lines.push(format!("{}, {}, {}", figure["label"], figure["amount"], figure["note"]));
     }
-    lines.join("\n").replace('"', "").replace('\u{200b}', "").replace(", \n", "\n")
+    lines.join("\n").replace(['"', '\u{200b}'], "").replace(", \n", "\n")
 }
 
 #[test]
