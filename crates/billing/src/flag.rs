@@ -24,10 +24,12 @@ pub enum Flag {
     PeriodStart,
     /// A `ChargeCategory` that FOCUS does not name; treated like an Adjustment.
     UnknownCategory,
+    /// Someone decided about this charge, and then a delivery changed its costs, attribution or flags.
+    ChangedSinceDecision,
 }
 
 impl Flag {
-    pub const ALL: [Flag; 16] = [
+    pub const ALL: [Flag; 17] = [
         Flag::MissingPiEmail,
         Flag::InvalidPiEmail,
         Flag::MissingProjectId,
@@ -44,6 +46,7 @@ impl Flag {
         Flag::UnusualCost,
         Flag::PeriodStart,
         Flag::UnknownCategory,
+        Flag::ChangedSinceDecision,
     ];
 
     #[must_use]
@@ -65,6 +68,7 @@ impl Flag {
             Flag::UnusualCost => "unusual_cost",
             Flag::PeriodStart => "period_start",
             Flag::UnknownCategory => "unknown_category",
+            Flag::ChangedSinceDecision => "changed_since_decision",
         }
     }
 
@@ -88,6 +92,7 @@ impl Flag {
             Flag::UnusualCost => "the cost is far from what this project usually has",
             Flag::PeriodStart => "the billing period does not start on the first of a month",
             Flag::UnknownCategory => "FOCUS does not know the charge category",
+            Flag::ChangedSinceDecision => "the charge has changed since it was decided about",
         }
     }
 
@@ -176,6 +181,12 @@ impl fmt::Display for Flags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.iter().map(Flag::name).collect();
         f.pad(&names.join(","))
+    }
+}
+
+impl serde::Serialize for Flag {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 

@@ -2,17 +2,21 @@
 //!
 //! Data goes one way: a row of a delivered file becomes a charge ([`intake`]), people decide about it
 //! ([`decision`]), a period closes ([`period`]), charges are summed into posted lines of a [`statement`],
-//! and posted lines are debited and credited in a [`journal`]. Start with [`charge`] and [`statement`].
+//! and posted lines are debited and credited in a [`journal`]. What a rule may depend on is in [`settings`].
+//! Start with [`charge`] and [`statement`].
 
 pub mod attribution;
 pub mod charge;
 pub mod decision;
+pub mod delivery;
 pub mod flag;
 pub mod ids;
 pub mod intake;
 pub mod journal;
+pub mod pattern;
 pub mod period;
 pub mod settings;
+pub mod source_guess;
 pub mod statement;
 
 pub use charge::ChargeColumns;

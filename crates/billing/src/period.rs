@@ -5,6 +5,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+mod life;
+
+pub use life::{Opening, PeriodAct, PeriodRefusal, PeriodState, RefusedAct, Stamp, may, opening};
+
 /// A calendar month, `2025-01`. Its end is exclusive, as FOCUS has it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Period {
@@ -75,6 +79,18 @@ impl Period {
         jiff::civil::date(self.year(), i8::try_from(self.month()).unwrap_or(1), 1)
     }
 
+    /// The last day: the period's end itself is exclusive.
+    #[must_use]
+    pub fn last_day(self) -> jiff::civil::Date {
+        self.first_day().last_of_month()
+    }
+
+    /// The month a day lies in.
+    #[must_use]
+    pub fn of(day: jiff::civil::Date) -> Period {
+        Period { months: i32::from(day.year()) * 12 + i32::from(day.month()) - 1 }
+    }
+
     /// `January 2025`, for people.
     #[must_use]
     pub fn name(self) -> String {
@@ -136,18 +152,44 @@ impl<'de> Deserialize<'de> for Period {
     }
 }
 
-/// Who did something, and when: handed in from outside, so that no rule asks the clock.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stamp {
-    pub by: String,
-    pub at: jiff::Timestamp,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The life of a period. A state carries its facts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", tag = "state")]
-pub enum PeriodState {
-    Open,
-    Closed { closed: Stamp },
-    Finalized { closed: Stamp, finalized: Stamp },
+    #[test]
+    fn a_period_is_a_month_and_nothing_else() {
+        for text in ["2025-01", "2025-12", "0001-01", "9999-12"] {
+            assert_eq!(text.parse::<Period>().unwrap().to_string(), text);
+        }
+        for text in [
+            "",
+            "banana",
+            "2025",
+            "2025-13",
+            "2025-00",
+            "2025-1",
+            "25-01",
+            "2025-01-01",
+            "+025-01",
+            "0000-01",
+        ] {
+            assert_eq!(text.parse::<Period>().unwrap_err(), NotAPeriod(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_period_knows_its_days_and_neighbours() {
+        let period = |text: &str| text.parse::<Period>().unwrap();
+        let february = period("2024-02");
+        assert_eq!(february.first_day().to_string(), "2024-02-01");
+        assert_eq!(february.last_day().to_string(), "2024-02-29");
+        assert_eq!(Period::of(february.last_day()), february);
+        assert_eq!(february.name(), "February 2024");
+        assert_eq!(period("2024-12").next(), period("2025-01"));
+        assert_eq!(period("2025-01").previous(), period("2024-12"));
+        assert_eq!(period("2024-11").months_until(period("2025-02")), 3);
+        assert_eq!(period("1970-01").start_micros(), 0);
+        assert_eq!(period("2025-01").start_micros(), 1_735_689_600_000_000);
+        assert_eq!(Period::from_code(february.code()), february);
+    }
 }

@@ -5,6 +5,9 @@ use money::Currency;
 use serde::{Deserialize, Serialize};
 
 use crate::SourceName;
+use crate::attribution::{fund_org_pattern, fund_org_regex};
+use crate::journal::{BadDescription, Descriptions};
+use crate::pattern::{Anchor, BadPattern, compile_pattern};
 
 /// Everything of the configuration that a rule may depend on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +39,7 @@ pub struct TagMapping {
 pub struct ReviewSettings {
     /// Searched, case-insensitive, in service name, resource id and resource name.
     pub flag_patterns: Vec<String>,
-    /// A fund_org must match at least one from its start; none means that any will do.
+    /// A `fund_org` must match at least one from its start; none means that any will do.
     pub fund_org_patterns: Vec<String>,
 }
 
@@ -46,14 +49,14 @@ pub struct SourceSettings {
     pub name: SourceName,
     /// Part of the file name that says that a file is of this source; case-insensitive.
     pub pattern: String,
-    /// The fund_org that is credited. Needed for journals only.
+    /// The `fund_org` that is credited. Needed for journals only.
     pub fund_org: Option<String>,
     pub account_code: Option<String>,
     pub delivery: Delivery,
     pub basis: Basis,
 }
 
-/// How a source delivers (FOCUS 1.4 calls it DeliveryHandling).
+/// How a source delivers (FOCUS 1.4 calls it `DeliveryHandling`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Delivery {
@@ -103,6 +106,48 @@ impl Default for Settings {
     }
 }
 
+/// A setting that no rule could work with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadSetting {
+    #[error(transparent)]
+    Pattern(#[from] BadPattern),
+    #[error(transparent)]
+    Description(#[from] BadDescription),
+}
+
+impl BadSetting {
+    /// The key as a path, `review.flag_patterns[2]`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match self {
+            BadSetting::Pattern(bad) => bad.place(),
+            BadSetting::Description(bad) => bad.key.to_owned(),
+        }
+    }
+}
+
+impl Settings {
+    /// Every pattern and template that cannot be compiled, for `config check`: the rules themselves
+    /// refuse the first they meet.
+    #[must_use]
+    pub fn problems(&self) -> Vec<BadSetting> {
+        let flag = |(index, pattern): (usize, &String)| {
+            compile_pattern("review.flag_patterns", Some(index), pattern, Anchor::Anywhere, true).err()
+        };
+        let fund = |(index, pattern): (usize, &String)| fund_org_pattern(index, pattern).err();
+        let mut problems: Vec<BadSetting> = Vec::new();
+        problems.extend(self.review.flag_patterns.iter().enumerate().filter_map(flag).map(BadSetting::from));
+        problems
+            .extend(self.review.fund_org_patterns.iter().enumerate().filter_map(fund).map(BadSetting::from));
+        problems.extend(fund_org_regex(&self.journal.fund_org_regex).err().map(BadSetting::from));
+        let account_code = crate::journal::account_code_regex(&self.journal.account_code_regex);
+        problems.extend(account_code.err().map(BadSetting::from));
+        let descriptions = Descriptions::compile(&self.journal).err().into_iter().flatten();
+        problems.extend(descriptions.map(BadSetting::from));
+        problems
+    }
+}
+
 impl SourceSettings {
     #[must_use]
     pub fn new(name: &str, pattern: &str) -> SourceSettings {
@@ -145,5 +190,35 @@ impl Default for JournalSettings {
             debit_description: description.to_owned(),
             credit_description: description.to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bad_pattern_and_template_is_listed_with_its_key() {
+        let mut settings = Settings::default();
+        assert_eq!(settings.problems(), []);
+        settings.review.flag_patterns = vec!["ok".into(), "(".into(), "[".into()];
+        settings.review.fund_org_patterns = vec!["*".into()];
+        settings.journal.fund_org_regex = "x".into();
+        settings.journal.account_code_regex = "(".into();
+        settings.journal.debit_description = "{x}".into();
+        settings.journal.credit_description = "{".into();
+        let places: Vec<String> = settings.problems().iter().map(BadSetting::place).collect();
+        assert_eq!(
+            places,
+            [
+                "review.flag_patterns[1]",
+                "review.flag_patterns[2]",
+                "review.fund_org_patterns[0]",
+                "journal.fund_org_regex",
+                "journal.account_code_regex",
+                "journal.debit_description",
+                "journal.credit_description",
+            ]
+        );
     }
 }

@@ -1,11 +1,25 @@
 //! What one PI is charged for one project in one period.
+//!
+//! The types are here; how the cents come about is in [`posting`](post_statement), and read from there.
+
+mod changed;
+mod notes;
+mod posting;
+mod resources;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use changed::changed;
+pub use notes::{award_note, held_note};
+pub use posting::{discount_percent, post_statement};
+pub use resources::{PostedResources, ResourceGroup, ServiceLine, by_service, post_resources};
 
 use money::{Amount, Currency, Minor};
 use serde::{Deserialize, Serialize};
 
 use crate::{Period, StatementNumber};
 
-/// What is rounded: PI × project × fund_org × source × service × account code (the PI and the project
+/// What is rounded: PI × project × `fund_org` × source × service × account code (the PI and the project
 /// are the statement's). The sums are exact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PostingGroup {
@@ -22,7 +36,7 @@ pub struct PostingGroup {
     pub cost: Amount,
 }
 
-/// FOCUS ChargeCategory, as far as a statement tells them apart. Discount is stated only for `Usage`
+/// FOCUS `ChargeCategory`, as far as a statement tells them apart. Discount is stated only for `Usage`
 /// (Usage, Purchase, or absent with a cost of zero or more) with a known list price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -33,7 +47,35 @@ pub enum LineKind {
     Adjustment,
 }
 
-/// A line after rounding, in minor units: `list − discount − subsidy = due`, always.
+impl LineKind {
+    pub const ALL: [LineKind; 4] = [LineKind::Usage, LineKind::Credit, LineKind::Tax, LineKind::Adjustment];
+
+    /// The kind of a charge with this `ChargeCategory` (in FOCUS's own spelling; `None` where absent) and
+    /// this cost on the billing basis. What FOCUS does not name is treated like an adjustment.
+    #[must_use]
+    pub fn of(charge_category: Option<&str>, cost: Amount) -> LineKind {
+        match charge_category {
+            None if cost.is_negative() => LineKind::Credit,
+            None | Some("Usage" | "Purchase") => LineKind::Usage,
+            Some("Credit") => LineKind::Credit,
+            Some("Tax") => LineKind::Tax,
+            Some(_) => LineKind::Adjustment,
+        }
+    }
+
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            LineKind::Usage => "usage",
+            LineKind::Credit => "credit",
+            LineKind::Tax => "tax",
+            LineKind::Adjustment => "adjustment",
+        }
+    }
+}
+
+/// A line after rounding, in minor units: `list − discount − subsidy = due`, always. A negative discount
+/// is a markup: more is due than the list price.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PostedLine {
     #[serde(flatten)]
@@ -45,7 +87,8 @@ pub struct PostedLine {
     pub due: Minor,
 }
 
-/// A line of the statement's resource table.
+/// A line of the statement's resource table: `list − discount = due`. The lines of a service (with those
+/// of [`RestLine`]) add up to what its posted lines say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResourceLine {
     pub service_name: Option<String>,
@@ -88,6 +131,7 @@ pub struct Statement {
 /// At most so many resource lines stand on a statement; beyond, a CSV beside it has all.
 pub const RESOURCE_LINES: usize = 200;
 
+/// The sums of the posted lines; they add across as every line does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     pub list: Minor,
@@ -96,6 +140,7 @@ pub struct Totals {
     pub due: Minor,
 }
 
+/// What the resources beyond the first [`RESOURCE_LINES`] come to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestLine {
     pub resources: u64,
@@ -103,4 +148,32 @@ pub struct RestLine {
     pub list: Minor,
     pub discount: Minor,
     pub due: Minor,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_follows_from_category_and_sign() {
+        let check = |category: Option<&str>, cost: &str, expected: LineKind| {
+            assert_eq!(LineKind::of(category, cost.parse().unwrap()), expected, "{category:?} {cost}");
+        };
+        check(None, "0", LineKind::Usage);
+        check(None, "5", LineKind::Usage);
+        check(None, "-5", LineKind::Credit);
+        check(Some("Usage"), "-5", LineKind::Usage);
+        check(Some("Purchase"), "5", LineKind::Usage);
+        check(Some("Credit"), "5", LineKind::Credit);
+        check(Some("Tax"), "-5", LineKind::Tax);
+        check(Some("Adjustment"), "5", LineKind::Adjustment);
+        check(Some("Refund"), "5", LineKind::Adjustment);
+    }
+
+    #[test]
+    fn a_kind_has_the_name_that_it_is_stored_under() {
+        for kind in LineKind::ALL {
+            assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{}\"", kind.name()));
+        }
+    }
 }

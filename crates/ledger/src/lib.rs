@@ -1,1 +1,54 @@
+//! Decisions: the only SQL of the project. Facts are in the lake; what people and configuration said about
+//! them is here, append-only and numbered, so that the books can be read *as of* any [`LedgerNumber`].
+//!
+//! [`Ledger::open`] opens SQLite by path or PostgreSQL by URL. [`Ledger::read`] gives a [`Reader`], a
+//! snapshot; all queries are functions of it. [`Ledger::begin`] gives a [`Tx`], which reads the same way,
+//! records, and ends only by [`Tx::commit`] with the [`AuditEvent`] of the act; dropped, it never was.
+//! The one thing written outside an act is the lease of a running import ([`Ledger::reserve_import`]).
+//!
+//! One file per noun, its queries beside its functions; what differs between the engines is in
+//! `engine.rs`; how a row is written and proven is in `books.rs` and `tx.rs`. Start with `tx.rs`.
 
+mod audit;
+mod books;
+mod configuration;
+mod decision;
+mod email;
+mod engine;
+mod error;
+mod import;
+mod installation;
+mod journal;
+mod lease;
+mod ledger;
+mod part;
+mod period;
+mod query;
+mod source;
+mod statement;
+mod tx;
+mod user;
+
+pub use audit::{AuditCheck, AuditEvent, AuditFilter, AuditFinding, AuditRow};
+pub use billing::LedgerNumber;
+pub use books::{canonical_json, sha256_hex};
+pub use decision::{DecisionAct, DecisionFilter, DecisionId, DecisionRow, NewDecision, NewDecisionAct};
+pub use email::{EmailEvent, EmailFilter, EmailMessage, EmailRecord, MessageState};
+pub use engine::{EngineName, Location};
+pub use error::LedgerError;
+pub use import::{
+    ChargeFile, DeliveredFile, FlagSum, ImportCosts, ImportFilter, ImportMode, ImportRecord, ImportRow,
+};
+pub use installation::Installation;
+pub use journal::{JournalExport, JournalLineRow, JournalRow, NewJournal, NewJournalExport};
+pub use lease::ImportLease;
+pub use ledger::Ledger;
+pub use part::{LivePart, Part, PartEvent, PartFilter, PartKey, PartState};
+pub use period::{PeriodAct, PeriodEvent, PeriodRecord};
+pub use query::Reader;
+pub use source::{NewSource, Source};
+pub use statement::{
+    NewStatement, StatementDocument, StatementFilter, StatementLine, StatementRow, StatementVersion,
+};
+pub use tx::Tx;
+pub use user::{NotARole, Role, User, UserRecord};

@@ -64,8 +64,8 @@ impl Amount {
     }
 
     #[must_use]
-    pub const fn abs(self) -> Amount {
-        Amount(self.0.abs())
+    pub fn abs(self) -> Amount {
+        if self.is_negative() { -self } else { self }
     }
 
     #[must_use]
@@ -209,6 +209,10 @@ fn parse_any(text: &[u8]) -> Result<Parsed, ParseAmountError> {
         let tail_is_zero = rest[1..].iter().all(|&b| b == b'0');
         let up = rest[0] > b'5' || (rest[0] == b'5' && (!tail_is_zero || units % 2 == 1));
         units += i128::from(up);
+        // Rounding may have carried through all nines.
+        if units >= Amount::LIMIT.0 {
+            return Err(ParseAmountError::TooLarge);
+        }
     }
     Ok(Parsed { amount: Amount(if negative { -units } else { units }), rounded })
 }
@@ -316,7 +320,7 @@ impl Sub for Amount {
 impl Neg for Amount {
     type Output = Amount;
     fn neg(self) -> Amount {
-        Amount(-self.0)
+        Amount(self.0.checked_neg().expect("an amount below 1.7 × 10²⁰"))
     }
 }
 
@@ -325,3 +329,7 @@ impl Sum for Amount {
         amounts.fold(Amount::ZERO, Add::add)
     }
 }
+
+#[cfg(test)]
+#[path = "amount_tests.rs"]
+mod tests;

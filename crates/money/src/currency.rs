@@ -24,7 +24,7 @@ pub struct Currency {
 pub struct UnknownCurrency(String);
 
 /// Codes whose minor unit is not a hundredth (ISO 4217:2015, table A.1).
-const OTHER_PLACES: [(&str, u8); 23] = [
+const OTHER_PLACES: [(&str, u8); 26] = [
     ("BIF", 0),
     ("CLP", 0),
     ("DJF", 0),
@@ -36,6 +36,7 @@ const OTHER_PLACES: [(&str, u8); 23] = [
     ("PYG", 0),
     ("RWF", 0),
     ("UGX", 0),
+    ("UYI", 0),
     ("VND", 0),
     ("VUV", 0),
     ("XAF", 0),
@@ -48,6 +49,8 @@ const OTHER_PLACES: [(&str, u8); 23] = [
     ("LYD", 3),
     ("OMR", 3),
     ("TND", 3),
+    ("CLF", 4),
+    ("UYW", 4),
 ];
 
 impl CurrencyCode {
@@ -119,6 +122,38 @@ impl Currency {
             format!("{sign}{grouped}\u{a0}{}", self.symbol)
         } else {
             format!("{sign}{}{grouped}", self.symbol)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_reads_separators_and_a_symbol() {
+        let check = |code: &str, symbol: &str, units: i64, expected: &str| {
+            let currency = Currency { code: code.parse().unwrap(), symbol: symbol.to_owned() };
+            assert_eq!(currency.display(Minor::new(units)), expected);
+        };
+        check("USD", "$", 0, "$0.00");
+        check("USD", "$", 99_999, "$999.99");
+        check("USD", "$", 100_000, "$1,000.00");
+        check("USD", "$", -123_456_789, "\u{2212}$1,234,567.89");
+        check("EUR", "\u{20ac}", 5, "\u{20ac}0.05");
+        check("JPY", "\u{a5}", 1_234_567, "\u{a5}1,234,567");
+        check("KWD", "KD", 1_234_567, "1,234.567\u{a0}KD");
+        check("NOK", "kr", -5, "\u{2212}0.05\u{a0}kr");
+        check("USD", "US$", 5, "US$0.05");
+    }
+
+    #[test]
+    fn a_code_is_three_capitals_and_knows_its_decimals() {
+        for (code, places) in [("USD", 2), ("EUR", 2), ("JPY", 0), ("KWD", 3), ("CLF", 4)] {
+            assert_eq!(code.parse::<CurrencyCode>().unwrap().places(), places, "{code}");
+        }
+        for code in ["", "usd", "US", "USDT", "$", "US1", "\u{20ac}"] {
+            assert_eq!(code.parse::<CurrencyCode>(), Err(UnknownCurrency(code.to_owned())));
         }
     }
 }

@@ -11,6 +11,6 @@ mod minor;
 mod post;
 
 pub use amount::{Amount, ParseAmountError, Parsed};
-pub use currency::{Currency, CurrencyCode};
+pub use currency::{Currency, CurrencyCode, UnknownCurrency};
 pub use minor::Minor;
-pub use post::{post, split};
+pub use post::{Bound, post, post_to, split};

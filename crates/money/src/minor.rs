@@ -58,6 +58,8 @@ impl fmt::Display for Minor {
 
 impl Add for Minor {
     type Output = Minor;
+    /// # Panics
+    /// On overflow, in every profile: a wrapped sum of money is worse than a stop.
     fn add(self, other: Minor) -> Minor {
         Minor(self.0.checked_add(other.0).expect("a total below 9 × 10¹⁸ minor units"))
     }
@@ -79,12 +81,37 @@ impl Sub for Minor {
 impl Neg for Minor {
     type Output = Minor;
     fn neg(self) -> Minor {
-        Minor(-self.0)
+        Minor(self.0.checked_neg().expect("a total below 9 × 10¹⁸ minor units"))
     }
 }
 
 impl Sum for Minor {
     fn sum<I: Iterator<Item = Minor>>(amounts: I) -> Minor {
         amounts.fold(Minor::ZERO, Add::add)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_reads_a_plain_decimal() {
+        let check = |units: i64, places: u8, expected: &str| {
+            assert_eq!(Minor::new(units).decimal(places), expected);
+        };
+        check(0, 2, "0.00");
+        check(5, 2, "0.05");
+        check(-5, 2, "-0.05");
+        check(123_450, 2, "1234.50");
+        check(-123_450, 0, "-123450");
+        check(7, 3, "0.007");
+        check(i64::MIN, 2, "-92233720368547758.08");
+    }
+
+    #[test]
+    #[should_panic(expected = "a total below")]
+    fn a_sum_does_not_wrap() {
+        let _ = Minor::new(i64::MAX) + Minor::new(1);
     }
 }

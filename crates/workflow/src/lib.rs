@@ -1,1 +1,27 @@
+//! The acts: one file for each thing that a person can do. An act loads, lets a rule of `billing`
+//! decide, and records; both doors, the command line and the web, call it. Start with
+//! [`installation`] (what an act works on), then [`import`], [`charges`] (charges with their
+//! decisions, the one view everything else reads) and [`generate`].
 
+pub mod audit;
+pub mod charges;
+pub mod generate;
+pub mod import;
+pub mod imports;
+pub mod installation;
+pub mod journal;
+pub mod listing;
+pub mod periods;
+pub mod refusal;
+pub mod render;
+pub mod report;
+pub mod review;
+pub mod send;
+pub mod sources;
+pub mod statements;
+pub mod story;
+pub mod users;
+pub mod why;
+
+pub use installation::{Actor, Installation};
+pub use refusal::{Refusal, WorkflowError};

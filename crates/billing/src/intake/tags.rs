@@ -1,0 +1,218 @@
+//! From tags to attribution. Everything that depends on the text of the tags alone is worked out once
+//! for each text and remembered, so that a row costs one comparison or one look-up.
+
+use std::hash::BuildHasher;
+
+use hashbrown::HashTable;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::attribution::{Attribution, field_text, pi_email_text};
+use crate::charge::TextColumn;
+use crate::intake::Intake;
+use crate::intake::chunk::Column;
+use crate::intake::identity::SEED;
+use crate::intake::text::{self, Dictionary};
+use crate::{Flag, Flags};
+
+/// A worker forgets its texts beyond either, so that memory does not grow with the file.
+const ENTRIES_MAX: usize = 1 << 16;
+const TEXT_MAX_BYTES: usize = 8 << 20;
+const DAY: i64 = 86_400_000_000;
+
+/// What one text of tags means.
+struct Meaning {
+    text: Box<str>,
+    attribution: Attribution,
+    digest: u64,
+    flags: Flags,
+    /// The first instants after the project's end and after its reconciliation.
+    ended_from: i64,
+    reconciled_from: i64,
+    detail: Option<Box<str>>,
+    /// Where the text stands among those of `block`.
+    code: u32,
+    block: u64,
+}
+
+/// A worker's memory of tags.
+#[derive(Default)]
+pub(super) struct TagMemory {
+    table: HashTable<u32>,
+    hasher: foldhash::fast::RandomState,
+    meanings: Vec<Meaning>,
+    size_bytes: usize,
+    /// The number of the block being read, and its texts by code.
+    block: u64,
+    used: Vec<u32>,
+}
+
+/// The tags of a block: a code for each row, and what the codes mean.
+pub(super) struct Tagged<'a> {
+    pub codes: Vec<u32>,
+    meanings: Vec<&'a Meaning>,
+}
+
+impl TagMemory {
+    /// Before a block: forget what is too much.
+    pub fn begin(&mut self) {
+        if self.meanings.len() > ENTRIES_MAX || self.size_bytes > TEXT_MAX_BYTES {
+            self.table.clear();
+            self.meanings.clear();
+            self.size_bytes = 0;
+        }
+        self.block += 1;
+        self.used.clear();
+    }
+
+    /// Add the rows of a chunk to `codes`.
+    pub fn read(&mut self, intake: &Intake, tags: &Column<'_>, codes: &mut Vec<u32>) {
+        let mut last: Option<(&[u8], u32)> = None;
+        codes.extend(tags.iter().map(|text| match last {
+            Some((earlier, code)) if earlier == text => code,
+            _ => {
+                let code = self.code(intake, text);
+                last = Some((text, code));
+                code
+            }
+        }));
+    }
+
+    /// What the codes of the block mean.
+    pub fn tagged(&self, codes: Vec<u32>) -> Tagged<'_> {
+        let meanings = self.used.iter().map(|&at| &self.meanings[at as usize]).collect();
+        Tagged { codes, meanings }
+    }
+
+    fn code(&mut self, intake: &Intake, text: &[u8]) -> u32 {
+        let hash = self.hasher.hash_one(text);
+        let known = self.table.find(hash, |&at| self.meanings[at as usize].text.as_bytes() == text);
+        let at = known.copied().unwrap_or_else(|| {
+            let at = text::key(self.meanings.len());
+            self.size_bytes += text.len();
+            self.meanings.push(Meaning::of(intake, text));
+            let (hasher, meanings) = (&self.hasher, &self.meanings);
+            self.table.insert_unique(hash, at, |&at| hasher.hash_one(meanings[at as usize].text.as_bytes()));
+            at
+        });
+        let meaning = &mut self.meanings[at as usize];
+        if meaning.block != self.block {
+            meaning.block = self.block;
+            meaning.code = text::key(self.used.len());
+            self.used.push(at);
+        }
+        meaning.code
+    }
+}
+
+impl Meaning {
+    fn of(intake: &Intake, text: &[u8]) -> Meaning {
+        let tags = focus::parse_tags(text);
+        let mapping = &intake.mapping;
+        let first = |names: &[String]| {
+            names.iter().filter_map(|name| tags.get(name)).find_map(field_text).map(str::to_owned)
+        };
+        let attribution = Attribution {
+            pi_email: first(&mapping.pi_email).as_deref().and_then(pi_email_text),
+            project_id: first(&mapping.project_id),
+            fund_org: first(&mapping.fund_org),
+            cost_center: first(&mapping.cost_center),
+            account_code: first(&mapping.account_code),
+            reference_1: first(&mapping.reference_1),
+            reference_2: first(&mapping.reference_2),
+            end_date: first(&mapping.end_date),
+            reconciliation_end: first(&mapping.reconciliation_end),
+        };
+        let mut defects: Vec<String> = tags.problems.iter().map(ToString::to_string).collect();
+        let mut first_after = |name: &str, date: Option<&str>| {
+            let date = date?;
+            match focus::parse_time(date.as_bytes()) {
+                Ok(time) if time.date_only => Some(time.micros.saturating_add(DAY)),
+                Ok(time) => Some(time.micros.saturating_add(1)),
+                Err(_) => {
+                    defects.push(format!("{name} `{date}` is not a date"));
+                    None
+                }
+            }
+        };
+        let ended_from = first_after("end_date", attribution.end_date.as_deref());
+        let reconciled_from = first_after("reconciliation_end", attribution.reconciliation_end.as_deref());
+        let mut flags = intake.rules.flags(&attribution);
+        if !defects.is_empty() {
+            flags.add(Flag::InvalidTags);
+        }
+        Meaning {
+            text: text::owned(text),
+            digest: digest(&attribution),
+            attribution,
+            flags,
+            ended_from: ended_from.unwrap_or(i64::MAX),
+            reconciled_from: reconciled_from.unwrap_or(i64::MAX),
+            detail: (!defects.is_empty()).then(|| defects.join("; ").into()),
+            code: 0,
+            block: 0,
+        }
+    }
+}
+
+/// A hash of the attribution: for each field that has a value its number (1 byte), the length in bytes
+/// (4 bytes, little-endian), and the text. Part of the content digest's format.
+fn digest(attribution: &Attribution) -> u64 {
+    let mut bytes = Vec::with_capacity(160);
+    for (number, value) in (0_u8..).zip(attribution.values()) {
+        if let Some(value) = value {
+            bytes.push(number);
+            bytes.extend_from_slice(&text::key(value.len()).to_le_bytes());
+            bytes.extend_from_slice(value.as_bytes());
+        }
+    }
+    xxh3_64_with_seed(&bytes, SEED)
+}
+
+impl Tagged<'_> {
+    /// The nine attribution columns and `tags`.
+    pub fn columns(&self) -> Vec<(String, TextColumn)> {
+        let mut columns: Vec<(String, TextColumn)> = (0..Attribution::FIELDS.len())
+            .map(|field| (Attribution::FIELDS[field].to_owned(), self.field(field)))
+            .collect();
+        let delivered = if text::is_plain(self.meanings.len(), self.codes.len()) {
+            let texts = self.codes.iter().map(|&code| self.meanings[code as usize].text.as_bytes());
+            text::plain(texts)
+        } else {
+            self.coded(|meaning| Some(&*meaning.text).filter(|text| !text.is_empty()))
+        };
+        columns.push(("tags".to_owned(), delivered));
+        columns
+    }
+
+    fn field(&self, field: usize) -> TextColumn {
+        self.coded(|meaning| meaning.attribution.values()[field])
+    }
+
+    fn coded(&self, value: impl Fn(&Meaning) -> Option<&str>) -> TextColumn {
+        let mut dictionary = Dictionary::default();
+        let by_code: Vec<u32> = self.meanings.iter().map(|meaning| dictionary.key(value(meaning))).collect();
+        let keys = self.codes.iter().map(|&code| by_code[code as usize]).collect();
+        TextColumn::Coded { keys, values: dictionary.into_values() }
+    }
+
+    /// The flags that the tags alone give, by code.
+    pub fn flags(&self) -> Vec<Flags> {
+        self.meanings.iter().map(|meaning| meaning.flags).collect()
+    }
+
+    pub fn digests(&self) -> Vec<u64> {
+        self.meanings.iter().map(|meaning| meaning.digest).collect()
+    }
+
+    /// The first instants after the project's end and its reconciliation, by code; `None` when no
+    /// project of the block has either.
+    pub fn limits(&self) -> Option<Vec<(i64, i64)>> {
+        let limits = || self.meanings.iter().map(|meaning| (meaning.ended_from, meaning.reconciled_from));
+        limits().any(|limits| limits != (i64::MAX, i64::MAX)).then(|| limits().collect())
+    }
+
+    /// What is wrong with the tags of `code`, in words.
+    pub fn detail(&self, code: u32) -> Option<&str> {
+        self.meanings[code as usize].detail.as_deref()
+    }
+}

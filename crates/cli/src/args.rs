@@ -1,0 +1,149 @@
+//! What can be typed: the tree of commands, their arguments and their help. Values are checked here, so
+//! that from here on a period is a period.
+
+mod administration;
+mod imports;
+mod review;
+mod statements;
+mod values;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap_complete::Shell;
+
+pub use administration::{AuditCommand, ConfigCommand, InitArgs, UserCommand, UserName};
+pub use imports::{
+    DemoArgs, ImportCommand, ImportRef, IngestArgs, PeriodCommand, PeriodNotes, PeriodReason, PeriodRef,
+    SourceCommand, WithdrawArgs,
+};
+pub use review::{
+    ChargeCommand, ChargeListArgs, ChargeSort, DecisionArgs, DeferArgs, ReassignArgs, ReviewCommand,
+    ReviewFilter, UndoArgs,
+};
+pub use statements::{
+    ExportArgs, GenerateArgs, JournalFormat, ReportArgs, ReportFormat, ReportState, SendArgs, ShowArgs,
+    StatementCommand, StatementFilter, WhyArgs,
+};
+
+/// Research computing bills that can be explained to the cent
+#[derive(Debug, Parser)]
+#[command(
+    name = "focus-billing",
+    version,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = "Start here:\n  focus-billing demo\n  focus-billing config init\n  \
+                  focus-billing ingest sample_data/aws_2025-01.csv"
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Options of every command")]
+pub struct GlobalArgs {
+    /// Configuration file [default: config.yaml or instance/config.yaml of the home]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder that holds `instance/` [default: that of the configuration file]
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub home: Option<PathBuf>,
+    /// Write data as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say only what is asked for, and errors
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Who acts, for the audit trail [default: $USER]
+    #[arg(long = "as", global = true, value_name = "NAME")]
+    pub acting_as: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Bill a whole month of bundled sample data, start to end
+    #[command(after_help = "Example:\n  focus-billing demo --dir demo")]
+    Demo(DemoArgs),
+    /// Import the files of one delivery of one source
+    #[command(after_help = imports::INGEST_EXAMPLES)]
+    Ingest(IngestArgs),
+    /// Deliveries: what came, what counts, what replaced what
+    #[command(subcommand)]
+    Imports(ImportCommand),
+    /// Billing periods: open, close, reopen, finalize
+    #[command(subcommand)]
+    Periods(PeriodCommand),
+    /// Who supplies charges and is credited
+    #[command(subcommand)]
+    Sources(SourceCommand),
+    /// Decide about flagged charges: approve, reject, defer, reassign
+    #[command(subcommand)]
+    Review(ReviewCommand),
+    /// Charges: list, and show one as it was delivered
+    #[command(subcommand)]
+    Charges(ChargeCommand),
+    /// A PI's month by project
+    #[command(after_help = "Example:\n  focus-billing show maren.okafor@example.edu --period 2025-01")]
+    Show(ShowArgs),
+    /// Make the statements of a closed period
+    #[command(after_help = statements::GENERATE_EXAMPLES)]
+    Generate(GenerateArgs),
+    /// Statements that were made
+    #[command(subcommand)]
+    Statements(StatementCommand),
+    /// E-mail the statements that have not been sent
+    #[command(after_help = "Example:\n  focus-billing send --period 2025-01")]
+    Send(SendArgs),
+    /// Write the journal of a closed period for accounting
+    #[command(after_help = statements::EXPORT_EXAMPLES)]
+    ExportJournal(ExportArgs),
+    /// Follow a number back to the delivered line
+    #[command(after_help = "Example:\n  focus-billing why 2025-01-00001\n  focus-billing why 1:7")]
+    Why(WhyArgs),
+    /// Exact sums by any attribute
+    #[command(after_help = statements::REPORT_EXAMPLES)]
+    Report(ReportArgs),
+    /// Accounts for the web interface
+    #[command(subcommand)]
+    Users(UserCommand),
+    /// The chain of everything that was done
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Configuration: write, check, show
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print the completions of a shell, to be sourced by it
+    #[command(after_help = "Example:\n  focus-billing completions bash")]
+    Completions {
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Print the version
+    #[command(after_help = "Example:\n  focus-billing version")]
+    Version,
+}
+
+impl Cli {
+    /// Read the command line, with the checks that clap cannot make itself.
+    ///
+    /// # Errors
+    /// What clap says; its exit code is 2, or 0 for help and version.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+        let mut command = Cli::command();
+        let cli = Cli::from_arg_matches(&command.try_get_matches_from_mut(arguments)?)?;
+        if let Command::Review(review) = &cli.command
+            && let Some(reason) = review.refuses_to_guess()
+        {
+            return Err(command.error(clap::error::ErrorKind::MissingRequiredArgument, reason));
+        }
+        Ok(cli)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,209 @@
+//! `review` and `charges`.
+#![expect(clippy::doc_markdown, reason = "these comments are the help, where backticks would be noise")]
+
+use billing::decision::Reassignment;
+use billing::{ChargeId, Flag, ImportId, Period};
+use clap::{Args, Subcommand, ValueEnum};
+use money::Amount;
+
+use super::values::{flag, import_id, pi_email, words};
+
+/// Which charges: all that is given must hold, and of several values of one option any.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Which charges")]
+pub struct ReviewFilter {
+    /// Charges by id, such as 12:345
+    #[arg(long = "id", value_name = "CHARGE", value_delimiter = ',')]
+    pub ids: Vec<ChargeId>,
+    /// Billing period
+    #[arg(long, short, value_name = "YYYY-MM")]
+    pub period: Option<Period>,
+    /// Flag that still stands, such as missing_fund_org
+    #[arg(long = "flag", value_name = "FLAG", value_delimiter = ',', value_parser = flag)]
+    pub flags: Vec<Flag>,
+    /// Source that delivered them
+    #[arg(long, short, value_name = "NAME")]
+    pub source: Option<String>,
+    /// Import that brought them
+    #[arg(long, value_name = "IMPORT", value_parser = import_id)]
+    pub import: Option<ImportId>,
+    /// E-mail address of the PI
+    #[arg(long, value_name = "EMAIL", value_parser = pi_email)]
+    pub pi: Option<String>,
+    /// Project they are attributed to
+    #[arg(long, value_name = "PROJECT")]
+    pub project: Option<String>,
+    /// Billed cost at least
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
+    pub min_amount: Option<Amount>,
+    /// Billed cost at most
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
+    pub max_amount: Option<Amount>,
+}
+
+impl ReviewFilter {
+    /// Nothing was said: every charge is meant.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == ReviewFilter::default()
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ReviewCommand {
+    /// List charges that wait for a decision
+    #[command(after_help = "Example:\n  focus-billing review list --period 2025-01 --flag pattern_match")]
+    List(ReviewFilter),
+    /// Bill charges although they were flagged
+    #[command(
+        after_help = "Example:\n  focus-billing review approve --period 2025-01 --flag pattern_match --note \"workshop\" --yes"
+    )]
+    Approve(DecisionArgs),
+    /// Do not bill charges
+    #[command(after_help = "Example:\n  focus-billing review reject --id 1:7 --note \"test account\"")]
+    Reject(DecisionArgs),
+    /// Bill charges in the next open period
+    #[command(
+        after_help = "Example:\n  focus-billing review defer --period 2025-01 --flag missing_fund_org --yes"
+    )]
+    Defer(DeferArgs),
+    /// Give charges another PI, project, fund_org, account or reference
+    #[command(
+        override_usage = "focus-billing review reassign [WHICH CHARGES] <WHAT THEY GET>",
+        after_help = "Example:\n  focus-billing review reassign --id 1:7 --to-project soil-microbiome --to-fund-org BIO-21502"
+    )]
+    Reassign(ReassignArgs),
+    /// Take back the last decision about charges, while their period is open
+    #[command(after_help = "Example:\n  focus-billing review undo --id 1:7")]
+    Undo(UndoArgs),
+}
+
+impl ReviewCommand {
+    /// An act without any filter would decide about everything in the books: rather asked than guessed.
+    pub(super) fn refuses_to_guess(&self) -> Option<&'static str> {
+        let filter = match self {
+            ReviewCommand::List(_) => return None,
+            ReviewCommand::Approve(act) | ReviewCommand::Reject(act) => &act.filter,
+            ReviewCommand::Defer(act) => &act.decision.filter,
+            ReviewCommand::Reassign(act) => &act.decision.filter,
+            ReviewCommand::Undo(act) => &act.filter,
+        };
+        filter.is_empty().then_some("say which charges: --id, --period, --flag or another filter")
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct DecisionArgs {
+    #[command(flatten)]
+    pub filter: ReviewFilter,
+    /// Why, for the books
+    #[arg(long, help_heading = "The decision", value_name = "WORDS", value_parser = words)]
+    pub note: Option<String>,
+    /// Do not ask
+    #[arg(long, short, help_heading = "The decision")]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DeferArgs {
+    #[command(flatten)]
+    pub decision: DecisionArgs,
+    /// Period to bill in [default: the next open one]
+    #[arg(long, value_name = "YYYY-MM")]
+    pub to: Option<Period>,
+}
+
+#[derive(Debug, Args)]
+pub struct ReassignArgs {
+    #[command(flatten)]
+    pub decision: DecisionArgs,
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+/// What a reassignment sets; at least one.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "What they get")]
+#[group(required = true, multiple = true)]
+#[expect(clippy::struct_field_names, reason = "the filter has the same names without `to`")]
+pub struct ChangeArgs {
+    /// E-mail address of the PI
+    #[arg(long, value_name = "EMAIL", value_parser = pi_email)]
+    pub to_pi: Option<String>,
+    /// Project
+    #[arg(long, value_name = "PROJECT", value_parser = words)]
+    pub to_project: Option<String>,
+    /// Fund that pays
+    #[arg(long, value_name = "FUND_ORG", value_parser = words)]
+    pub to_fund_org: Option<String>,
+    /// Account that is debited
+    #[arg(long, value_name = "ACCOUNT", value_parser = words)]
+    pub to_account_code: Option<String>,
+    /// First reference
+    #[arg(long, value_name = "TEXT", value_parser = words)]
+    pub to_reference_1: Option<String>,
+    /// Second reference
+    #[arg(long, value_name = "TEXT", value_parser = words)]
+    pub to_reference_2: Option<String>,
+}
+
+impl From<&ChangeArgs> for Reassignment {
+    fn from(change: &ChangeArgs) -> Reassignment {
+        let change = change.clone();
+        Reassignment {
+            pi_email: change.to_pi,
+            project_id: change.to_project,
+            fund_org: change.to_fund_org,
+            account_code: change.to_account_code,
+            reference_1: change.to_reference_1,
+            reference_2: change.to_reference_2,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct UndoArgs {
+    #[command(flatten)]
+    pub filter: ReviewFilter,
+    /// Do not ask
+    #[arg(long, short, help_heading = "The decision")]
+    pub yes: bool,
+}
+
+#[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
+pub enum ChargeCommand {
+    /// List charges
+    #[command(
+        after_help = "Example:\n  focus-billing charges list --period 2025-01 --sort billed-cost --limit 20"
+    )]
+    List(ChargeListArgs),
+    /// One charge: the row as delivered, what was made of it, its flags and decisions
+    #[command(after_help = "Example:\n  focus-billing charges show 1:7")]
+    Show {
+        #[arg(value_name = "CHARGE")]
+        charge: ChargeId,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct ChargeListArgs {
+    #[command(flatten)]
+    pub filter: ReviewFilter,
+    /// Order; costs begin with the largest
+    #[arg(long, value_enum, default_value_t = ChargeSort::Id)]
+    pub sort: ChargeSort,
+    /// How many at most [default: 100 in a table, all as JSON]
+    #[arg(long, value_name = "COUNT")]
+    pub limit: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ChargeSort {
+    Id,
+    BilledCost,
+    ListCost,
+    Pi,
+    Project,
+    Service,
+}

@@ -1,0 +1,296 @@
+use std::collections::BTreeSet;
+
+use clap::Command as ClapCommand;
+use insta::assert_snapshot;
+
+use super::*;
+
+/// Every command that can be typed, with its path.
+fn leaves(command: &ClapCommand, path: &str, found: &mut Vec<(String, ClapCommand)>) {
+    for sub in command.get_subcommands() {
+        let path = format!("{path} {}", sub.get_name());
+        if sub.has_subcommands() {
+            leaves(sub, &path, found);
+        } else {
+            found.push((path, sub.clone()));
+        }
+    }
+}
+
+fn all_commands() -> Vec<(String, ClapCommand)> {
+    let mut command = Cli::command();
+    command.build();
+    let mut found = Vec::new();
+    leaves(&command, "focus-billing", &mut found);
+    found
+}
+
+fn examples(command: &ClapCommand) -> Vec<String> {
+    let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    help.lines().filter_map(|line| line.strip_prefix("  ")).map(str::to_owned).collect()
+}
+
+/// Words as a shell would split them; the examples quote with `"` only.
+fn words(line: &str) -> Vec<OsString> {
+    let mut words = Vec::new();
+    for (at, part) in line.split('"').enumerate() {
+        if at % 2 == 1 {
+            words.push(part.into());
+        } else {
+            words.extend(part.split_whitespace().map(OsString::from));
+        }
+    }
+    words
+}
+
+fn read(line: &str) -> Result<Cli, clap::Error> {
+    Cli::read(words(line))
+}
+
+#[test]
+fn clap_finds_nothing_wrong_with_the_tree() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn names_and_examples() {
+    let mut tree = Vec::new();
+    for (path, command) in all_commands() {
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        tree.push(format!("{path}: {about}"));
+        tree.extend(examples(&command).iter().map(|line| format!("    {line}")));
+    }
+    let tree = tree.join("\n");
+    assert_snapshot!(tree, @r#"
+    focus-billing demo: Bill a whole month of bundled sample data, start to end
+        focus-billing demo --dir demo
+    focus-billing ingest: Import the files of one delivery of one source
+        focus-billing ingest sample_data/aws_2025-01.csv
+        focus-billing ingest sample_data/hpc_2025-01.csv --source HPC --period 2025-01 --dry-run
+    focus-billing imports list: List deliveries
+        focus-billing imports list
+    focus-billing imports show: One delivery: parts, counts, exact totals, flags, quarantined rows
+        focus-billing imports show 1
+    focus-billing imports reread: Read the kept bytes again under today's configuration
+        focus-billing imports reread 1
+    focus-billing imports withdraw: Take a delivery out of the books, while its periods are open
+        focus-billing imports withdraw 1 --reason "wrong source"
+    focus-billing periods list: List periods with their states and sums
+        focus-billing periods list
+    focus-billing periods show: One period: state, sources, what is held back
+        focus-billing periods show 2025-01
+    focus-billing periods open: Open a period (imports open new months by themselves)
+        focus-billing periods open 2025-02
+    focus-billing periods close: Close a period: no more imports and decisions, statements can be made
+        focus-billing periods close 2025-01
+    focus-billing periods reopen: Open a closed period again
+        focus-billing periods reopen 2025-01 --reason "late storage file"
+    focus-billing periods finalize: Make a closed period final: what comes later is a correction
+        focus-billing periods finalize 2025-01 --notes "posted by accounting"
+    focus-billing sources list: List known sources with their last import
+        focus-billing sources list
+    focus-billing sources add: Make a source known
+        focus-billing sources add Sequencing
+    focus-billing review list: List charges that wait for a decision
+        focus-billing review list --period 2025-01 --flag pattern_match
+    focus-billing review approve: Bill charges although they were flagged
+        focus-billing review approve --period 2025-01 --flag pattern_match --note "workshop" --yes
+    focus-billing review reject: Do not bill charges
+        focus-billing review reject --id 1:7 --note "test account"
+    focus-billing review defer: Bill charges in the next open period
+        focus-billing review defer --period 2025-01 --flag missing_fund_org --yes
+    focus-billing review reassign: Give charges another PI, project, fund_org, account or reference
+        focus-billing review reassign --id 1:7 --to-project soil-microbiome --to-fund-org BIO-21502
+    focus-billing review undo: Take back the last decision about charges, while their period is open
+        focus-billing review undo --id 1:7
+    focus-billing charges list: List charges
+        focus-billing charges list --period 2025-01 --sort billed-cost --limit 20
+    focus-billing charges show: One charge: the row as delivered, what was made of it, its flags and decisions
+        focus-billing charges show 1:7
+    focus-billing show: A PI's month by project
+        focus-billing show maren.okafor@example.edu --period 2025-01
+    focus-billing generate: Make the statements of a closed period
+        focus-billing generate --period 2025-01 --dry-run
+        focus-billing generate --period 2025-01 --send
+    focus-billing statements list: List statements
+        focus-billing statements list --period 2025-01
+    focus-billing statements show: One statement: its lines, versions and e-mails
+        focus-billing statements show 2025-01-00001
+    focus-billing send: E-mail the statements that have not been sent
+        focus-billing send --period 2025-01
+    focus-billing export-journal: Write the journal of a closed period for accounting
+        focus-billing export-journal --period 2025-01 --format gl
+        focus-billing export-journal --period 2025-01 --format template --template journal.csv --output journal.csv
+    focus-billing why: Follow a number back to the delivered line
+        focus-billing why 2025-01-00001
+        focus-billing why 1:7
+    focus-billing report: Exact sums by any attribute
+        focus-billing report --period 2025-01 --by project_id,service_name
+        focus-billing report --period 2025-01 --by source --state held --format csv
+    focus-billing users add: Make an account; the password is asked for
+        focus-billing users add maria --email maria@example.edu --role reviewer
+    focus-billing users list: List accounts
+        focus-billing users list
+    focus-billing users set-role: Change what an account may do
+        focus-billing users set-role maria admin
+    focus-billing users reset: Give an account a new password; it is asked for
+        focus-billing users reset maria
+    focus-billing audit list: List what was done, the latest last
+        focus-billing audit list --limit 20
+    focus-billing audit verify: Prove that no entry was edited, inserted or removed
+        focus-billing audit verify
+    focus-billing config init: Write a commented configuration file to start from
+        focus-billing config init config.yaml
+    focus-billing config check: Name every problem of the configuration with its line
+        focus-billing config check --config sample_data/config.yaml
+    focus-billing config show: Print the effective values; secrets are hidden
+        focus-billing config show --config sample_data/config.yaml
+    focus-billing completions: Print the completions of a shell, to be sourced by it
+        focus-billing completions bash
+    focus-billing version: Print the version
+        focus-billing version
+    "#);
+}
+
+#[test]
+fn every_command_says_what_it_is_for_and_has_examples_that_parse() {
+    for (path, command) in all_commands() {
+        assert!(command.get_about().is_some(), "{path} has no about");
+        let examples = examples(&command);
+        assert!(!examples.is_empty(), "{path} has no example");
+        for example in examples {
+            assert!(example.starts_with(&path), "`{example}` is no example of `{path}`");
+            read(&example).unwrap_or_else(|error| panic!("{example}: {error}"));
+        }
+        let silent: Vec<String> = command
+            .get_arguments()
+            .filter(|argument| argument.get_help().is_none() && !argument.is_positional())
+            .map(ToString::to_string)
+            .collect();
+        assert!(silent.is_empty(), "{path}: {silent:?} have no help");
+    }
+}
+
+#[test]
+fn every_example_of_the_sample_data_names_a_file_that_is_there() {
+    let named: BTreeSet<String> = all_commands()
+        .iter()
+        .flat_map(|(_, command)| examples(command))
+        .flat_map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        .filter(|word| word.starts_with("sample_data/"))
+        .collect();
+    assert!(named.len() > 1);
+    for file in named {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(&file);
+        assert!(path.is_file(), "{file}");
+    }
+}
+
+#[test]
+fn bad_arguments_are_refused_with_the_value_and_the_reason() {
+    let refused = |line: &str| {
+        let Err(error) = read(&format!("focus-billing {line}")) else { panic!("{line} is taken") };
+        assert_eq!(error.exit_code(), 2, "{line}");
+        error.to_string().lines().next().unwrap_or_default().to_owned()
+    };
+    let lines = [
+        "periods close 2025-13",
+        "periods close january",
+        "charges show 12",
+        "imports show first",
+        "review list --flag missing_pi",
+        "review list --min-amount 12,50",
+        "review approve --yes",
+        "review undo",
+        "review reassign --id 1:7",
+        "review approve --id 1:7 --note \"\"",
+        "show maren --period 2025-01",
+        "generate",
+        "generate --period 2025-01 --dry-run --send",
+        "ingest",
+        "ingest a.csv --replace 1 --append",
+        "users set-role maria owner",
+        "ingst a.csv",
+        "imports withdraw 1",
+    ];
+    let table: Vec<String> = lines.iter().map(|line| format!("{line}\n    {}", refused(line))).collect();
+    assert_snapshot!(table.join("\n"), @r#"
+    periods close 2025-13
+        error: invalid value '2025-13' for '<YYYY-MM>': `2025-13` is not a period such as 2025-01
+    periods close january
+        error: invalid value 'january' for '<YYYY-MM>': `january` is not a period such as 2025-01
+    charges show 12
+        error: invalid value '12' for '<CHARGE>': `12` is not a charge id such as 12:345
+    imports show first
+        error: invalid value 'first' for '<IMPORT>': not the number of an import such as 12
+    review list --flag missing_pi
+        error: invalid value 'missing_pi' for '--flag <FLAG>': not a flag: there is missing_pi_email, invalid_pi_email, missing_project_id, missing_fund_org, unparsed_fund_org, currency_mismatch, invalid_fund_org, pattern_match, period_mismatch, invalid_tags, possible_duplicate, project_ended, past_reconciliation, unusual_cost, period_start, unknown_category
+    review list --min-amount 12,50
+        error: invalid value '12,50' for '--min-amount <AMOUNT>': has a thousands separator or a decimal comma; write 1234.50
+    review approve --yes
+        error: say which charges: --id, --period, --flag or another filter
+    review undo
+        error: say which charges: --id, --period, --flag or another filter
+    review reassign --id 1:7
+        error: the following required arguments were not provided:
+    review approve --id 1:7 --note ""
+        error: invalid value '' for '--note <WORDS>': it is empty
+    show maren --period 2025-01
+        error: invalid value 'maren' for '<PI>': not an e-mail address such as maren.okafor@example.edu
+    generate
+        error: the following required arguments were not provided:
+    generate --period 2025-01 --dry-run --send
+        error: the argument '--dry-run' cannot be used with '--send'
+    ingest
+        error: the following required arguments were not provided:
+    ingest a.csv --replace 1 --append
+        error: the argument '--replace <IMPORT>' cannot be used with '--append'
+    users set-role maria owner
+        error: invalid value 'owner' for '<ROLE>'
+    ingst a.csv
+        error: unrecognized subcommand 'ingst'
+    imports withdraw 1
+        error: the following required arguments were not provided:
+    "#);
+}
+
+#[test]
+fn filters_take_lists_and_signs() {
+    let line = "focus-billing review approve --id 1:7,1:8 --id 2:1 --flag pattern_match,INVALID_TAGS \
+                --pi Maren.Okafor@Example.edu --min-amount -5 --max-amount 1e3 --import #4 --yes --json";
+    let cli = read(line).unwrap();
+    let Command::Review(ReviewCommand::Approve(act)) = cli.command else { panic!("not an approval") };
+    assert!(act.yes && cli.global.json);
+    assert_eq!(act.filter.ids.iter().map(ToString::to_string).collect::<Vec<_>>(), ["1:7", "1:8", "2:1"]);
+    assert_eq!(act.filter.flags, [billing::Flag::PatternMatch, billing::Flag::InvalidTags]);
+    assert_eq!(act.filter.pi.as_deref(), Some("maren.okafor@example.edu"));
+    assert_eq!(act.filter.min_amount, Some("-5".parse().unwrap()));
+    assert_eq!(act.filter.max_amount, Some("1000".parse().unwrap()));
+    assert_eq!(act.filter.import, Some(billing::ImportId(4)));
+}
+
+#[test]
+fn version_and_help_are_no_mistakes() {
+    for line in ["focus-billing --version", "focus-billing --help", "focus-billing review approve --help"] {
+        assert_eq!(read(line).unwrap_err().exit_code(), 0, "{line}");
+    }
+    assert!(matches!(read("focus-billing version").unwrap().command, Command::Version));
+    assert_eq!(read("focus-billing").unwrap_err().exit_code(), 2);
+}
+
+/// Commands of a page: the lines of its code blocks, without what a shell makes of `#` and `>`.
+fn commands_of(page: &str) -> Vec<String> {
+    let lines = page.lines().filter(|line| line.starts_with("focus-billing "));
+    let before = |line: &str, mark: &str| line.split(mark).next().unwrap_or_default().trim().to_owned();
+    lines.map(|line| before(&before(line, " #"), " > ")).collect()
+}
+
+#[test]
+fn the_commands_of_the_documents_parse() {
+    let pages = [include_str!("../../../../README.md"), include_str!("../../../../docs/guide/operations.md")];
+    let commands: Vec<String> = pages.into_iter().flat_map(commands_of).collect();
+    assert!(commands.len() > 8, "{commands:?}");
+    for command in commands {
+        read(&command).unwrap_or_else(|error| panic!("{command}: {error}"));
+    }
+}

@@ -1,0 +1,33 @@
+//! Parsers of single values. Their messages end what clap begins with: invalid value '…' for '…'.
+
+use billing::{Flag, ImportId};
+
+/// `12`, or `#12` as lists show it.
+pub(super) fn import_id(text: &str) -> Result<ImportId, String> {
+    let digits = text.strip_prefix('#').unwrap_or(text);
+    let number = digits.parse().ok().filter(|&number: &i64| number > 0);
+    number.map(ImportId).ok_or_else(|| "not the number of an import such as 12".to_owned())
+}
+
+pub(super) fn flag(text: &str) -> Result<Flag, String> {
+    Flag::from_name(&text.to_lowercase()).ok_or_else(|| {
+        let names: Vec<&str> = Flag::ALL.into_iter().map(Flag::name).collect();
+        format!("not a flag: there is {}", names.join(", "))
+    })
+}
+
+/// An e-mail address as charges have it: trimmed, in lower case.
+pub(super) fn pi_email(text: &str) -> Result<String, String> {
+    let email = text.trim().to_lowercase();
+    let (local, domain) = email.split_once('@').unwrap_or_default();
+    if local.is_empty() || domain.is_empty() || email.contains(char::is_whitespace) {
+        return Err("not an e-mail address such as maren.okafor@example.edu".to_owned());
+    }
+    Ok(email)
+}
+
+/// Words for the books: a reason, a note. Blank is none.
+pub(super) fn words(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() { Err("it is empty".to_owned()) } else { Ok(text.to_owned()) }
+}

@@ -1,0 +1,63 @@
+//! One function per command: read the configuration, call the act, print.
+
+mod audit;
+mod charges;
+mod completions;
+mod config;
+mod demo;
+mod door;
+mod imports;
+mod ingest;
+mod installation;
+mod journal;
+mod periods;
+mod report;
+mod review;
+mod sources;
+mod statements;
+mod users;
+mod why;
+mod words;
+
+pub use door::Door;
+
+use crate::args::{Cli, Command};
+use crate::output::{Output, Refusal};
+
+/// Do one command.
+///
+/// # Errors
+/// The [`Refusal`] that the user is told.
+pub fn run(cli: Cli, output: Output) -> Result<(), Refusal> {
+    match cli.command {
+        Command::Version => Ok(output.text(&format!("focus-billing {}\n", env!("CARGO_PKG_VERSION")))?),
+        Command::Completions { shell } => completions::run(shell, output),
+        Command::Config(command) => config::run(&command, &cli.global, output),
+        _ => tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(act(cli, output)),
+    }
+}
+
+async fn act(cli: Cli, output: Output) -> Result<(), Refusal> {
+    if let Command::Demo(args) = &cli.command {
+        return demo::run(args, &cli.global, output).await;
+    }
+    let door = &Door::open(&cli.global, output)?;
+    match cli.command {
+        Command::Ingest(args) => ingest::run(args, door).await,
+        Command::Imports(command) => imports::run(command, door).await,
+        Command::Periods(command) => periods::run(command, door).await,
+        Command::Sources(command) => sources::run(command, door).await,
+        Command::Review(command) => review::run(command, door).await,
+        Command::Charges(command) => charges::run(command, door).await,
+        Command::Show(args) => statements::run_show(&args, door).await,
+        Command::Generate(args) => statements::run_generate(&args, door).await,
+        Command::Statements(command) => statements::run(command, door).await,
+        Command::Send(args) => statements::run_send(&args, door).await,
+        Command::ExportJournal(args) => journal::run(args, door).await,
+        Command::Why(args) => why::run(&args, door).await,
+        Command::Report(args) => report::run(args, door).await,
+        Command::Users(command) => users::run(command, door).await,
+        Command::Audit(command) => audit::run(command, door).await,
+        Command::Demo(_) | Command::Config(_) | Command::Completions { .. } | Command::Version => Ok(()),
+    }
+}

@@ -1,0 +1,140 @@
+use std::fmt::Write as _;
+
+use billing::ChargeId;
+use lake::Sort;
+use workflow::listing::{self, ListedCharge};
+use workflow::story::{Story, charge_story};
+
+use super::Door;
+use super::review::filter;
+use super::words::{moment, or_dash};
+use crate::args::{ChargeCommand, ChargeListArgs, ChargeSort};
+use crate::output::{Column, Refusal, Table, exact};
+
+pub async fn run(command: ChargeCommand, door: &Door) -> Result<(), Refusal> {
+    match command {
+        ChargeCommand::List(args) => list(&args, door).await,
+        ChargeCommand::Show { charge } => show(charge, door).await,
+    }
+}
+
+async fn list(args: &ChargeListArgs, door: &Door) -> Result<(), Refusal> {
+    let installation = door.installation().await?;
+    let sort = match args.sort {
+        ChargeSort::Id => Vec::new(),
+        ChargeSort::BilledCost => vec![by("billed_cost", true)],
+        ChargeSort::ListCost => vec![by("list_cost", true)],
+        ChargeSort::Pi => vec![by("pi_email", false)],
+        ChargeSort::Project => vec![by("project_id", false)],
+        ChargeSort::Service => vec![by("service_name", false)],
+    };
+    let charges = listing::list(&installation, &filter(&args.filter), &sort, args.limit, 0).await?;
+    Ok(door.output.data(&charges, |charges| table(charges, door))?)
+}
+
+fn by(column: &str, descending: bool) -> Sort {
+    Sort { column: column.to_owned(), descending }
+}
+
+fn table(charges: &[ListedCharge], door: &Door) -> String {
+    if charges.is_empty() {
+        return "no charge is like that\n".to_owned();
+    }
+    let mut table = Table::new(vec![
+        Column::text("charge"),
+        Column::text("PI"),
+        Column::text("project"),
+        Column::text("fund_org"),
+        Column::text("service"),
+        Column::text("resource"),
+        Column::number("list cost"),
+        Column::number("billed cost"),
+        Column::text("state"),
+    ]);
+    for charge in charges {
+        table.row([
+            charge.id.to_string(),
+            or_dash(charge.pi_email.as_deref()),
+            or_dash(charge.project_id.as_deref()),
+            or_dash(charge.fund_org.as_deref()),
+            or_dash(charge.service_name.as_deref()),
+            or_dash(charge.resource_name.as_deref().or(charge.resource_id.as_deref())),
+            charge.list_cost.map_or_else(|| "–".to_owned(), |cost| exact(cost, door.currency())),
+            exact(charge.billed_cost, door.currency()),
+            charge.state.name().to_owned(),
+        ]);
+    }
+    table.render()
+}
+
+async fn show(id: ChargeId, door: &Door) -> Result<(), Refusal> {
+    let installation = door.installation().await?;
+    let story = charge_story(&installation, id).await?;
+    Ok(door.output.data(&story, |story| told(story, door))?)
+}
+
+/// A charge's whole story.
+pub fn told(story: &Story, door: &Door) -> String {
+    let charge = &story.charge;
+    let mut text = format!(
+        "charge {} of {} in {}: {}, {}\n",
+        charge.id,
+        charge.source,
+        charge.period,
+        exact(charge.cost, door.currency()),
+        charge.state.name()
+    );
+    for flag in charge.flags.iter() {
+        let _ = writeln!(text, "  held: {flag}, {}", flag.reason());
+    }
+    if let Some(detail) = charge.flag_detail.as_ref().filter(|_| !charge.flags.is_empty()) {
+        let _ = writeln!(text, "  {detail}");
+    }
+    if charge.billed_in != charge.period {
+        let _ = writeln!(text, "  billed in {}", charge.billed_in);
+    }
+    if let Some(number) = &story.statement {
+        let _ = writeln!(text, "  on statement {number}");
+    }
+    let _ = writeln!(text, "\nas delivered: {}, line {} (sha256 {})", story.delivered.file, story.delivered.line, story.delivered.sha256);
+    for (column, value) in story.delivered.columns.iter().filter(|(_, value)| !value.is_empty()) {
+        let _ = writeln!(text, "  {column:<26} {value}");
+    }
+    let _ = writeln!(text, "\nwhat was made of it:");
+    for (name, value) in [
+        ("pi_email", &charge.pi_email),
+        ("project_id", &charge.project_id),
+        ("fund_org", &charge.fund_org),
+    ] {
+        let _ = writeln!(text, "  {name:<26} {}", or_dash(value.as_deref()));
+    }
+    if !story.decisions.is_empty() {
+        let _ = writeln!(text, "\ndecisions:");
+    }
+    for said in &story.decisions {
+        let what = match &said.decision {
+            billing::decision::Decision::Approve => "approved".to_owned(),
+            billing::decision::Decision::Reject => "rejected".to_owned(),
+            billing::decision::Decision::Defer { to } => format!("deferred to {to}"),
+            billing::decision::Decision::Reassign { change } => format!("reassigned {}", reassigned(change)),
+        };
+        let note = said.note.as_ref().map_or_else(String::new, |note| format!(": {note}"));
+        let undone = said.undone_by.map_or_else(String::new, |number| format!(" (undone by act {number})"));
+        let outdated = if said.outdated { " (about an earlier delivery; the charge has changed since)" } else { "" };
+        let _ = writeln!(text, "  {} by {}, act {}: {what}{note}{undone}{outdated}", moment(said.at), said.by, said.number);
+    }
+    text
+}
+
+fn reassigned(change: &billing::decision::Reassignment) -> String {
+    let fields = [
+        ("PI", &change.pi_email),
+        ("project", &change.project_id),
+        ("fund_org", &change.fund_org),
+        ("account code", &change.account_code),
+        ("reference 1", &change.reference_1),
+        ("reference 2", &change.reference_2),
+    ];
+    let set = fields.iter().filter_map(|(name, value)| Some(format!("{name} {}", value.as_ref()?)));
+    format!("to {}", set.collect::<Vec<_>>().join(", "))
+}

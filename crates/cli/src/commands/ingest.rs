@@ -1,0 +1,179 @@
+use billing::delivery::Choice;
+use billing::{Flag, SourceName};
+use money::Amount;
+use serde::Serialize;
+use workflow::import::{FileProblem, Outcome, Progress, Request, ingest, reread};
+
+use super::Door;
+use super::words::{count, joined};
+use crate::args::{ImportRef, IngestArgs};
+use crate::output::{Column, Refusal, Table, exact};
+
+/// So many problems are part of `ingest --json` and of what people read.
+const SHOWN_PROBLEMS: usize = 50;
+
+pub async fn run(args: IngestArgs, door: &Door) -> Result<(), Refusal> {
+    let request = Request {
+        files: args.files,
+        source: args.source.map(SourceName),
+        period: args.period,
+        choice: match (args.replace, args.append) {
+            (Some(import), _) => Choice::Replace(import),
+            (None, true) => Choice::Append,
+            (None, false) => Choice::Automatic,
+        },
+        dry_run: args.dry_run,
+        quarantine: args.quarantine,
+        force: args.force,
+        only_open: args.only_open,
+    };
+    let installation = door.installation().await?;
+    let label = request.files.first().and_then(|file| file.file_name());
+    let bar = Bar::new(door, &label.map_or_else(String::new, |name| name.to_string_lossy().into_owned()));
+    let outcome = ingest(&installation, &door.stamp(), request, &|progress| bar.show(progress)).await?;
+    drop(bar);
+    told(outcome, door)
+}
+
+pub async fn run_reread(args: &ImportRef, door: &Door) -> Result<(), Refusal> {
+    let installation = door.installation().await?;
+    let bar = Bar::new(door, &format!("import {}", args.import));
+    let show = |progress| bar.show(progress);
+    let outcome = reread(&installation, &door.stamp(), args.import, false, &show).await?;
+    drop(bar);
+    told(outcome, door)
+}
+
+/// A progress bar that learns how much there is from the first report.
+struct Bar<'a> {
+    door: &'a Door,
+    label: String,
+    bar: std::sync::OnceLock<crate::output::Progress>,
+}
+
+impl<'a> Bar<'a> {
+    fn new(door: &'a Door, label: &str) -> Bar<'a> {
+        Bar { door, label: label.to_owned(), bar: std::sync::OnceLock::new() }
+    }
+
+    fn show(&self, progress: Progress) {
+        let bar = self.bar.get_or_init(|| self.door.output.progress(&self.label, progress.bytes_total));
+        bar.set(progress.bytes.min(progress.bytes_total));
+    }
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    outcome: &'a Outcome,
+}
+
+fn told(mut outcome: Outcome, door: &Door) -> Result<(), Refusal> {
+    let listed = outcome.problems.len();
+    outcome.problems.truncate(SHOWN_PROBLEMS);
+    let refusal = outcome.refusal.take();
+    if door.output.is_json() {
+        door.output.data(&Told { outcome: &outcome }, |_| String::new())?;
+    }
+    let several_files = outcome.problems.iter().any(|problem| problem.file != outcome.problems[0].file);
+    let mut details: Vec<String> = outcome.problems.iter().map(|problem| line(problem, several_files)).collect();
+    let more = outcome.problem_count.saturating_sub(details.len() as u64);
+    if 0 < more {
+        details.push(format!("… and {} more like these", count(more, "problem", "problems")));
+    }
+    let _ = listed;
+    if let Some(refused) = refusal {
+        details.extend(refused.details);
+        let mut refusal = Refusal::new(refused.message).with_details(details);
+        refusal.hints = refused.hints;
+        return Err(refusal);
+    }
+    for detail in &details {
+        door.output.message(detail);
+    }
+    for note in &outcome.notes {
+        match note.strip_prefix("warning: ") {
+            Some(warning) => door.output.warning(warning),
+            None => door.output.message(&format!("note: {note}")),
+        }
+    }
+    if !door.output.is_json() {
+        door.output.text(&summary(&outcome, door))?;
+    }
+    if let Some(import) = outcome.import {
+        if 0 < outcome.flagged {
+            door.output.hint(&format!("`focus-billing review list --period {}` shows what to decide", first_period(&outcome)));
+        }
+        if 0 < outcome.quarantined {
+            door.output.hint(&format!("`focus-billing imports show {import}` shows the rows that were kept aside"));
+        }
+    }
+    Ok(())
+}
+
+fn line(FileProblem { file, problem }: &FileProblem, _several: bool) -> String {
+    let value = if problem.value.is_empty() { String::new() } else { format!("`{}` ", problem.value) };
+    let column = if problem.column.is_empty() { String::new() } else { format!("{}: ", problem.column) };
+    format!("{file}:{}: {column}{value}{}", problem.line, problem.message)
+}
+
+fn first_period(outcome: &Outcome) -> String {
+    outcome.periods.first().map_or_else(String::new, ToString::to_string)
+}
+
+fn summary(outcome: &Outcome, door: &Door) -> String {
+    let currency = door.currency();
+    let amount = |amount: Amount| exact(amount, currency);
+    let mut text = match outcome.import {
+        _ if outcome.unchanged => format!("{}: nothing to import\n", outcome.source),
+        Some(import) => format!("import {import}: {} of {}\n", count(outcome.charges, "charge", "charges"), outcome.source),
+        None => format!("dry run: {} of {} would be imported\n", count(outcome.charges, "charge", "charges"), outcome.source),
+    };
+    if outcome.unchanged {
+        return text;
+    }
+    let mut facts = vec![
+        ("periods", joined(&outcome.periods)),
+        ("rows", format!("{} delivered, {} charges, {} quarantined", outcome.rows, outcome.charges, outcome.quarantined)),
+        ("list cost", amount(outcome.list_cost)),
+        ("billed cost", amount(outcome.billed_cost)),
+    ];
+    if 0 < outcome.flagged {
+        let flagged = count(outcome.flagged, "charge", "charges");
+        facts.push(("held for review", format!("{flagged}, {}", amount(outcome.flagged_cost))));
+    }
+    for superseded in &outcome.superseded {
+        let line = format!(
+            "import {}: {} added, {} gone, {} changed; billed {} before, {} after",
+            superseded.import,
+            superseded.added.rows,
+            superseded.gone.rows,
+            superseded.changed,
+            amount(superseded.billed_before),
+            amount(superseded.billed_after),
+        );
+        facts.push(("supersedes", line));
+    }
+    for (name, fact) in facts {
+        text.push_str(&format!("  {name:<16} {fact}\n"));
+    }
+    text.push_str(&flags(&outcome.flags, door));
+    text
+}
+
+fn flags(flags: &[(Flag, u64, Amount)], door: &Door) -> String {
+    if flags.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new(vec![
+        Column::text("flag"),
+        Column::number("charges"),
+        Column::number("billed cost"),
+        Column::text("why"),
+    ]);
+    for (flag, rows, billed) in flags {
+        let cells = [flag.name().to_owned(), rows.to_string(), exact(*billed, door.currency()), flag.reason().to_owned()];
+        table.row(cells);
+    }
+    format!("\n{}", table.render())
+}

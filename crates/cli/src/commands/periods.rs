@@ -1,0 +1,110 @@
+use std::fmt::Write as _;
+
+use billing::Period;
+use workflow::periods::{self, PeriodSummary};
+
+use super::Door;
+use super::words::moment;
+use crate::args::PeriodCommand;
+use crate::output::{Column, Refusal, Table, exact, posted};
+
+pub async fn run(command: PeriodCommand, door: &Door) -> Result<(), Refusal> {
+    let installation = door.installation().await?;
+    let stamp = door.stamp();
+    match command {
+        PeriodCommand::List => {
+            let periods = periods::list(&installation).await?;
+            Ok(door.output.data(&periods, |periods| list(periods, door))?)
+        }
+        PeriodCommand::Show(args) => {
+            let summary = periods::show(&installation, args.period).await?;
+            Ok(door.output.data(&summary, |summary| show(summary, door))?)
+        }
+        PeriodCommand::Open(args) => {
+            periods::open(&installation, &stamp, args.period).await?;
+            said(door, args.period, "is open");
+            Ok(())
+        }
+        PeriodCommand::Close(args) => {
+            periods::close(&installation, &stamp, args.period, args.notes.as_deref()).await?;
+            said(door, args.period, "is closed");
+            door.output.hint(&format!("next is `focus-billing generate --period {}`", args.period));
+            Ok(())
+        }
+        PeriodCommand::Reopen(args) => {
+            periods::reopen(&installation, &stamp, args.period, &args.reason).await?;
+            said(door, args.period, "is open again");
+            Ok(())
+        }
+        PeriodCommand::Finalize(args) => {
+            periods::finalize(&installation, &stamp, args.period, args.notes.as_deref()).await?;
+            said(door, args.period, "is finalized");
+            Ok(())
+        }
+    }
+}
+
+fn said(door: &Door, period: Period, what: &str) {
+    door.output.message(&format!("{period} {what}"));
+}
+
+fn list(periods: &[PeriodSummary], door: &Door) -> String {
+    if periods.is_empty() {
+        return "no period is open yet; `focus-billing ingest FILE` opens the periods of its rows\n".to_owned();
+    }
+    let mut table = Table::new(vec![
+        Column::text("period"),
+        Column::text("state"),
+        Column::number("charges"),
+        Column::number("cost"),
+        Column::number("held"),
+        Column::number("held cost"),
+        Column::number("statements"),
+        Column::number("amount due"),
+    ]);
+    for summary in periods {
+        let totals = &summary.totals;
+        table.row([
+            summary.record.period.to_string(),
+            summary.record.state.name().to_owned(),
+            totals.charges.rows.to_string(),
+            exact(totals.charges.cost, door.currency()),
+            totals.held.rows.to_string(),
+            exact(totals.held.cost, door.currency()),
+            summary.statements.to_string(),
+            posted(summary.amount_due, door.currency()),
+        ]);
+    }
+    table.render()
+}
+
+fn show(summary: &PeriodSummary, door: &Door) -> String {
+    let mut text = format!("{} is {}\n\n", summary.record.period, summary.record.state.name());
+    let mut table =
+        Table::new(vec![Column::text("charges"), Column::number("count"), Column::number("list cost"), Column::number("cost")]);
+    let totals = &summary.totals;
+    for (name, sum) in [
+        ("billable", totals.billable),
+        ("held for review", totals.held),
+        ("rejected", totals.rejected),
+        ("deferred to later", totals.deferred),
+    ] {
+        table.row([name.to_owned(), sum.rows.to_string(), exact(sum.list_cost, door.currency()), exact(sum.cost, door.currency())]);
+    }
+    let all = totals.charges;
+    table.total(["all".to_owned(), all.rows.to_string(), exact(all.list_cost, door.currency()), exact(all.cost, door.currency())]);
+    text.push_str(&table.render());
+    if 0 < totals.deferred_here.rows {
+        let sum = totals.deferred_here;
+        let _ = writeln!(text, "\ndeferred here from earlier periods: {} charges, {}", sum.rows, exact(sum.cost, door.currency()));
+    }
+    if 0 < summary.statements {
+        let _ = writeln!(text, "\n{} statements, {} due", summary.statements, posted(summary.amount_due, door.currency()));
+    }
+    text.push('\n');
+    for event in &summary.record.events {
+        let note = event.note.as_ref().map_or_else(String::new, |note| format!(": {note}"));
+        let _ = writeln!(text, "{}  {} by {}{note}", moment(event.stamp.at), event.act.name(), event.stamp.by);
+    }
+    text
+}

@@ -1,0 +1,118 @@
+use std::collections::BTreeMap;
+
+use billing::decision::ChargeState;
+use lake::TotalsRow;
+use money::Amount;
+use workflow::report::{ReportRequest, report};
+
+use super::Door;
+use super::words::or_dash;
+use crate::args::{ReportArgs, ReportFormat, ReportState};
+use crate::output::{Column, Refusal, Table, exact};
+
+const SUMS: [&str; 6] = ["rows", "list_cost", "contracted_cost", "billed_cost", "effective_cost", "discount"];
+
+pub async fn run(args: ReportArgs, door: &Door) -> Result<(), Refusal> {
+    let installation = door.installation().await?;
+    let states = match args.state {
+        ReportState::Billable => vec![ChargeState::Billable],
+        ReportState::Held => vec![ChargeState::Held],
+        ReportState::Rejected => vec![ChargeState::Rejected],
+        ReportState::Deferred => vec![ChargeState::Deferred],
+        ReportState::All => Vec::new(),
+    };
+    let request = |period| ReportRequest { period, by: args.by.clone(), states: states.clone(), ..ReportRequest::default() };
+    let mut sums: BTreeMap<Vec<Option<String>>, TotalsRow> = BTreeMap::new();
+    let periods: Vec<_> = if args.period.is_empty() { vec![None] } else { args.period.iter().copied().map(Some).collect() };
+    for period in periods {
+        for row in report(&installation, &request(period)).await? {
+            match sums.get_mut(&row.keys) {
+                Some(sum) => add(sum, &row),
+                None => {
+                    sums.insert(row.keys.clone(), row);
+                }
+            }
+        }
+    }
+    let rows: Vec<TotalsRow> = sums.into_values().collect();
+    let format = if door.output.is_json() { ReportFormat::Json } else { args.format };
+    let text = match format {
+        ReportFormat::Table => table(&args.by, &rows, door),
+        ReportFormat::Csv => csv(&args.by, &rows),
+        ReportFormat::Json => json(&args.by, &rows)?,
+    };
+    Ok(door.output.text(&text)?)
+}
+
+fn add(sum: &mut TotalsRow, row: &TotalsRow) {
+    sum.rows += row.rows;
+    sum.list_cost += row.list_cost;
+    sum.contracted_cost += row.contracted_cost;
+    sum.billed_cost += row.billed_cost;
+    sum.effective_cost += row.effective_cost;
+    sum.discount += row.discount;
+    sum.cost += row.cost;
+}
+
+fn amounts(row: &TotalsRow) -> [Amount; 5] {
+    [row.list_cost, row.contracted_cost, row.billed_cost, row.effective_cost, row.discount]
+}
+
+fn table(by: &[String], rows: &[TotalsRow], door: &Door) -> String {
+    if rows.is_empty() {
+        return "no charge is like that\n".to_owned();
+    }
+    let mut columns: Vec<Column> = by.iter().map(|name| Column::text(name)).collect();
+    columns.extend(SUMS.map(|name| Column::number(&name.replace('_', " "))));
+    let mut table = Table::new(columns);
+    let figures = |row: &TotalsRow| {
+        let sums = amounts(row).map(|amount| exact(amount, door.currency()));
+        std::iter::once(row.rows.to_string()).chain(sums).collect::<Vec<_>>()
+    };
+    let mut total: Option<TotalsRow> = None;
+    for row in rows {
+        table.row(row.keys.iter().map(|key| or_dash(key.as_deref())).chain(figures(row)));
+        match &mut total {
+            Some(total) => add(total, row),
+            None => total = Some(row.clone()),
+        }
+    }
+    if let Some(total) = total.filter(|_| !by.is_empty()) {
+        let names = std::iter::once("total".to_owned()).chain(std::iter::repeat_n(String::new(), by.len() - 1));
+        table.total(names.chain(figures(&total)));
+    }
+    table.render()
+}
+
+/// For machines: nothing is escaped but what CSV needs.
+fn csv(by: &[String], rows: &[TotalsRow]) -> String {
+    let mut text = by.iter().map(String::as_str).chain(SUMS).map(cell).collect::<Vec<_>>().join(",");
+    text.push('\n');
+    for row in rows {
+        let keys = row.keys.iter().map(|key| cell(key.as_deref().unwrap_or_default()));
+        let sums = amounts(row).map(|amount| amount.to_string());
+        let line: Vec<String> = keys.chain(std::iter::once(row.rows.to_string())).chain(sums).collect();
+        text.push_str(&line.join(","));
+        text.push('\n');
+    }
+    text
+}
+
+/// RFC 4180.
+fn cell(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+}
+
+fn json(by: &[String], rows: &[TotalsRow]) -> Result<String, Refusal> {
+    let objects: Vec<serde_json::Map<String, serde_json::Value>> = rows
+        .iter()
+        .map(|row| {
+            let keys = by.iter().cloned().zip(row.keys.iter().map(|key| serde_json::json!(key)));
+            let rows = std::iter::once(("rows".to_owned(), serde_json::json!(row.rows)));
+            let sums = SUMS[1..].iter().map(|name| (*name).to_owned());
+            let sums = sums.zip(amounts(row).map(|amount| serde_json::json!(amount)));
+            keys.chain(rows).chain(sums).collect()
+        })
+        .collect();
+    Ok(format!("{}\n", serde_json::to_string_pretty(&objects)?))
+}

@@ -1,0 +1,131 @@
+//! Which charges are meant.
+
+use std::collections::BTreeMap;
+
+use billing::decision::ChargeState;
+use billing::{ChargeId, Flag, ImportId, Period};
+use datafusion::functions::string::expr_fn::{contains, lower};
+use datafusion::prelude::{Expr, ident, lit};
+use money::Amount;
+use serde::Serialize;
+
+use crate::columns::{Columns, amount, text};
+use crate::overlay::state_name;
+use crate::view::LiveFile;
+
+/// Conditions that a charge meets all of. The default meets every charge. Attribution and flags are those
+/// that stand after the decisions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Filter {
+    pub import: Option<ImportId>,
+    /// Any of these; empty: any.
+    pub ids: Vec<ChargeId>,
+    /// Any of these; empty: any.
+    pub flags: Vec<Flag>,
+    /// In any spelling of upper and lower case.
+    pub source: Option<String>,
+    pub pi_email: Option<String>,
+    pub project_id: Option<String>,
+    pub fund_org: Option<String>,
+    pub service_name: Option<String>,
+    /// Any of these; empty: any.
+    pub states: Vec<ChargeState>,
+    /// The period the charge is billed in.
+    pub billed_in: Option<Period>,
+    /// The period the charge is of.
+    pub period: Option<Period>,
+    /// Bounds of |cost|, both included.
+    pub amount_min: Option<Amount>,
+    pub amount_max: Option<Amount>,
+    /// Found anywhere in service, resource, attribution or description, in any case.
+    pub text: Option<String>,
+}
+
+const SEARCHED: [&str; 8] = [
+    "service_name",
+    "resource_id",
+    "resource_name",
+    "charge_description",
+    "pi_email",
+    "project_id",
+    "fund_org",
+    "flag_detail",
+];
+
+impl Filter {
+    /// Only these charges.
+    pub fn ids(ids: Vec<ChargeId>) -> Filter {
+        Filter { ids, ..Filter::default() }
+    }
+
+    /// Whether a file can have a charge that is meant, by what is the same in all of it.
+    pub(crate) fn may_match(&self, file: &LiveFile) -> bool {
+        let same = |name: &String| name.trim().to_lowercase() == file.source.trim().to_lowercase();
+        self.import.is_none_or(|import| import == file.import)
+            && self.source.as_ref().is_none_or(same)
+            && self.period.is_none_or(|period| period == file.period)
+            && (self.ids.is_empty() || self.ids.iter().any(|id| id.import == file.import))
+    }
+
+    /// The conditions that [`may_match`](Filter::may_match) does not already see to.
+    pub(crate) fn exprs(&self, columns: &Columns) -> Vec<Expr> {
+        let mut exprs = Vec::new();
+        if !self.ids.is_empty() {
+            exprs.push(any_of(&self.ids));
+        }
+        // No flag's name is part of another's.
+        let has = |flag: &Flag| contains(columns.get("flags"), text(flag.name()));
+        if let Some(any) = self.flags.iter().map(has).reduce(Expr::or) {
+            exprs.push(any);
+        }
+        let equal = [
+            ("pi_email", &self.pi_email),
+            ("project_id", &self.project_id),
+            ("fund_org", &self.fund_org),
+            ("service_name", &self.service_name),
+        ];
+        for (name, value) in equal {
+            exprs.extend(value.as_ref().map(|value| columns.get(name).eq(text(value))));
+        }
+        if !self.states.is_empty() {
+            let states = self.states.iter().map(|&state| text(state_name(state))).collect();
+            exprs.push(columns.get("state").in_list(states, false));
+        }
+        if let Some(period) = self.billed_in {
+            exprs.push(columns.billed_in().eq(text(&period.to_string())));
+        }
+        exprs.extend(self.amount_min.map(|least| {
+            let cost = columns.cost();
+            cost.clone().gt_eq(amount(least)).or(cost.lt_eq(amount(-least)))
+        }));
+        exprs.extend(self.amount_max.map(|most| columns.cost().between(amount(-most), amount(most))));
+        if let Some(words) = &self.text {
+            let words = text(&words.to_lowercase());
+            let found = |name| contains(lower(columns.get(name)), words.clone()).is_true();
+            exprs.extend(SEARCHED.into_iter().map(found).reduce(Expr::or));
+        }
+        exprs
+    }
+}
+
+/// By import, with the bounds of the rows beside the list, so that row groups without any are not read.
+fn any_of(ids: &[ChargeId]) -> Expr {
+    let mut rows: BTreeMap<ImportId, Vec<i64>> = BTreeMap::new();
+    for id in ids {
+        rows.entry(id.import).or_default().push(id.row);
+    }
+    let of_import = |(import, mut rows): (ImportId, Vec<i64>)| {
+        rows.sort_unstable();
+        rows.dedup();
+        let first = rows.first().copied().unwrap_or_default();
+        let last = rows.last().copied().unwrap_or_default();
+        let within = ident("row").between(lit(first), lit(last));
+        let here = ident("import").eq(lit(import.0)).and(within);
+        if rows.len() > 1 {
+            here.and(ident("row").in_list(rows.into_iter().map(lit).collect(), false))
+        } else {
+            here
+        }
+    };
+    rows.into_iter().map(of_import).reduce(Expr::or).unwrap_or(lit(false))
+}

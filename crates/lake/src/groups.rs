@@ -1,0 +1,289 @@
+//! What statements are made of: posting groups, resources, and what is known of each project.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use billing::Period;
+use billing::statement::{LineKind, PostingGroup};
+use datafusion::functions_aggregate::expr_fn::{count, max, min, sum};
+use datafusion::logical_expr::ExprFunctionExt;
+use datafusion::prelude::{DataFrame, Expr, ident, lit};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
+use money::Amount;
+
+use crate::columns::{choose, no_text, text};
+use crate::decode::{Batch, count as counted};
+use crate::filter::Filter;
+use crate::rows::kind_of;
+use crate::{LakeError, View};
+
+/// A resource of a project in a period: its billable charges of one service and kind, summed exactly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resource {
+    pub pi_email: String,
+    pub project_id: String,
+    pub service_name: Option<String>,
+    pub resource_id: Option<String>,
+    pub resource_name: Option<String>,
+    pub kind: LineKind,
+    pub charges: u64,
+    /// Consumed quantity, else pricing quantity, where every charge has it in one unit.
+    pub quantity: Option<Amount>,
+    pub unit: Option<String>,
+    /// List cost; where it is not known, the cost.
+    pub list_cost: Amount,
+    pub cost: Amount,
+}
+
+/// What is known of a project of a PI from its charges billed in a period.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Project {
+    pub pi_email: String,
+    pub project_id: String,
+    /// Of billable charges, each once, sorted.
+    pub fund_orgs: Vec<String>,
+    /// `reference_1` and `reference_2` of billable charges, each once, sorted.
+    pub references: Vec<String>,
+    /// The latest, as delivered in the tags.
+    pub end_date: Option<String>,
+    pub reconciliation_end: Option<String>,
+    pub charges: u64,
+    pub cost: Amount,
+    /// Charges that are held back, which no statement has.
+    pub held_charges: u64,
+    pub held_cost: Amount,
+}
+
+const POSTED: [&str; 7] =
+    ["pi_email", "project_id", "fund_org", "source", "service_name", "account_code", "kind"];
+const PROJECT: [&str; 7] =
+    ["pi_email", "project_id", "fund_org", "reference_1", "reference_2", "end_date", "reconciliation_end"];
+
+impl View {
+    /// Sums of the billable charges that are billed in `period`, by PI, project and what a posted line is
+    /// of; sorted by these.
+    ///
+    /// # Errors
+    /// [`LakeError::NobodyToBill`] if a billable charge has no PI or no project: it would be lost.
+    pub async fn posting_groups(
+        &self,
+        period: Period,
+    ) -> Result<Vec<(String, String, PostingGroup)>, LakeError> {
+        let sums = vec![
+            count(lit(1)).alias("charges"),
+            sum(self.columns.list()).alias("list"),
+            sum(self.columns.cost()).alias("cost"),
+        ];
+        let mut groups = Vec::new();
+        let billable = self.billable(period)?;
+        for batch in billable.aggregate(self.keys(&POSTED), sums)?.collect().await? {
+            decode_posted(&Batch(batch), period, &mut groups)?;
+        }
+        groups.sort_by(|(a_pi, a_project, a), (b_pi, b_project, b)| {
+            (a_pi, a_project, posted_order(a)).cmp(&(b_pi, b_project, posted_order(b)))
+        });
+        Ok(groups)
+    }
+
+    /// Resources of the billable charges billed in `period`, of all projects or of one `(PI, project)`:
+    /// by PI, project and service, the largest |cost| first. Memory stays bounded however many there are.
+    pub async fn resources(
+        &self,
+        period: Period,
+        project: Option<(&str, &str)>,
+    ) -> Result<impl Stream<Item = Result<Resource, LakeError>> + Send + 'static, LakeError> {
+        let mut rows = self.billable(period)?;
+        if let Some((pi, project)) = project {
+            let of = |name: &str, value: &str| self.columns.get(name).eq(text(value));
+            rows = rows.filter(of("pi_email", pi).and(of("project_id", project)))?;
+        }
+        let mut keys = self.keys(&["pi_email", "project_id", "service_name", "resource_id", "kind"]);
+        let name = || self.columns.get("resource_name");
+        // Without an id, the name is what tells resources apart.
+        let id = self.columns.get("resource_id");
+        keys.push(choose(id.is_null(), name(), no_text()).alias("_named"));
+        let (quantity, unit) = self.columns.quantity();
+        let sums = vec![
+            max(name()).alias("_name"),
+            count(lit(1)).alias("charges"),
+            count(unit.clone()).alias("measured"),
+            sum(quantity).alias("quantity"),
+            min(unit.clone()).alias("unit"),
+            max(unit).alias("other_unit"),
+            sum(self.columns.list()).alias("list"),
+            sum(self.columns.cost()).alias("cost"),
+        ];
+        let cost = || ident("cost");
+        let zero = Amount::ZERO;
+        let size = choose(cost().lt(crate::columns::amount(zero)), -cost(), cost());
+        let order = vec![
+            ident("_pi_email").sort(true, true),
+            ident("_project_id").sort(true, true),
+            ident("_service_name").sort(true, true),
+            size.sort(false, false),
+            ident("_resource_id").sort(true, true),
+            ident("_named").sort(true, true),
+            ident("_kind").sort(true, true),
+        ];
+        let batches = rows.aggregate(keys, sums)?.sort(order)?.execute_stream().await?;
+        let resources = batches.map(|batch| decode_resources(&Batch(batch?)));
+        Ok(resources.map_ok(|rows| stream::iter(rows.into_iter().map(Ok))).try_flatten())
+    }
+
+    /// What is known of every project with charges billed in `period`, by PI and project.
+    pub async fn projects(&self, period: Period) -> Result<Vec<Project>, LakeError> {
+        let (billable, held) = (self.columns.is_billable(), self.columns.is_held());
+        let cost_of = |rows: &Expr| sum(self.columns.cost()).filter(rows.clone()).build();
+        let count_of = |rows: &Expr| count(lit(1)).filter(rows.clone()).build();
+        let sums = vec![
+            count_of(&billable)?.alias("charges"),
+            cost_of(&billable)?.alias("cost"),
+            count_of(&held)?.alias("held_charges"),
+            cost_of(&held)?.alias("held_cost"),
+        ];
+        let rows = self.rows(&Filter { billed_in: Some(period), ..Filter::default() })?;
+        let rows = rows.filter(billable.or(held))?;
+        let mut projects = BTreeMap::new();
+        for batch in rows.aggregate(self.keys(&PROJECT), sums)?.collect().await? {
+            fold_projects(&Batch(batch), &mut projects)?;
+        }
+        Ok(projects.into_values().map(ProjectFacts::done).collect())
+    }
+
+    fn billable(&self, period: Period) -> Result<DataFrame, LakeError> {
+        let rows = self.rows(&Filter { billed_in: Some(period), ..Filter::default() })?;
+        Ok(rows.filter(self.columns.is_billable())?)
+    }
+
+    /// Columns as they stand, under their names after `_`.
+    fn keys(&self, names: &[&str]) -> Vec<Expr> {
+        names.iter().map(|name| self.columns.get(name).alias(format!("_{name}"))).collect()
+    }
+}
+
+impl crate::columns::Columns {
+    /// The quantity to state and its unit: consumed, else pricing, where both are there.
+    fn quantity(&self) -> (Expr, Expr) {
+        let (consumed, consumed_unit) = (self.number("consumed_quantity"), self.delivered("consumed_unit"));
+        let (pricing, pricing_unit) = (self.number("pricing_quantity"), self.delivered("pricing_unit"));
+        let both =
+            |quantity: &Expr, unit: &Expr| quantity.clone().is_not_null().and(unit.clone().is_not_null());
+        let is_consumed = both(&consumed, &consumed_unit);
+        let is_priced = both(&pricing, &pricing_unit);
+        let priced_unit = choose(is_priced.clone(), pricing_unit, no_text());
+        let priced = choose(is_priced, pricing, crate::columns::no_amount());
+        (choose(is_consumed.clone(), consumed, priced), choose(is_consumed, consumed_unit, priced_unit))
+    }
+}
+
+type PostedOrder<'a> = (Option<&'a str>, &'a str, Option<&'a str>, Option<&'a str>, LineKind);
+
+fn posted_order(group: &PostingGroup) -> PostedOrder<'_> {
+    let PostingGroup { fund_org, source, service_name, account_code, kind, .. } = group;
+    (fund_org.as_deref(), source, service_name.as_deref(), account_code.as_deref(), *kind)
+}
+
+fn decode_posted(
+    batch: &Batch,
+    period: Period,
+    groups: &mut Vec<(String, String, PostingGroup)>,
+) -> Result<(), LakeError> {
+    let columns = POSTED.map(|name| batch.text(&format!("_{name}")));
+    let [pi, project, fund_org, source, service, account, kind] = columns;
+    let (pi, project, fund_org, source) = (pi?, project?, fund_org?, source?);
+    let (service, account, kind) = (service?, account?, kind?);
+    let charges = batch.integers("charges")?;
+    let (list, cost) = (batch.amounts("list")?, batch.amounts("cost")?);
+    for row in 0..batch.rows() {
+        let (Some(pi), Some(project)) = (pi.owned(row), project.owned(row)) else {
+            return Err(LakeError::NobodyToBill { period, charges: counted(charges, row) });
+        };
+        let group = PostingGroup {
+            fund_org: fund_org.owned(row),
+            source: source.owned(row).unwrap_or_default(),
+            service_name: service.owned(row),
+            account_code: account.owned(row),
+            kind: kind_of(kind.get(row)),
+            charges: counted(charges, row),
+            list_cost: list.or_zero(row),
+            cost: cost.or_zero(row),
+        };
+        groups.push((pi, project, group));
+    }
+    Ok(())
+}
+
+fn decode_resources(batch: &Batch) -> Result<Vec<Resource>, LakeError> {
+    let names = ["_pi_email", "_project_id", "_service_name", "_resource_id", "_kind", "_name"];
+    let [pi, project, service, id, kind, name] = names.map(|name| batch.text(name));
+    let (pi, project, service, id, kind, name) = (pi?, project?, service?, id?, kind?, name?);
+    let (unit, other_unit) = (batch.text("unit")?, batch.text("other_unit")?);
+    let (charges, measured) = (batch.integers("charges")?, batch.integers("measured")?);
+    let (quantity, list, cost) = (batch.amounts("quantity")?, batch.amounts("list")?, batch.amounts("cost")?);
+    let resource = |row: usize| {
+        let one_unit =
+            counted(measured, row) == counted(charges, row) && unit.get(row) == other_unit.get(row);
+        Resource {
+            pi_email: pi.owned(row).unwrap_or_default(),
+            project_id: project.owned(row).unwrap_or_default(),
+            service_name: service.owned(row),
+            resource_id: id.owned(row),
+            resource_name: name.owned(row),
+            kind: kind_of(kind.get(row)),
+            charges: counted(charges, row),
+            quantity: quantity.get(row).filter(|_| one_unit),
+            unit: unit.owned(row).filter(|_| one_unit),
+            list_cost: list.or_zero(row),
+            cost: cost.or_zero(row),
+        }
+    };
+    Ok((0..batch.rows()).map(resource).collect())
+}
+
+#[derive(Default)]
+struct ProjectFacts {
+    known: Project,
+    fund_orgs: BTreeSet<String>,
+    references: BTreeSet<String>,
+}
+
+impl ProjectFacts {
+    fn done(self) -> Project {
+        Project {
+            fund_orgs: self.fund_orgs.into_iter().collect(),
+            references: self.references.into_iter().collect(),
+            ..self.known
+        }
+    }
+}
+
+fn fold_projects(
+    batch: &Batch,
+    projects: &mut BTreeMap<(String, String), ProjectFacts>,
+) -> Result<(), LakeError> {
+    let columns = PROJECT.map(|name| batch.text(&format!("_{name}")));
+    let [pi, project, fund_org, first, second, end_date, reconciliation_end] = columns;
+    let (pi, project, fund_org, first, second) = (pi?, project?, fund_org?, first?, second?);
+    let (end_date, reconciliation_end) = (end_date?, reconciliation_end?);
+    let (charges, held) = (batch.integers("charges")?, batch.integers("held_charges")?);
+    let (cost, held_cost) = (batch.amounts("cost")?, batch.amounts("held_cost")?);
+    for row in 0..batch.rows() {
+        // A charge without either is held, and is on nobody's statement.
+        let (Some(pi), Some(project)) = (pi.owned(row), project.owned(row)) else { continue };
+        let facts = projects.entry((pi.clone(), project.clone())).or_default();
+        (facts.known.pi_email, facts.known.project_id) = (pi, project);
+        facts.known.held_charges += counted(held, row);
+        facts.known.held_cost += held_cost.or_zero(row);
+        if counted(charges, row) == 0 {
+            continue;
+        }
+        facts.known.charges += counted(charges, row);
+        facts.known.cost += cost.or_zero(row);
+        facts.fund_orgs.extend(fund_org.owned(row));
+        facts.references.extend(first.owned(row).into_iter().chain(second.owned(row)));
+        // ISO dates: the latest is the largest.
+        facts.known.end_date = facts.known.end_date.take().max(end_date.owned(row));
+        let end = &mut facts.known.reconciliation_end;
+        *end = end.take().max(reconciliation_end.owned(row));
+    }
+    Ok(())
+}

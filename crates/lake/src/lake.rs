@@ -1,0 +1,142 @@
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use billing::decision::Standing;
+use billing::{ChargeId, ImportId, SourceName};
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::prelude::{SessionConfig, SessionContext};
+
+use crate::LakeError;
+use crate::charges::{ChargeWriter, owner};
+use crate::delivery::{Delivery, DeliveryReader, DeliveryWriter};
+use crate::files::{TEMPORARY, make_folder, remove_where};
+use crate::overlay::{self, OverlayRef};
+use crate::table::Footers;
+
+/// Facts under one root: `deliveries/`, `charges/`, and the disposable `overlay/`. Clones share what they
+/// have read.
+#[derive(Clone)]
+pub struct Lake {
+    root: PathBuf,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    context: OnceLock<SessionContext>,
+    footers: Footers,
+}
+
+/// What a question may hold in memory before it spills to disk.
+const MEMORY_BYTES: usize = 256 << 20;
+
+impl Lake {
+    /// Open the lake at `root` (`…/instance/lake`), making its folders where they are missing.
+    pub fn open(root: &Path) -> Result<Lake, LakeError> {
+        for folder in ["deliveries", "charges", "overlay"] {
+            make_folder(&root.join(folder))?;
+        }
+        let root = root.canonicalize().map_err(LakeError::io("open the lake", root))?;
+        Ok(Lake { root, shared: Arc::default() })
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Keep one delivered file of an import.
+    pub fn delivery_writer(&self, import: ImportId) -> Result<DeliveryWriter, LakeError> {
+        DeliveryWriter::new(&self.root, &owner(import))
+    }
+
+    /// `len` bytes of a delivered file from byte `offset`; fewer where it ends.
+    pub fn delivered_bytes(&self, sha256: &[u8; 32], offset: u64, len: u64) -> Result<Vec<u8>, LakeError> {
+        Delivery::open(&self.root, sha256)?.bytes(offset, len)
+    }
+
+    /// A delivered file from its first byte to its last.
+    pub fn delivered_reader(&self, sha256: &[u8; 32]) -> Result<DeliveryReader, LakeError> {
+        Ok(Delivery::open(&self.root, sha256)?.reader())
+    }
+
+    /// Read the whole of a delivered file and compare its SHA-256.
+    ///
+    /// # Errors
+    /// [`LakeError::Damaged`] when a byte is not as delivered, [`LakeError::NoDelivery`] when it is gone.
+    pub fn check_delivery(&self, sha256: &[u8; 32]) -> Result<(), LakeError> {
+        Delivery::open(&self.root, sha256)?.check(sha256)
+    }
+
+    /// Write the charges of one import.
+    pub fn charge_writer(&self, import: ImportId, source: &SourceName) -> ChargeWriter {
+        ChargeWriter::new(&self.root, import, source)
+    }
+
+    /// Remove what an import that never counted left behind: its temporary files and its charge files.
+    /// Kept deliveries stay. Gives the number of files removed. The caller knows that the import's lease
+    /// has expired; nothing else is ever removed from the lake.
+    pub fn sweep(&self, import: ImportId) -> Result<usize, LakeError> {
+        let charge_file = format!("{}-", owner(import));
+        let temporary = format!("{TEMPORARY}{charge_file}");
+        let charges = remove_where(&self.root.join("charges"), &|name| {
+            name.starts_with(&charge_file) || name.starts_with(&temporary)
+        })?;
+        let deliveries = remove_where(&self.root.join("deliveries"), &|name| name.starts_with(&temporary))?;
+        Ok(charges + deliveries)
+    }
+
+    /// The overlay that was written under this name, if it still is there.
+    pub fn find_overlay(&self, name: &str) -> Result<Option<OverlayRef>, LakeError> {
+        overlay::find(&self.root, &self.shared.footers, name)
+    }
+
+    /// Write where decided charges stand, for [`view`](Lake::view) to join. `name` says which state of the
+    /// books it is (a ledger number, say): an overlay that is there under this name is taken as it is.
+    pub fn write_overlay(
+        &self,
+        name: &str,
+        standings: &[(ChargeId, Standing)],
+    ) -> Result<OverlayRef, LakeError> {
+        overlay::write(&self.root, &self.shared.footers, name, standings)
+    }
+
+    pub(crate) fn footers(&self) -> &Footers {
+        &self.shared.footers
+    }
+
+    /// A path that was handed out, absolute again.
+    pub(crate) fn inside(&self, relative: &str) -> Result<PathBuf, LakeError> {
+        let plain =
+            Path::new(relative).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+        if plain && !relative.is_empty() {
+            Ok(self.root.join(relative))
+        } else {
+            Err(LakeError::NotInLake(relative.to_owned()))
+        }
+    }
+
+    /// The query engine, made when first needed.
+    pub(crate) fn context(&self) -> Result<&SessionContext, LakeError> {
+        if let Some(context) = self.shared.context.get() {
+            return Ok(context);
+        }
+        let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(MEMORY_BYTES)));
+        let context = SessionContext::new_with_config_rt(session_config(), runtime.build_arc()?);
+        Ok(self.shared.context.get_or_init(|| context))
+    }
+}
+
+fn session_config() -> SessionConfig {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut config = SessionConfig::new()
+        .with_target_partitions(cores)
+        .with_collect_statistics(false)
+        .with_parquet_page_index_pruning(false)
+        .with_parquet_bloom_filter_pruning(false);
+    let options = config.options_mut();
+    // The overlay is small beside the charges: build its hash table once, and let charges stream past.
+    options.optimizer.hash_join_single_partition_threshold = 64 << 20;
+    options.optimizer.hash_join_single_partition_threshold_rows = 4_000_000;
+    config
+}

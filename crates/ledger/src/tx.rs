@@ -1,0 +1,144 @@
+//! One act: read, record, commit with its audit row. Nothing else writes to the books.
+
+use std::fmt::Write;
+use std::ops::{Deref, DerefMut};
+
+use billing::LedgerNumber;
+use sqlx::{AssertSqlSafe, Executor};
+use tokio::sync::OwnedMutexGuard;
+
+use crate::audit::AuditEvent;
+use crate::books::{self, ActDigest, Table, Value};
+use crate::engine;
+use crate::error::LedgerError;
+use crate::query::{self, Reader};
+
+/// An act under way. It reads like a [`Reader`] (and sees what it recorded) and is the only writer until it
+/// ends: by [`commit`](Tx::commit), or by being dropped, which leaves the books as they were.
+#[derive(Debug)]
+pub struct Tx {
+    reader: Reader,
+    seq: i64,
+    digest: ActDigest,
+    /// Released after the connection is given back: fields are dropped in this order.
+    _turn: Option<OwnedMutexGuard<()>>,
+}
+
+/// Values of one INSERT. SQLite finds `$n` by walking a list of them, so that the time of a statement grows
+/// with the square of their number: 6,000 took three times as long as 400.
+const VALUES_MAX: usize = 200;
+
+impl Deref for Tx {
+    type Target = Reader;
+
+    fn deref(&self) -> &Reader {
+        &self.reader
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut Reader {
+        &mut self.reader
+    }
+}
+
+impl Tx {
+    pub(crate) fn new(reader: Reader, turn: OwnedMutexGuard<()>) -> Tx {
+        Tx { reader, seq: 0, digest: ActDigest::new(), _turn: Some(turn) }
+    }
+
+    /// For the first act of all, before anybody else can have the ledger.
+    pub(crate) fn first(reader: Reader) -> Tx {
+        Tx { reader, seq: 0, digest: ActDigest::new(), _turn: None }
+    }
+
+    /// The number this act will have: one more than the last. Safe, because there is one writer.
+    #[must_use]
+    pub fn number(&self) -> LedgerNumber {
+        LedgerNumber(self.reader.head.number + 1)
+    }
+
+    /// Write the audit row, move the head, commit. Durable when it returns.
+    pub async fn commit(mut self, event: AuditEvent) -> Result<LedgerNumber, LedgerError> {
+        let number = self.number();
+        let books = books::books_digest(&self.digest);
+        let row = event.into_row(number, books, self.reader.head.hash.clone());
+        self.run(
+            "INSERT INTO audit (number, at, by_user, act, subject, detail, books, prev_hash, hash) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            row.values(),
+        )
+        .await?;
+        self.run(
+            "UPDATE ledger_head SET number = $1, entries = entries + 1, hash = $2",
+            vec![number.into(), row.hash.into()],
+        )
+        .await?;
+        let Tx { reader, .. } = self;
+        let Reader { connection, location, .. } = reader;
+        connection.commit().await.map_err(|error| engine::busy(&location, error))?;
+        Ok(number)
+    }
+
+    /// End without an audit row: only for what is no part of the books.
+    pub(crate) async fn commit_bookkeeping(self) -> Result<(), LedgerError> {
+        debug_assert!(self.digest.is_empty(), "rows of the books are committed with an audit row");
+        let Reader { connection, location, .. } = self.reader;
+        connection.commit().await.map_err(|error| engine::busy(&location, error))
+    }
+
+    /// Add rows to a table of the books. Returns the `seq` of the first; the others follow.
+    pub(crate) async fn insert<R>(&mut self, table: &'static Table, rows: R) -> Result<i64, LedgerError>
+    where
+        R: IntoIterator<Item = Vec<Value>> + Send,
+        R::IntoIter: Send,
+    {
+        let (first, number, width) = (self.seq + 1, self.number(), table.columns.len() + 2);
+        let batch = (VALUES_MAX / width).max(1);
+        let mut values: Vec<Value> = Vec::new();
+        for row in rows {
+            debug_assert_eq!(row.len(), table.columns.len(), "{}", table.name);
+            self.seq += 1;
+            self.digest.entry(table.name).or_default().add(self.seq, table.columns, &row);
+            values.extend([Value::from(number), Value::from(self.seq)]);
+            values.extend(row);
+            if values.len() == batch * width {
+                let full = std::mem::take(&mut values);
+                self.run(&insert_sql(table, batch), full).await?;
+            }
+        }
+        if !values.is_empty() {
+            self.run(&insert_sql(table, values.len() / width), values).await?;
+        }
+        Ok(first)
+    }
+
+    pub(crate) async fn insert_one(
+        &mut self,
+        table: &'static Table,
+        row: Vec<Value>,
+    ) -> Result<i64, LedgerError> {
+        self.insert(table, [row]).await
+    }
+
+    pub(crate) async fn run(&mut self, sql: &str, values: Vec<Value>) -> Result<u64, LedgerError> {
+        let statement = sqlx::query_with(AssertSqlSafe(sql), query::arguments(values)?);
+        let Reader { connection, location, .. } = &mut self.reader;
+        let done = connection.execute(statement).await.map_err(|error| engine::busy(location, error))?;
+        Ok(done.rows_affected())
+    }
+}
+
+fn insert_sql(table: &Table, rows: usize) -> String {
+    let width = table.columns.len() + 2;
+    let mut sql = format!("INSERT INTO {} (number, seq, {}) VALUES ", table.name, table.columns.join(", "));
+    for row in 0..rows {
+        sql.push_str(if row == 0 { "(" } else { ", (" });
+        for column in 1..=width {
+            let comma = if column == 1 { "" } else { ", " };
+            let _ = write!(sql, "{comma}${}", row * width + column);
+        }
+        sql.push(')');
+    }
+    sql
+}

@@ -1,0 +1,15 @@
+//! One suite for both engines: SQLite always, PostgreSQL when `FOCUS_BILLING_TEST_POSTGRES` holds a URL.
+
+#![expect(clippy::unwrap_used, reason = "what a test takes for granted fails it")]
+
+mod audit;
+mod decisions;
+mod emails;
+mod engines;
+mod imports;
+mod journals;
+mod opening;
+mod periods;
+mod statements;
+mod users;
+mod writers;

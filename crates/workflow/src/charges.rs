@@ -1,0 +1,182 @@
+//! Charges with their decisions: the one view that reviews, reports, statements and `why` read. The lake
+//! and the ledger do not know each other; here the ledger's decisions are resolved to charges and handed
+//! to the lake as an overlay named by the ledger number.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use billing::attribution::AttributionRules;
+use billing::decision::{Decision, Standing, stand};
+use billing::settings::Settings;
+use billing::{ChargeId, ContentDigest, Fingerprint, Flag, Flags, ImportId, LedgerNumber, Period};
+use lake::{Filter, LiveFile, Matched, View, ViewSpec};
+use ledger::{DecisionFilter, DecisionRow, LivePart, PartFilter, Reader};
+
+use crate::{Installation, Refusal, WorkflowError};
+
+/// Which charges: `None` is all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    pub period: Option<Period>,
+    pub import: Option<ImportId>,
+}
+
+impl Scope {
+    #[must_use]
+    pub fn period(period: Period) -> Scope {
+        Scope { period: Some(period), import: None }
+    }
+}
+
+/// The charges of the live parts in scope, with where each stands as of `as_of` (now when `None`). A
+/// period has its own charges and those that were deferred to it.
+///
+/// # Errors
+/// What the lake or the ledger could not read; a bad pattern in the settings.
+pub async fn charges(
+    installation: &Installation,
+    reader: &mut Reader,
+    scope: Scope,
+    settings: &Settings,
+    as_of: Option<LedgerNumber>,
+) -> Result<View, WorkflowError> {
+    let (parts, decisions) = in_scope(reader, scope, as_of).await?;
+    let mut spec =
+        ViewSpec { files: live_files(&parts, settings), overlay: None, period: scope.period };
+    if !decisions.is_empty() {
+        let name = overlay_name(as_of.unwrap_or_else(|| reader.head()), scope, settings)?;
+        let overlay = match installation.lake.find_overlay(&name)? {
+            Some(overlay) => overlay,
+            None => {
+                let unseen = ViewSpec { period: None, ..spec.clone() };
+                let standings = resolve(&installation.lake.view(unseen)?, decisions, settings).await?;
+                installation.lake.write_overlay(&name, &standings)?
+            }
+        };
+        spec.overlay = Some(overlay);
+    }
+    Ok(installation.lake.view(spec)?)
+}
+
+/// The live parts of the scope and of the charges that were deferred to it, with the decisions about them.
+async fn in_scope(
+    reader: &mut Reader,
+    scope: Scope,
+    as_of: Option<LedgerNumber>,
+) -> Result<(Vec<LivePart>, Vec<DecisionRow>), WorkflowError> {
+    let filter = PartFilter { period: scope.period, import: scope.import, ..PartFilter::default() };
+    let mut parts = reader.live_parts(&filter, as_of).await?;
+    let own = DecisionFilter { periods: scope.period.into_iter().collect(), ..DecisionFilter::default() };
+    let mut decisions = reader.decisions_for(&own, as_of).await?;
+    let Some(period) = scope.period else { return Ok((parts, decisions)) };
+    let deferred = DecisionFilter { deferred_to: Some(period), ..DecisionFilter::default() };
+    let origins: BTreeSet<Period> =
+        reader.decisions_for(&deferred, as_of).await?.iter().map(|row| row.period).collect();
+    for origin in origins.into_iter().filter(|origin| *origin != period) {
+        let filter = PartFilter { period: Some(origin), ..filter.clone() };
+        parts.extend(reader.live_parts(&filter, as_of).await?);
+        let filter = DecisionFilter { periods: vec![origin], ..DecisionFilter::default() };
+        decisions.extend(reader.decisions_for(&filter, as_of).await?);
+    }
+    Ok((parts, decisions))
+}
+
+/// The charge files of live parts; of a file with several billing accounts, only those that are live.
+#[must_use]
+pub fn live_files(parts: &[LivePart], settings: &Settings) -> Vec<LiveFile> {
+    let mut files: BTreeMap<&str, LiveFile> = BTreeMap::new();
+    for part in parts {
+        let source = settings.sources.iter().find(|source| source.name == part.source_name);
+        let account = Some(part.part.key.account.clone()).filter(|account| !account.is_empty());
+        for file in &part.files {
+            let live = files.entry(&file.path).or_insert_with(|| LiveFile {
+                path: file.path.clone(),
+                import: file.import,
+                source: part.source_name.0.clone(),
+                period: file.period,
+                accounts: Some(Vec::new()),
+                basis: source.map(|source| source.basis).unwrap_or_default(),
+            });
+            if let Some(accounts) = &mut live.accounts {
+                accounts.push(account.clone());
+            }
+        }
+    }
+    files.into_values().collect()
+}
+
+/// What identifies a charge over deliveries.
+type Key = (String, Fingerprint, u32);
+
+/// Where every decided charge stands. A decision follows its charge into the next delivery as long as
+/// nothing about the charge has changed; otherwise the charge is held to be looked at again.
+async fn resolve(
+    view: &View,
+    decisions: Vec<DecisionRow>,
+    settings: &Settings,
+) -> Result<Vec<(ChargeId, Standing)>, WorkflowError> {
+    let rules = AttributionRules::compile(settings).map_err(|error| Refusal::new(error.to_string()))?;
+    let recheck = |attribution: &_| rules.flags(attribution);
+    let mut by_key: HashMap<Key, Vec<DecisionRow>> = HashMap::new();
+    for row in decisions {
+        by_key.entry((row.source_key.to_string(), row.fingerprint, row.ordinal)).or_default().push(row);
+    }
+    let fingerprints: Vec<Fingerprint> =
+        by_key.keys().map(|(_, fingerprint, _)| *fingerprint).collect::<BTreeSet<_>>().into_iter().collect();
+    let mut standings = Vec::with_capacity(by_key.len());
+    for found in locate(view, &fingerprints).await? {
+        let key = (found.charge.source.trim().to_lowercase(), found.charge.fingerprint, found.ordinal);
+        let Some(rows) = by_key.get(&key) else { continue };
+        let said: Vec<Decision> = said_about(rows, found.charge.content_digest);
+        let standing = match said.as_slice() {
+            [] => changed_since(found.charge.delivered_flags),
+            said => stand(found.charge.delivered_flags, &found.charge.delivered, said, &recheck),
+        };
+        standings.push((found.charge.id, standing));
+    }
+    standings.sort_unstable_by_key(|(id, _)| *id);
+    Ok(standings)
+}
+
+/// A charge found by its fingerprint.
+pub struct Found {
+    pub charge: Matched,
+    /// Among the twins of its import.
+    pub ordinal: u32,
+}
+
+/// Where the charges with these fingerprints are, and what they are as delivered.
+///
+/// # Errors
+/// What the lake could not read.
+pub async fn locate(view: &View, fingerprints: &[Fingerprint]) -> Result<Vec<Found>, WorkflowError> {
+    let wanted: Vec<u64> = fingerprints.iter().map(|fingerprint| fingerprint.0).collect();
+    let ordinals: BTreeMap<ChargeId, u32> =
+        view.locate(&wanted).await?.into_iter().map(|found| (found.id, found.ordinal)).collect();
+    if ordinals.is_empty() {
+        return Ok(Vec::new());
+    }
+    let charges = view.matching(&Filter::ids(ordinals.keys().copied().collect())).await?;
+    Ok(charges
+        .into_iter()
+        .filter_map(|charge| ordinals.get(&charge.id).map(|&ordinal| Found { charge, ordinal }))
+        .collect())
+}
+
+/// The decisions about exactly this content, oldest first.
+fn said_about(rows: &[DecisionRow], content: ContentDigest) -> Vec<Decision> {
+    rows.iter().filter(|row| row.content_digest == content).map(|row| row.decision.clone()).collect()
+}
+
+/// A person decided about this charge, and then its costs, attribution or flags changed.
+fn changed_since(mut flags: Flags) -> Standing {
+    flags.add(Flag::ChangedSinceDecision);
+    Standing::undecided(flags)
+}
+
+fn overlay_name(number: LedgerNumber, scope: Scope, settings: &Settings) -> Result<String, WorkflowError> {
+    let settings = serde_json::to_vec(settings).map_err(|error| WorkflowError::Internal(error.to_string()))?;
+    let digest = ledger::sha256_hex(&settings);
+    let period = scope.period.map_or_else(|| "all".to_owned(), |period| period.to_string());
+    let import = scope.import.map_or_else(String::new, |import| format!("-import-{import}"));
+    Ok(format!("{period}{import}-{number}-{}", &digest[..12]))
+}

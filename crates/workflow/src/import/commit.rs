@@ -1,0 +1,246 @@
+//! Make a delivery count, in one transaction, if the books still are what was decided on.
+
+use std::collections::BTreeSet;
+
+use billing::period::{PeriodAct, may};
+use billing::{ImportId, Period};
+use ledger::{AuditEvent, FlagSum, ImportCosts, ImportRecord, Part, PartKey, Tx};
+use serde_json::json;
+
+use super::read::{Delivered, left_out_by_period, ledger_charge_files, total};
+use super::settle::{Settlement, is_from_disk, live_parts, part_key, settle};
+use super::{Outcome, Plan};
+use crate::{Actor, Installation, Refusal, WorkflowError, periods, sources};
+
+/// Other imports may come between settling and committing; then it is settled anew.
+const ATTEMPTS: usize = 5;
+
+pub async fn commit(
+    installation: &Installation,
+    actor: &Actor,
+    import: ImportId,
+    plan: &Plan,
+    delivered: Delivered,
+) -> Result<Outcome, WorkflowError> {
+    let mut outcome = Outcome::new(plan, &delivered);
+    if 0 < delivered.problems.count && !plan.quarantine {
+        return Ok(outcome.refused(problems_refusal(&delivered)));
+    }
+    if let Some(known) = unchanged(installation, plan, &delivered, &mut outcome).await? {
+        outcome.unchanged = true;
+        outcome.notes.push(format!("the same bytes are import {known} already: nothing changed"));
+        return Ok(outcome);
+    }
+    for (period, (rows, billed)) in left_out_by_period(&delivered.sums) {
+        outcome.notes.push(format!("{rows} rows of {period} (billed {billed}) were left out: it is not open"));
+    }
+    if let Some(refusal) = shut_periods(installation, actor, plan, &delivered).await? {
+        return Ok(outcome.refused(refusal));
+    }
+    for _ in 0..ATTEMPTS {
+        let mut reader = installation.ledger.read().await?;
+        let settlement = match settle(installation, &mut reader, import, plan, &delivered).await {
+            Ok(settlement) => settlement,
+            Err(WorkflowError::Refused(refusal)) => return Ok(outcome.refused(refusal)),
+            Err(error) => return Err(error),
+        };
+        drop(reader);
+        outcome.superseded.clone_from(&settlement.told);
+        if plan.dry_run {
+            return Ok(outcome);
+        }
+        match record(installation, actor, import, plan, &delivered, &settlement, &outcome).await {
+            Ok(Some(opened)) => {
+                outcome.notes.extend(opened.iter().map(|period| format!("period {period} is new: it was opened")));
+                outcome.import = Some(import);
+                return Ok(outcome);
+            }
+            Ok(None) => {}
+            Err(WorkflowError::Refused(refusal)) => return Ok(outcome.refused(refusal)),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Refusal::new("other imports of this source kept coming in between; try again").into())
+}
+
+fn problems_refusal(delivered: &Delivered) -> Refusal {
+    let (problems, rows) = (delivered.problems.count, delivered.problems.bad_rows);
+    let count = |n: u64, one: &str, many: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {many}") };
+    Refusal::new(format!(
+        "{} in {} cannot be charges; nothing was imported",
+        count(problems, "problem", "problems"),
+        count(rows, "row", "rows")
+    ))
+    .hint("correct the file, or `--quarantine` to import the other rows and keep these aside")
+}
+
+/// The live import that delivered the same bytes, if there is one.
+async fn unchanged(
+    installation: &Installation,
+    plan: &Plan,
+    delivered: &Delivered,
+    outcome: &mut Outcome,
+) -> Result<Option<ImportId>, WorkflowError> {
+    if !is_from_disk(plan) {
+        return Ok(None);
+    }
+    let digests: Vec<String> = delivered.files.iter().map(|file| file.sha256.clone()).collect();
+    let mut reader = installation.ledger.read().await?;
+    if let Some(row) = reader.find_live_import_by_digest(&plan.source.name, &digests).await? {
+        return Ok(Some(row.import));
+    }
+    for (row, file) in reader.find_same_bytes_elsewhere(&plan.source.name, &digests).await? {
+        outcome.notes.push(format!(
+            "warning: `{file}` was imported before as source `{}` (import {}); both count unless one is withdrawn",
+            row.source_name, row.import
+        ));
+    }
+    Ok(None)
+}
+
+/// A delivery that touches a period which is not open is refused whole, with all such periods and sums.
+async fn shut_periods(
+    installation: &Installation,
+    actor: &Actor,
+    plan: &Plan,
+    delivered: &Delivered,
+) -> Result<Option<Refusal>, WorkflowError> {
+    let mut reader = installation.ledger.read().await?;
+    let (mut lines, mut hints) = (Vec::new(), Vec::new());
+    let mut periods: BTreeSet<Period> = delivered.periods.clone();
+    if delivered.periods.is_empty() {
+        periods.extend(&plan.expected);
+    }
+    for period in periods {
+        let refused = match reader.find_period(period, None).await? {
+            Some(record) => may(PeriodAct::Import, &record.state)
+                .err()
+                .map(|why| (why.to_string(), why.of(PeriodAct::Import, period).hint())),
+            None => periods::require_near(period, actor)
+                .err()
+                .map(|refusal| ("it was never opened, and it is far from today".to_owned(), refusal.hints.concat())),
+        };
+        if let Some((why, hint)) = refused {
+            let parts = delivered.sums.parts.iter().filter(|((of, _), _)| *of == period);
+            let (rows, billed) = parts.fold((0, money::Amount::ZERO), |(rows, billed), (_, part)| {
+                (rows + part.rows, billed + part.billed_cost)
+            });
+            lines.push(format!("{period}: {why} ({rows} rows, billed {billed})"));
+            if !hints.contains(&hint) {
+                hints.push(hint);
+            }
+        }
+    }
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    let mut refusal = Refusal::new("the delivery has charges of periods that take no imports").details(lines);
+    refusal.hints = hints;
+    Ok(Some(refusal))
+}
+
+/// Returns the periods that were opened; `None` when the books have changed since they were settled on.
+async fn record(
+    installation: &Installation,
+    actor: &Actor,
+    import: ImportId,
+    plan: &Plan,
+    delivered: &Delivered,
+    settlement: &Settlement,
+    outcome: &Outcome,
+) -> Result<Option<Vec<Period>>, WorkflowError> {
+    let mut tx = installation.ledger.begin().await?;
+    let live: BTreeSet<PartKey> = live_parts(&mut tx, plan, delivered).await?.iter().map(part_key).collect();
+    if live != settlement.seen {
+        return Ok(None);
+    }
+    let opened = open_periods(&mut tx, actor, delivered, settlement).await?;
+    if tx.find_source(&plan.source.name).await?.is_none() {
+        sources::create(&mut tx, actor, &plan.source.name, None).await?;
+    }
+    tx.fix_currency(installation.settings.currency.code).await?;
+    let configuration_digest = tx.keep_configuration(&installation.configuration.text).await?;
+    tx.commit_import(&import_record(import, plan, delivered, configuration_digest), actor).await?;
+    for part in &settlement.supersedes {
+        tx.supersede_part(part, import).await?;
+    }
+    let detail = json!({
+        "source": plan.source.name,
+        "mode": plan.mode,
+        "files": delivered.files.iter().map(|file| json!({"name": file.name, "sha256": file.sha256})).collect::<Vec<_>>(),
+        "charges": outcome.charges,
+        "quarantined": outcome.quarantined,
+        "billed_cost": outcome.billed_cost,
+        "superseded": settlement.supersedes.iter().map(|part| part.import).collect::<BTreeSet<_>>(),
+        "opened": opened,
+    });
+    let subject = format!("import {import}");
+    tx.commit(AuditEvent::new(actor, "import.committed", subject, detail)).await?;
+    Ok(Some(opened))
+}
+
+async fn open_periods(
+    tx: &mut Tx,
+    actor: &Actor,
+    delivered: &Delivered,
+    settlement: &Settlement,
+) -> Result<Vec<Period>, WorkflowError> {
+    let mut opened = Vec::new();
+    let superseded = settlement.supersedes.iter().map(|part| part.period);
+    let touched: BTreeSet<Period> = delivered.periods.iter().copied().chain(superseded).collect();
+    for period in touched {
+        if periods::open_if_new(tx, actor, period).await? {
+            opened.push(period);
+        }
+        periods::require(tx, period, PeriodAct::Import).await?;
+    }
+    Ok(opened)
+}
+
+fn import_record(import: ImportId, plan: &Plan, delivered: &Delivered, configuration_digest: String) -> ImportRecord {
+    let sums = total(&delivered.sums);
+    let flags = delivered.sums.flags.iter();
+    let parts = delivered.sums.parts.iter();
+    ImportRecord {
+        import,
+        source: plan.source.name.clone(),
+        expected_periods: plan.expected.clone(),
+        mode: plan.mode,
+        rereads: plan.rereads,
+        configuration_digest,
+        notes: plan.notes.iter().chain(&delivered.notes).cloned().collect(),
+        files: delivered.files.clone(),
+        charge_files: ledger_charge_files(import, &delivered.charge_files),
+        quarantine_file: delivered.quarantine_file.clone(),
+        rows: delivered.files.iter().map(|file| file.rows).sum(),
+        charges: delivered.charges,
+        quarantined: delivered.problems.bad_rows,
+        flagged: sums.flagged_rows,
+        flags: flags
+            .map(|(flag, sum)| FlagSum {
+                flag: flag.name().to_owned(),
+                rows: sum.rows,
+                billed_cost: sum.billed_cost,
+            })
+            .collect(),
+        costs: ImportCosts {
+            list_cost: sums.list_cost,
+            contracted_cost: sums.contracted_cost,
+            billed_cost: sums.billed_cost,
+            effective_cost: sums.effective_cost,
+        },
+        parts: parts
+            .map(|((period, account), sums)| Part {
+                key: PartKey { import, period: *period, account: account.clone().unwrap_or_default() },
+                rows: sums.rows,
+                flagged: sums.flagged_rows,
+                list_cost: sums.list_cost,
+                contracted_cost: sums.contracted_cost,
+                billed_cost: sums.billed_cost,
+                effective_cost: sums.effective_cost,
+                flagged_cost: sums.flagged_billed,
+                billed_magnitude: sums.billed_magnitude,
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,136 @@
+//! Rows that cannot be charges: counted always, listed up to a limit, and kept when asked for.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::path::Path;
+
+use focus::RowProblem;
+use serde::Serialize;
+use tempfile::NamedTempFile;
+
+use crate::WorkflowError;
+
+/// A problem with the file it is in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FileProblem {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub file: String,
+    #[serde(flatten)]
+    pub problem: RowProblem,
+}
+
+/// So many problems are kept to be listed; all are counted.
+pub const LISTED: usize = 1_000;
+
+/// What is wrong with the rows of a delivery.
+#[derive(Debug, Default)]
+pub struct Problems {
+    pub count: u64,
+    pub bad_rows: u64,
+    pub listed: Vec<FileProblem>,
+}
+
+impl Problems {
+    pub fn add(&mut self, file: &str, problems: Vec<RowProblem>) -> u64 {
+        let rows = problems.iter().map(|problem| problem.line).collect::<BTreeSet<u64>>().len() as u64;
+        self.count += problems.len() as u64;
+        self.bad_rows += rows;
+        let room = LISTED.saturating_sub(self.listed.len());
+        let listed = problems.into_iter().take(room);
+        self.listed.extend(listed.map(|problem| FileProblem { file: file.to_owned(), problem }));
+        rows
+    }
+}
+
+/// The quarantined rows of an import, written while it runs: file, line, column, value, message and the
+/// row as delivered.
+pub struct Quarantine {
+    out: csv::Writer<NamedTempFile>,
+}
+
+impl Quarantine {
+    pub fn create(lake_root: &Path) -> Result<Quarantine, WorkflowError> {
+        let folder = lake_root.join("quarantine");
+        let create = || {
+            std::fs::create_dir_all(&folder)?;
+            tempfile::Builder::new().prefix(".writing-").tempfile_in(&folder)
+        };
+        let file = create().map_err(|source| WorkflowError::file("write into", &folder, source))?;
+        let mut out = csv::Writer::from_writer(file);
+        out.write_record(["file", "line", "column", "value", "message", "row"]).map_err(failed)?;
+        Ok(Quarantine { out })
+    }
+
+    pub fn add(&mut self, file: &str, problems: &[RowProblem], rows: &[(u64, String)]) -> Result<(), WorkflowError> {
+        for problem in problems {
+            let row = rows.iter().find(|(line, _)| *line == problem.line).map_or("", |(_, row)| row.as_str());
+            let line = problem.line.to_string();
+            let record = [file, &line, &problem.column, &problem.value, &problem.message, row];
+            self.out.write_record(record).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Keep it under its import's number. Returns the path relative to the lake.
+    pub fn finish(self, lake_root: &Path, import: billing::ImportId) -> Result<String, WorkflowError> {
+        let relative = format!("quarantine/import-{import}.csv");
+        let path = lake_root.join(&relative);
+        let mut file = self.out.into_inner().map_err(|error| WorkflowError::Internal(error.to_string()))?;
+        let persist = || {
+            file.flush()?;
+            file.as_file().sync_all()?;
+            file.persist(&path).map_err(|error| error.error)?;
+            std::fs::File::open(lake_root.join("quarantine"))?.sync_all()
+        };
+        persist().map_err(|source| WorkflowError::file("write", &path, source))?;
+        Ok(relative)
+    }
+}
+
+fn failed(error: csv::Error) -> WorkflowError {
+    WorkflowError::Internal(format!("cannot write the quarantined rows: {error}"))
+}
+
+/// The records of a block that begin at these lines, as text.
+pub fn rows_at(bytes: &[u8], first_line: u64, lines: &BTreeSet<u64>) -> Vec<(u64, String)> {
+    let mut found = Vec::new();
+    if lines.is_empty() {
+        return found;
+    }
+    let (mut line, mut wanted) = (first_line, lines.iter().copied().peekable());
+    let mut start = 0;
+    let mut open: Option<(u64, usize)> = None;
+    for end in memchr::memchr_iter(b'\n', bytes).chain(std::iter::once(bytes.len())) {
+        if wanted.peek() == Some(&line) {
+            wanted.next();
+            open = Some((line, start));
+        }
+        if let Some((at, from)) = open {
+            let quotes = memchr::memchr_iter(b'"', &bytes[from..end]).count();
+            if quotes % 2 == 0 || end == bytes.len() {
+                let text = String::from_utf8_lossy(&bytes[from..end]);
+                found.push((at, text.trim_end_matches('\r').to_owned()));
+                open = None;
+            }
+        }
+        if open.is_none() && wanted.peek().is_none() {
+            break;
+        }
+        line += 1;
+        start = end + 1;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_row_is_found_by_its_line() {
+        let bytes = b"a,1\r\nb,\"two\nlines\"\nc,3\nd,4";
+        let rows = rows_at(bytes, 2, &BTreeSet::from([2, 3, 6]));
+        let text = |line: u64, row: &str| (line, row.to_owned());
+        assert_eq!(rows, [text(2, "a,1"), text(3, "b,\"two\nlines\""), text(6, "d,4")]);
+    }
+}

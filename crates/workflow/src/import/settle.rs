@@ -1,0 +1,257 @@
+//! What a delivery means for the ones before it: which parts it supersedes, and what that changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use billing::delivery::{self, Choice, EarlierImport, PartKey, Size, Unclear};
+use billing::settings::Delivery;
+use billing::{ImportId, Period};
+use lake::{Difference, View, ViewSpec};
+use ledger::{LivePart, PartFilter, Reader};
+use money::Amount;
+use serde::Serialize;
+
+use super::read::Delivered;
+use super::{Origin, Plan};
+use crate::charges::live_files;
+use crate::{Installation, Refusal, WorkflowError, sources};
+
+/// What the delivery supersedes, by import, with the difference.
+#[derive(Clone, Debug, Serialize)]
+pub struct Superseded {
+    pub import: ImportId,
+    pub periods: Vec<Period>,
+    pub added: Change,
+    pub gone: Change,
+    pub changed: u64,
+    pub billed_before: Amount,
+    pub billed_after: Amount,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Change {
+    pub rows: u64,
+    pub billed_cost: Amount,
+}
+
+/// What was decided, and on what: when that has changed by the time of the commit, it is decided again.
+pub struct Settlement {
+    pub supersedes: Vec<PartKey>,
+    pub told: Vec<Superseded>,
+    /// The source's live parts in the periods of the delivery.
+    pub seen: BTreeSet<PartKey>,
+}
+
+/// # Errors
+/// A refusal: unclear overlap, a delivery that lost most of its content, an unknown `--replace`.
+pub async fn settle(
+    installation: &Installation,
+    reader: &mut Reader,
+    import: ImportId,
+    plan: &Plan,
+    delivered: &Delivered,
+) -> Result<Settlement, WorkflowError> {
+    let live = live_parts(reader, plan, delivered).await?;
+    let seen = live.iter().map(part_key).collect();
+    if let Choice::Replace(id) = plan.choice {
+        if !live.iter().any(|part| part.part.key.import == id) {
+            return Err(no_such_import(reader, plan, id).await?.into());
+        }
+    }
+    let settings = sources::find_settings(&installation.settings, &plan.source.name);
+    let mode = settings.map_or(Delivery::default(), |source| source.delivery);
+    let new = view_of_new(installation, import, plan, delivered)?;
+    let mut earlier = Vec::new();
+    for (id, parts) in by_import(&live) {
+        earlier.push(hold_against(installation, reader, id, &parts, plan, &new).await?);
+    }
+    let accounts: Vec<(Period, String)> = delivered
+        .sums
+        .parts
+        .keys()
+        .map(|(period, account)| (*period, account.clone().unwrap_or_default()))
+        .collect();
+    let supersedes = match delivery::superseded(mode, plan.choice, &accounts, &earlier) {
+        Ok(supersedes) => supersedes,
+        Err(unclear) => return Err(unclear_refusal(installation, &live, unclear, &new).await?.into()),
+    };
+    guard_against_loss(plan, delivered, &live, &supersedes)?;
+    let told = differences(installation, &live, &supersedes, &new).await?;
+    Ok(Settlement { supersedes, told, seen })
+}
+
+/// The source's live parts in the delivery's periods; with `--replace`, all of that import's.
+pub async fn live_parts(
+    reader: &mut Reader,
+    plan: &Plan,
+    delivered: &Delivered,
+) -> Result<Vec<LivePart>, WorkflowError> {
+    let filter = PartFilter { source: Some(plan.source.name.clone()), ..PartFilter::default() };
+    let replaced = match plan.choice {
+        Choice::Replace(id) => Some(id),
+        Choice::Automatic | Choice::Append => None,
+    };
+    // A delivery without rows says by its expected period what it is empty of.
+    let expected = plan.expected.iter().filter(|_| delivered.periods.is_empty());
+    let periods: BTreeSet<Period> = delivered.periods.iter().chain(expected).copied().collect();
+    let mut parts = reader.live_parts(&filter, None).await?;
+    parts.retain(|part| periods.contains(&part.part.key.period) || Some(part.part.key.import) == replaced);
+    Ok(parts)
+}
+
+pub fn part_key(part: &LivePart) -> PartKey {
+    part.part.key.clone()
+}
+
+fn by_import(live: &[LivePart]) -> BTreeMap<ImportId, Vec<LivePart>> {
+    let mut imports: BTreeMap<ImportId, Vec<LivePart>> = BTreeMap::new();
+    for part in live {
+        imports.entry(part.part.key.import).or_default().push(part.clone());
+    }
+    imports
+}
+
+fn view_of_new(
+    installation: &Installation,
+    import: ImportId,
+    plan: &Plan,
+    delivered: &Delivered,
+) -> Result<View, WorkflowError> {
+    let basis = sources::find_settings(&installation.settings, &plan.source.name).map(|source| source.basis);
+    let files = delivered.charge_files.iter().map(|file| lake::LiveFile {
+        path: file.path.clone(),
+        import,
+        source: plan.source.name.0.clone(),
+        period: file.period,
+        accounts: None,
+        basis: basis.unwrap_or_default(),
+    });
+    Ok(installation.lake.view(ViewSpec { files: files.collect(), ..ViewSpec::default() })?)
+}
+
+async fn hold_against(
+    installation: &Installation,
+    reader: &mut Reader,
+    import: ImportId,
+    parts: &[LivePart],
+    plan: &Plan,
+    new: &View,
+) -> Result<EarlierImport, WorkflowError> {
+    let files = live_files(parts, &installation.settings);
+    let old = installation.lake.view(ViewSpec { files, ..ViewSpec::default() })?;
+    let delivered = reader.list_delivered_files(import).await?;
+    let same_file_name =
+        delivered.iter().any(|file| plan.inputs.iter().any(|input| input.name == file.name));
+    let overlap = View::overlap(&old, new).await?;
+    let kept = View::kept_share(&old, new).await?;
+    Ok(EarlierImport {
+        import,
+        parts: parts.iter().map(part_key).collect(),
+        same_file_name,
+        overlapping: overlap.rows,
+        kept: kept.kept,
+        fingerprints: kept.of,
+    })
+}
+
+async fn unclear_refusal(
+    installation: &Installation,
+    live: &[LivePart],
+    unclear: Unclear,
+    new: &View,
+) -> Result<Refusal, WorkflowError> {
+    let import = unclear.0.import;
+    let told = differences(installation, live, &unclear.0.parts, new).await?;
+    let refusal = Refusal::new(unclear.to_string()).details(told.iter().flat_map(Superseded::lines));
+    Ok(refusal
+        .hint(format!("`--replace {import}` if this delivery takes its place"))
+        .hint("`--append` if both count; what overlaps is then flagged `possible_duplicate`")
+        .hint("or say once how the source delivers: `delivery: snapshot` or `increment` under imports.known_sources"))
+}
+
+fn guard_against_loss(
+    plan: &Plan,
+    delivered: &Delivered,
+    live: &[LivePart],
+    supersedes: &[PartKey],
+) -> Result<(), WorkflowError> {
+    let new: Size = delivered.sums.parts.values().map(|part| (part.rows, part.billed_magnitude)).collect();
+    let superseded = live.iter().filter(|part| supersedes.contains(&part.part.key));
+    let old: Size = superseded.map(|part| (part.part.rows, part.part.billed_magnitude)).collect();
+    if plan.force || !delivery::is_suspiciously_small(new, old) {
+        return Ok(());
+    }
+    let refusal = if new.rows == 0 {
+        Refusal::new("the delivery has no charges: there is a header, and no rows after it")
+    } else {
+        Refusal::new(format!(
+            "the delivery has {} charges (Σ|billed| {}) and would supersede {} (Σ|billed| {}): more than half is lost",
+            new.rows, new.billed, old.rows, old.billed
+        ))
+    };
+    Err(refusal.hint("look at the file; `--force` if it is right all the same").into())
+}
+
+async fn differences(
+    installation: &Installation,
+    live: &[LivePart],
+    supersedes: &[PartKey],
+    new: &View,
+) -> Result<Vec<Superseded>, WorkflowError> {
+    let mut told = Vec::new();
+    for (import, parts) in by_import(live) {
+        let parts: Vec<LivePart> =
+            parts.into_iter().filter(|part| supersedes.contains(&part.part.key)).collect();
+        if parts.is_empty() {
+            continue;
+        }
+        let files = live_files(&parts, &installation.settings);
+        let old = installation.lake.view(ViewSpec { files, ..ViewSpec::default() })?;
+        let periods: BTreeSet<Period> = parts.iter().map(|part| part.part.key.period).collect();
+        let difference = View::compare(&old, new).await?;
+        told.push(Superseded::new(import, periods.into_iter().collect(), &difference));
+    }
+    Ok(told)
+}
+
+async fn no_such_import(reader: &mut Reader, plan: &Plan, id: ImportId) -> Result<Refusal, WorkflowError> {
+    let refusal = match reader.find_import(id).await? {
+        None => Refusal::new(format!("import {id} is not known")),
+        Some(row) if row.source_name != plan.source.name => {
+            Refusal::new(format!("import {id} is of source `{}`, not `{}`", row.source_name, plan.source.name))
+        }
+        Some(_) => Refusal::new(format!("import {id} counts no more: it was superseded or withdrawn")),
+    };
+    Ok(refusal.hint("`imports list` shows what counts"))
+}
+
+impl Superseded {
+    fn new(import: ImportId, periods: Vec<Period>, difference: &Difference) -> Superseded {
+        Superseded {
+            import,
+            periods,
+            added: Change { rows: difference.added.rows, billed_cost: difference.added.billed_cost },
+            gone: Change { rows: difference.gone.rows, billed_cost: difference.gone.billed_cost },
+            changed: difference.changed_before.rows,
+            billed_before: difference.before.billed_cost,
+            billed_after: difference.after.billed_cost,
+        }
+    }
+
+    /// The difference in words.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        vec![
+            format!("import {}: {} charges added ({})", self.import, self.added.rows, self.added.billed_cost),
+            format!("import {}: {} charges gone ({})", self.import, self.gone.rows, self.gone.billed_cost),
+            format!(
+                "import {}: {} charges changed; billed {} before, {} after",
+                self.import, self.changed, self.billed_before, self.billed_after
+            ),
+        ]
+    }
+}
+
+/// The names of a delivery's files that are read from disk.
+pub fn is_from_disk(plan: &Plan) -> bool {
+    plan.inputs.iter().any(|input| matches!(input.origin, Origin::Path(_)))
+}

@@ -1,0 +1,136 @@
+//! Look at imports, and withdraw one.
+
+use billing::period::PeriodAct;
+use billing::{ImportId, LedgerNumber, Period};
+use ledger::{
+    AuditEvent, DeliveredFile, FlagSum, ImportFilter, ImportRow, Part, PartEvent, PartFilter, PartState, Reader,
+};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{Actor, Installation, Refusal, WorkflowError, periods};
+
+/// An import with its parts and where they stand.
+#[derive(Clone, Debug, Serialize)]
+pub struct ImportSummary {
+    #[serde(flatten)]
+    pub row: ImportRow,
+    pub parts: Vec<PartStanding>,
+    pub files: Vec<DeliveredFile>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct PartStanding {
+    #[serde(flatten)]
+    pub part: Part,
+    pub state: PartState,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct ImportDetail {
+    #[serde(flatten)]
+    pub summary: ImportSummary,
+    pub flags: Vec<FlagSum>,
+    pub events: Vec<PartEvent>,
+}
+
+/// Imports, the latest first.
+///
+/// # Errors
+/// What the ledger could not read.
+pub async fn list(
+    installation: &Installation,
+    filter: &ImportFilter,
+) -> Result<Vec<ImportSummary>, WorkflowError> {
+    let mut reader = installation.ledger.read().await?;
+    let mut imports = Vec::new();
+    for row in reader.list_imports(filter).await? {
+        imports.push(summarize(&mut reader, row).await?);
+    }
+    Ok(imports)
+}
+
+/// # Errors
+/// An unknown import.
+pub async fn show(installation: &Installation, import: ImportId) -> Result<ImportDetail, WorkflowError> {
+    let mut reader = installation.ledger.read().await?;
+    let row = load(&mut reader, import).await?;
+    Ok(ImportDetail {
+        summary: summarize(&mut reader, row).await?,
+        flags: reader.list_import_flags(import).await?,
+        events: reader.list_part_events(import).await?,
+    })
+}
+
+async fn summarize(reader: &mut Reader, row: ImportRow) -> Result<ImportSummary, WorkflowError> {
+    let filter = PartFilter { import: Some(row.import), ..PartFilter::default() };
+    let parts = reader.list_parts(&filter, None).await?;
+    let files = reader.list_delivered_files(row.import).await?;
+    let parts = parts.into_iter().map(|(part, state)| PartStanding { part, state }).collect();
+    Ok(ImportSummary { row, parts, files })
+}
+
+/// Take back an import: none of its charges counts any more. Its periods must be open.
+///
+/// # Errors
+/// An unknown import, one that counts no more, a missing reason, a period that is not open.
+pub async fn withdraw(
+    installation: &Installation,
+    actor: &Actor,
+    import: ImportId,
+    reason: &str,
+) -> Result<LedgerNumber, WorkflowError> {
+    if reason.trim().is_empty() {
+        return Err(Refusal::new(format!("cannot withdraw import {import}: no reason was given"))
+            .hint("`--reason \"delivered twice\"`")
+            .into());
+    }
+    let mut tx = installation.ledger.begin().await?;
+    load_live(&mut tx, import).await?;
+    let filter = PartFilter { import: Some(import), ..PartFilter::default() };
+    let live = tx.live_parts(&filter, None).await?;
+    let mut touched: Vec<Period> = live.iter().map(|part| part.part.key.period).collect();
+    touched.dedup();
+    for period in &touched {
+        periods::require(&mut tx, *period, PeriodAct::Withdraw).await?;
+    }
+    let parts = tx.withdraw_import(import, reason).await?;
+    let billed: money::Amount = parts.iter().map(|part| part.billed_cost).sum();
+    let rows: u64 = parts.iter().map(|part| part.rows).sum();
+    let detail = json!({ "reason": reason, "charges": rows, "billed_cost": billed, "periods": touched });
+    Ok(tx.commit(AuditEvent::new(actor, "import.withdrawn", format!("import {import}"), detail)).await?)
+}
+
+/// The quarantined rows of an import, as CSV.
+///
+/// # Errors
+/// An unknown import, or one without quarantined rows.
+pub async fn quarantined(installation: &Installation, import: ImportId) -> Result<Vec<u8>, WorkflowError> {
+    let mut reader = installation.ledger.read().await?;
+    let row = load(&mut reader, import).await?;
+    let Some(file) = row.quarantine_file else {
+        return Err(Refusal::new(format!("import {import} has no quarantined rows")).into());
+    };
+    let path = installation.lake.root().join(file);
+    std::fs::read(&path).map_err(|source| WorkflowError::file("read", &path, source))
+}
+
+pub(crate) async fn load(reader: &mut Reader, import: ImportId) -> Result<ImportRow, WorkflowError> {
+    match reader.find_import(import).await? {
+        Some(row) => Ok(row),
+        None => Err(Refusal::new(format!("import {import} is not known"))
+            .hint("`imports list` shows what was imported")
+            .into()),
+    }
+}
+
+pub(crate) async fn load_live(reader: &mut Reader, import: ImportId) -> Result<ImportRow, WorkflowError> {
+    let row = load(reader, import).await?;
+    let filter = PartFilter { import: Some(import), ..PartFilter::default() };
+    if reader.live_parts(&filter, None).await?.is_empty() {
+        return Err(Refusal::new(format!("import {import} counts no more: it was superseded or withdrawn"))
+            .hint(format!("`imports show {import}` says by what"))
+            .into());
+    }
+    Ok(row)
+}

@@ -1,0 +1,206 @@
+//! Open, close, reopen and finalize a billing period. What may be done when is in `billing::period`.
+
+use billing::Period;
+use billing::period::{Opening, PeriodAct, PeriodRefusal, PeriodState, RefusedAct, may, opening};
+use ledger::{AuditEvent, LedgerNumber, PeriodAct as Event, PeriodRecord, Reader, Tx};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::charges::{Scope, charges};
+use crate::report::{StateTotals, state_totals};
+use crate::{Actor, Installation, Refusal, WorkflowError};
+
+/// A period with what is in it.
+#[derive(Clone, Debug, Serialize)]
+pub struct PeriodSummary {
+    #[serde(flatten)]
+    pub record: PeriodRecord,
+    pub totals: StateTotals,
+    pub statements: u64,
+    pub amount_due: money::Minor,
+}
+
+/// # Errors
+/// What the lake or the ledger could not read.
+pub async fn list(installation: &Installation) -> Result<Vec<PeriodSummary>, WorkflowError> {
+    let mut reader = installation.ledger.read().await?;
+    let mut periods = Vec::new();
+    for record in reader.list_periods(None).await? {
+        periods.push(summarize(installation, &mut reader, record).await?);
+    }
+    Ok(periods)
+}
+
+/// # Errors
+/// A period that was never opened.
+pub async fn show(installation: &Installation, period: Period) -> Result<PeriodSummary, WorkflowError> {
+    let mut reader = installation.ledger.read().await?;
+    let record = load(&mut reader, period).await?;
+    summarize(installation, &mut reader, record).await
+}
+
+async fn summarize(
+    installation: &Installation,
+    reader: &mut Reader,
+    record: PeriodRecord,
+) -> Result<PeriodSummary, WorkflowError> {
+    let settings = installation.settings_of(reader, record.period).await?;
+    let scope = Scope::period(record.period);
+    let view = charges(installation, reader, scope, &settings, None).await?;
+    let totals = state_totals(&view, record.period).await?;
+    let statements = reader.current_statements(record.period, None).await?;
+    let amount_due = statements.iter().map(|statement| statement.totals.due).sum();
+    Ok(PeriodSummary { record, totals, statements: statements.len() as u64, amount_due })
+}
+
+/// Open a month that no import has opened.
+///
+/// # Errors
+/// When it is known already: a closed period is reopened instead.
+pub async fn open(
+    installation: &Installation,
+    actor: &Actor,
+    period: Period,
+) -> Result<LedgerNumber, WorkflowError> {
+    let mut tx = installation.ledger.begin().await?;
+    if let Some(known) = tx.find_period(period, None).await? {
+        let refusal = Refusal::new(format!("cannot open {period}: it is {} already", known.state.name()));
+        return Err(match known.state {
+            PeriodState::Closed { .. } => refusal.hint(format!("`periods reopen {period} --reason …`")),
+            _ => refusal,
+        }
+        .into());
+    }
+    tx.record_period(period, Event::Opened, actor, None, None).await?;
+    Ok(tx.commit(AuditEvent::new(actor, "period.opened", period, json!({}))).await?)
+}
+
+/// Close a period: from now on it is computed with the configuration of today.
+///
+/// # Errors
+/// When it is not open.
+pub async fn close(
+    installation: &Installation,
+    actor: &Actor,
+    period: Period,
+    notes: Option<&str>,
+) -> Result<LedgerNumber, WorkflowError> {
+    let mut tx = installation.ledger.begin().await?;
+    let record = load(&mut tx, period).await?;
+    record.state.close(actor.clone()).map_err(|why| refused(why.of(PeriodAct::Close, period)))?;
+    let digest = tx.keep_configuration(&installation.configuration.text).await?;
+    tx.record_period(period, Event::Closed, actor, notes, Some(&digest)).await?;
+    let detail = json!({ "configuration": digest, "notes": notes });
+    Ok(tx.commit(AuditEvent::new(actor, "period.closed", period, detail)).await?)
+}
+
+/// # Errors
+/// When it is not closed, or without a reason.
+pub async fn reopen(
+    installation: &Installation,
+    actor: &Actor,
+    period: Period,
+    reason: &str,
+) -> Result<LedgerNumber, WorkflowError> {
+    const NO_JOURNAL_IS_ACCEPTED_YET: bool = false;
+    let mut tx = installation.ledger.begin().await?;
+    let record = load(&mut tx, period).await?;
+    record
+        .state
+        .reopen(reason, NO_JOURNAL_IS_ACCEPTED_YET)
+        .map_err(|why| refused(why.of(PeriodAct::Reopen, period)))?;
+    tx.record_period(period, Event::Reopened, actor, Some(reason), None).await?;
+    Ok(tx.commit(AuditEvent::new(actor, "period.reopened", period, json!({ "reason": reason }))).await?)
+}
+
+/// Finalize a closed period: its statements and journals never change again.
+///
+/// # Errors
+/// When it is not closed, when charges are held, or when what is billable has no statements.
+pub async fn finalize(
+    installation: &Installation,
+    actor: &Actor,
+    period: Period,
+    notes: Option<&str>,
+) -> Result<LedgerNumber, WorkflowError> {
+    let mut tx = installation.ledger.begin().await?;
+    let record = load(&mut tx, period).await?;
+    may(PeriodAct::Finalize, &record.state).map_err(|why| refused(why.of(PeriodAct::Finalize, period)))?;
+    let settings = installation.settings_of(&mut tx, period).await?;
+    let scope = Scope::period(period);
+    let view = charges(installation, &mut tx, scope, &settings, None).await?;
+    let totals = state_totals(&view, period).await?;
+    let held = usize::try_from(totals.held.rows).unwrap_or(usize::MAX);
+    record.state.finalize(held, actor.clone()).map_err(|why| refused(why.of(PeriodAct::Finalize, period)))?;
+    if 0 < totals.billed_here.rows && tx.current_statements(period, None).await?.is_empty() {
+        let refusal = Refusal::new(format!(
+            "cannot finalize {period}: it has {} billable charges and no statements",
+            totals.billed_here.rows
+        ));
+        return Err(refusal.hint(format!("`generate --period {period}`")).into());
+    }
+    tx.record_period(period, Event::Finalized, actor, notes, None).await?;
+    Ok(tx.commit(AuditEvent::new(actor, "period.finalized", period, json!({ "notes": notes }))).await?)
+}
+
+/// Refuse an act that the period's state does not allow.
+///
+/// # Errors
+/// [`Refusal`] with the way on; a period that was never opened.
+pub async fn require(reader: &mut Reader, period: Period, act: PeriodAct) -> Result<PeriodRecord, WorkflowError> {
+    let record = load(reader, period).await?;
+    may(act, &record.state).map_err(|why| refused(why.of(act, period)))?;
+    Ok(record)
+}
+
+/// Open a period that was never seen, if it is near enough to today. Says whether it did.
+///
+/// # Errors
+/// [`Refusal`] for a month so far away that it is more likely a mistake.
+pub async fn open_if_new(tx: &mut Tx, actor: &Actor, period: Period) -> Result<bool, WorkflowError> {
+    if tx.find_period(period, None).await?.is_some() {
+        return Ok(false);
+    }
+    require_near(period, actor)?;
+    tx.record_period(period, Event::Opened, actor, None, None).await?;
+    Ok(true)
+}
+
+/// # Errors
+/// [`Refusal`] for a month that only `periods open` opens.
+pub fn require_near(period: Period, actor: &Actor) -> Result<(), Refusal> {
+    let today = actor.at.to_zoned(jiff::tz::TimeZone::UTC).date();
+    match opening(period, today) {
+        Opening::Automatic => Ok(()),
+        Opening::NeedsCommand => Err(Refusal::new(format!(
+            "period {period} was never opened, and it is more than 24 months back or 2 ahead"
+        ))
+        .hint(format!("`periods open {period}` if it is meant"))),
+    }
+}
+
+/// # Errors
+/// A period that was never opened.
+pub async fn load(reader: &mut Reader, period: Period) -> Result<PeriodRecord, WorkflowError> {
+    match reader.find_period(period, None).await? {
+        Some(record) => Ok(record),
+        None => {
+            let known = reader.list_periods(None).await?;
+            let known: Vec<String> = known.iter().map(|record| record.period.to_string()).collect();
+            let refusal = Refusal::new(format!("period {period} was never opened"));
+            let refusal = match known.as_slice() {
+                [] => refusal.hint("`ingest FILE` opens the periods of its rows"),
+                known => refusal.hint(format!("known periods: {}", known.join(", "))),
+            };
+            Err(refusal.into())
+        }
+    }
+}
+
+#[must_use]
+pub fn refused(refused: RefusedAct) -> Refusal {
+    let hint = refused.hint();
+    let held = matches!(refused.why, PeriodRefusal::Held(_));
+    let refusal = Refusal::new(refused.to_string()).hint(hint);
+    if held { refusal.hint(format!("`review list --period {}` shows them", refused.period)) } else { refusal }
+}

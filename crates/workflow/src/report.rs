@@ -1,0 +1,106 @@
+//! Exact sums of charges, by any columns and state.
+
+use billing::decision::ChargeState;
+use billing::{LedgerNumber, Period};
+use lake::{Filter, TotalsRow, View};
+use money::Amount;
+use serde::Serialize;
+
+use crate::charges::{Scope, charges};
+use crate::{Installation, WorkflowError};
+
+/// Where the charges of a period stand: counts and exact sums on the billing basis.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct StateTotals {
+    /// All charges of the live parts of the period.
+    pub charges: Sum,
+    /// Of these, billed in the period.
+    pub billable: Sum,
+    pub held: Sum,
+    pub rejected: Sum,
+    /// Of these, billed in a later period.
+    pub deferred: Sum,
+    /// Deferred to this period by an earlier one, and billable.
+    pub deferred_here: Sum,
+    /// What statements of the period bill: billable and deferred here.
+    pub billed_here: Sum,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Sum {
+    pub rows: u64,
+    pub list_cost: Amount,
+    pub cost: Amount,
+}
+
+impl Sum {
+    fn add(&mut self, row: &TotalsRow) {
+        self.rows += row.rows;
+        self.list_cost += row.list_cost;
+        self.cost += row.cost;
+    }
+}
+
+/// # Errors
+/// What the lake could not read.
+pub async fn state_totals(view: &View, period: Period) -> Result<StateTotals, WorkflowError> {
+    let by = ["period".to_owned(), "billed_in".to_owned(), "state".to_owned()];
+    let mut totals = StateTotals::default();
+    let own = period.to_string();
+    for row in view.totals(&by, &Filter::default()).await? {
+        let [of, billed_in, state] = row.keys.as_slice() else { continue };
+        let is_own = of.as_deref() == Some(&own);
+        let is_here = billed_in.as_deref() == Some(&own);
+        let state = state.as_deref().unwrap_or_default();
+        if is_own {
+            totals.charges.add(&row);
+            match state {
+                "billable" => totals.billable.add(&row),
+                "held" => totals.held.add(&row),
+                "rejected" => totals.rejected.add(&row),
+                _ => totals.deferred.add(&row),
+            }
+        } else if is_here && state == "billable" {
+            totals.deferred_here.add(&row);
+        } else if is_here && state == "held" {
+            totals.held.add(&row);
+        }
+        if is_here && state == "billable" {
+            totals.billed_here.add(&row);
+        }
+    }
+    Ok(totals)
+}
+
+/// What `report` is asked.
+#[derive(Clone, Debug, Default)]
+pub struct ReportRequest {
+    pub period: Option<Period>,
+    pub by: Vec<String>,
+    /// Empty: all.
+    pub states: Vec<ChargeState>,
+    pub filter: Filter,
+    pub as_of: Option<LedgerNumber>,
+}
+
+/// Sums by the columns asked for, in their order. A period's report has its own charges.
+///
+/// # Errors
+/// An unknown column; what could not be read.
+pub async fn report(
+    installation: &Installation,
+    request: &ReportRequest,
+) -> Result<Vec<TotalsRow>, WorkflowError> {
+    let mut reader = installation.ledger.read().await?;
+    let settings = match request.period {
+        Some(period) => {
+            crate::periods::load(&mut reader, period).await?;
+            installation.settings_of(&mut reader, period).await?
+        }
+        None => installation.settings.clone(),
+    };
+    let scope = Scope { period: request.period, import: request.filter.import };
+    let view = charges(installation, &mut reader, scope, &settings, request.as_of).await?;
+    let filter = Filter { states: request.states.clone(), period: request.period, ..request.filter.clone() };
+    Ok(view.totals(&request.by, &filter).await?)
+}

@@ -1,0 +1,198 @@
+//! One charge, whole: the row as delivered, what was made of it, and what was decided about it.
+
+use billing::decision::{ChargeState, Decision};
+use billing::{ChargeId, LedgerNumber, SourceName, StatementNumber};
+use focus::{Block, Source};
+use lake::{ChargeRow, Filter};
+use ledger::{DecisionFilter, DeliveredFile, Reader, StatementFilter};
+use serde::Serialize;
+
+use crate::charges::{Scope, charges, locate};
+use crate::listing::ListedCharge;
+use crate::{Installation, Refusal, WorkflowError, imports};
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Story {
+    pub charge: ListedCharge,
+    /// What was made of the row, by column: attribution after decisions is in `charge`.
+    pub columns: Vec<(String, String)>,
+    pub delivered: DeliveredRow,
+    pub decisions: Vec<Said>,
+    /// The statement it is billed on, when that was issued.
+    pub statement: Option<StatementNumber>,
+}
+
+/// A row of a delivered file, from the kept bytes.
+#[derive(Clone, Debug, Serialize)]
+pub struct DeliveredRow {
+    pub file: String,
+    pub sha256: String,
+    pub line: i64,
+    /// The line as it was delivered; of a Parquet file, `column=value` for each column that is kept.
+    pub text: String,
+    /// Delivered column name and value.
+    pub columns: Vec<(String, String)>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Said {
+    pub number: LedgerNumber,
+    pub by: String,
+    pub at: jiff::Timestamp,
+    #[serde(flatten)]
+    pub decision: Decision,
+    pub note: Option<String>,
+    pub undone_by: Option<LedgerNumber>,
+    /// Said about other costs, attribution or flags than the charge has today.
+    pub outdated: bool,
+}
+
+/// # Errors
+/// A charge that does not exist or does not count; evidence that is damaged.
+pub async fn charge_story(installation: &Installation, id: ChargeId) -> Result<Story, WorkflowError> {
+    let mut reader = installation.ledger.read().await?;
+    let import = imports::load(&mut reader, id.import).await?;
+    let scope = Scope { period: None, import: Some(id.import) };
+    let view = charges(installation, &mut reader, scope, &installation.settings, None).await?;
+    let Some(charge) = view.charge(id).await? else { return Err(missing(&mut reader, id).await?.into()) };
+    let files = reader.list_delivered_files(id.import).await?;
+    let delivered = delivered_row(installation, &files, &charge)?;
+    let decisions = said_about(&mut reader, &view, id, &import.source_name).await?;
+    let statement = statement_of(&mut reader, &charge).await?;
+    let columns = charge.delivered.clone();
+    let names: Vec<String> = files.into_iter().map(|file| file.name).collect();
+    Ok(Story { charge: ListedCharge::new(charge, &names), columns, delivered, decisions, statement })
+}
+
+async fn missing(reader: &mut Reader, id: ChargeId) -> Result<Refusal, WorkflowError> {
+    let import = imports::load(reader, id.import).await?;
+    let charges = import.charges;
+    Ok(if id.row <= i64::try_from(charges).unwrap_or(i64::MAX) {
+        Refusal::new(format!("charge {id} counts no more: import {} was superseded or withdrawn", id.import))
+            .hint(format!("`imports show {}` says by what", id.import))
+    } else {
+        Refusal::new(format!("charge {id} does not exist: import {} has {charges} charges", id.import))
+    })
+}
+
+/// The row's bytes, read again from the evidence.
+///
+/// # Errors
+/// Evidence that is missing or damaged.
+pub fn delivered_row(
+    installation: &Installation,
+    files: &[DeliveredFile],
+    charge: &ChargeRow,
+) -> Result<DeliveredRow, WorkflowError> {
+    let internal = |what: String| WorkflowError::Internal(what);
+    let file = usize::try_from(charge.file).ok().and_then(|at| files.get(at));
+    let file = file.ok_or_else(|| internal(format!("charge {} names a file that was not delivered", charge.id)))?;
+    let mut sha256 = [0; 32];
+    hex::decode_to_slice(&file.sha256, &mut sha256).map_err(|error| internal(error.to_string()))?;
+    let reader = installation.lake.delivered_reader(&sha256)?;
+    let mut source = Source::from_reader(reader).map_err(|error| internal(format!("{}: {error}", file.name)))?;
+    let header = source.header().clone();
+    let (offset, len) = (u64::try_from(charge.byte_offset).unwrap_or(0), u64::try_from(charge.byte_len).unwrap_or(0));
+    let line = u64::try_from(charge.line).unwrap_or(1);
+    let (text, block) = if source.format() == focus::Format::Csv {
+        let bytes = installation.lake.delivered_bytes(&sha256, offset, len)?;
+        (Some(trimmed(&bytes)), Block::csv(line, offset, bytes))
+    } else {
+        find_block(&mut source, offset, len, line).map_err(|error| internal(format!("{}: {error}", file.name)))?
+    };
+    let first = block.first_line;
+    let (cells, _) = block.cells(&header);
+    let row = cells.lines.iter().position(|&at| at == charge.line).unwrap_or_default();
+    let _ = first;
+    let columns: Vec<(String, String)> = header
+        .columns
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| cells.spans[*at].len() == cells.rows && 0 < cells.rows)
+        .map(|(at, column)| (column.delivered.clone(), String::from_utf8_lossy(cells.get(at, row)).into_owned()))
+        .collect();
+    let text = text.unwrap_or_else(|| {
+        let pairs: Vec<String> = columns.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        pairs.join(", ")
+    });
+    Ok(DeliveredRow { file: file.name.clone(), sha256: file.sha256.clone(), line: charge.line, text, columns })
+}
+
+/// In a compressed or Parquet file a row is found by reading up to it.
+fn find_block(
+    source: &mut Source,
+    offset: u64,
+    len: u64,
+    line: u64,
+) -> Result<(Option<String>, Block), focus::ReadError> {
+    let mut last = Block::csv(line, offset, Vec::new());
+    while let Some(block) = source.next_block()? {
+        let end = block.byte_offset + block.bytes.len() as u64;
+        if block.bytes.is_empty() {
+            // Parquet: offsets are row numbers, and the next block tells where this one ends.
+            if offset < block.byte_offset {
+                break;
+            }
+            last = block;
+        } else if offset < end {
+            let start = usize::try_from(offset - block.byte_offset).unwrap_or_default();
+            let stop = (start + usize::try_from(len).unwrap_or_default()).min(block.bytes.len());
+            let bytes = block.bytes[start..stop].to_vec();
+            return Ok((Some(trimmed(&bytes)), Block::csv(line, offset, bytes)));
+        }
+    }
+    Ok((None, last))
+}
+
+fn trimmed(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim_end_matches(['\r', '\n']).to_owned()
+}
+
+async fn said_about(
+    reader: &mut Reader,
+    view: &lake::View,
+    id: ChargeId,
+    source: &SourceName,
+) -> Result<Vec<Said>, WorkflowError> {
+    let matched = view.matching(&Filter::ids(vec![id])).await?;
+    let Some(matched) = matched.first() else { return Ok(Vec::new()) };
+    let located = locate(view, &[matched.fingerprint]).await?;
+    let ordinal = located.iter().find(|found| found.charge.id == id).map_or(0, |found| found.ordinal);
+    let filter = DecisionFilter {
+        sources: vec![source.clone()],
+        fingerprint: Some(matched.fingerprint),
+        undone: true,
+        ..DecisionFilter::default()
+    };
+    let rows = reader.decisions_for(&filter, None).await?;
+    let own = rows.into_iter().filter(|row| row.ordinal == ordinal);
+    Ok(own
+        .map(|row| Said {
+            number: row.id.number,
+            by: row.act.stamp.by.clone(),
+            at: row.act.stamp.at,
+            outdated: row.content_digest != matched.content_digest,
+            decision: row.decision,
+            note: row.act.note.clone(),
+            undone_by: row.undone_by,
+        })
+        .collect())
+}
+
+async fn statement_of(reader: &mut Reader, charge: &ChargeRow) -> Result<Option<StatementNumber>, WorkflowError> {
+    let (Some(pi_email), Some(project_id)) = (&charge.attribution.pi_email, &charge.attribution.project_id) else {
+        return Ok(None);
+    };
+    if matches!(charge.state, ChargeState::Held | ChargeState::Rejected) {
+        return Ok(None);
+    }
+    let filter = StatementFilter {
+        period: Some(charge.billed_in),
+        pi_email: Some(pi_email.clone()),
+        project_id: Some(project_id.clone()),
+        current: true,
+        ..StatementFilter::default()
+    };
+    let rows = reader.list_statements(&filter, None).await?;
+    Ok(rows.into_iter().next().map(|row| row.id.number))
+}

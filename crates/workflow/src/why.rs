@@ -1,0 +1,118 @@
+//! Why: from a journal line to the statement, its lines, their charges, and the delivered row.
+
+use billing::{ChargeId, ImportId, StatementNumber};
+use lake::{Filter, Sort};
+use ledger::{JournalLineRow, StatementVersion};
+use serde::Serialize;
+
+use crate::charges::{Scope, charges};
+use crate::imports::ImportDetail;
+use crate::listing::ListedCharge;
+use crate::statements::StatementDetail;
+use crate::story::{DeliveredRow, Story, charge_story, delivered_row};
+use crate::{Installation, Refusal, WorkflowError, imports, statements};
+
+/// What a reference is, with the next links of the chain.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "lowercase", tag = "what")]
+pub enum Why {
+    Charge(Box<Story>),
+    Import(Box<ImportDetail>),
+    Statement(Box<StatementChain>),
+    Journal(Box<JournalChain>),
+}
+
+/// A statement with the charges behind it.
+#[derive(Clone, Debug, Serialize)]
+pub struct StatementChain {
+    #[serde(flatten)]
+    pub detail: StatementDetail,
+    /// The journal lines that post it.
+    pub journal_lines: Vec<JournalLineRow>,
+    pub charge_count: u64,
+    /// The most expensive charges, each with its delivered row.
+    pub charges: Vec<Link>,
+}
+
+/// A charge and the row it was made of.
+#[derive(Clone, Debug, Serialize)]
+pub struct Link {
+    pub charge: ListedCharge,
+    pub delivered: DeliveredRow,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct JournalChain {
+    pub document: String,
+    pub lines: Vec<JournalLineRow>,
+    /// The statements whose posted lines the journal has.
+    pub statements: Vec<StatementNumber>,
+}
+
+/// Follow a statement number, journal document, import or charge id.
+///
+/// # Errors
+/// A reference that resolves to nothing.
+pub async fn why(installation: &Installation, reference: &str, limit: usize) -> Result<Why, WorkflowError> {
+    let reference = reference.trim();
+    if let Ok(id) = reference.parse::<ChargeId>() {
+        return Ok(Why::Charge(Box::new(charge_story(installation, id).await?)));
+    }
+    if let Ok(id) = reference.trim_start_matches("import ").parse::<i64>() {
+        return Ok(Why::Import(Box::new(imports::show(installation, ImportId(id)).await?)));
+    }
+    let mut reader = installation.ledger.read().await?;
+    if let Some(row) = reader.find_journal(reference).await? {
+        let lines = reader.list_journal_lines(&row.document).await?;
+        let statements = crate::journal::statements_of(&mut reader, &row.document).await?;
+        return Ok(Why::Journal(Box::new(JournalChain { document: row.document, lines, statements })));
+    }
+    drop(reader);
+    let (number, version) = match reference.rsplit_once(['v', 'V']) {
+        Some((number, version)) if version.parse::<u32>().is_ok() => (number.trim(), version.parse().ok()),
+        _ => (reference, None),
+    };
+    let number = StatementNumber(number.to_uppercase());
+    match statements::show(installation, &number, version).await {
+        Ok(detail) => Ok(Why::Statement(Box::new(statement_chain(installation, detail, limit).await?))),
+        Err(WorkflowError::Refused(_)) => Err(Refusal::new(format!(
+            "`{reference}` is no statement number, journal reference, import or charge id"
+        ))
+        .hint("statements look like S-2025-01-0001, journals like J-2025-01-1, imports like 12, charges like 12:345")
+        .into()),
+        Err(error) => Err(error),
+    }
+}
+
+async fn statement_chain(
+    installation: &Installation,
+    detail: StatementDetail,
+    limit: usize,
+) -> Result<StatementChain, WorkflowError> {
+    let statement = &detail.statement;
+    let id = StatementVersion { number: statement.number.clone(), version: statement.version };
+    let mut reader = installation.ledger.read().await?;
+    let row = reader.find_statement(&statement.number, Some(statement.version)).await?;
+    let as_of = row.map(|row| row.computed_at);
+    let settings = installation.settings_of(&mut reader, statement.period).await?;
+    let scope = Scope::period(statement.period);
+    let view = charges(installation, &mut reader, scope, &settings, as_of).await?;
+    let filter = Filter {
+        pi_email: Some(statement.pi_email.clone()),
+        project_id: Some(statement.project_id.clone()),
+        billed_in: Some(statement.period),
+        states: vec![billing::decision::ChargeState::Billable],
+        ..Filter::default()
+    };
+    let charge_count = view.totals(&[], &filter).await?.first().map_or(0, |row| row.rows);
+    let sort = [Sort { column: "cost".to_owned(), descending: true }];
+    let mut links = Vec::new();
+    for charge in view.charges(&filter, &sort, Some(limit), 0).await? {
+        let files = reader.list_delivered_files(charge.id.import).await?;
+        let delivered = delivered_row(installation, &files, &charge)?;
+        let names: Vec<String> = files.into_iter().map(|file| file.name).collect();
+        links.push(Link { charge: ListedCharge::new(charge, &names), delivered });
+    }
+    let journal_lines = reader.find_journal_lines(&id.number.0).await?;
+    Ok(StatementChain { detail, journal_lines, charge_count, charges: links })
+}

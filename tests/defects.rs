@@ -1,0 +1,57 @@
+//! A story per defect 1 to 31 that was found in the earlier system: each sets up what went wrong there and
+//! says what must be so here. `docs/defects.md` tells the defects in words and maps every number to its
+//! story, or to a later part of the work.
+//!
+//! Start with `defects/rows.rs` (what becomes of delivered rows), then `money.rs` (sums and journals),
+//! `documents.rs` (what is issued and sent) and `periods.rs` (what may be done when).
+#![expect(clippy::unwrap_used, reason = "a story that cannot be told is a failed test")]
+
+mod support;
+
+#[path = "defects/documents.rs"]
+mod documents;
+#[path = "defects/money.rs"]
+mod money_and_journals;
+#[path = "defects/periods.rs"]
+mod periods;
+#[path = "defects/rows.rs"]
+mod rows;
+
+const TABLE: &str = include_str!("../docs/defects.md");
+const STORIES: &str = concat!(
+    include_str!("defects/documents.rs"),
+    include_str!("defects/money.rs"),
+    include_str!("defects/periods.rs"),
+    include_str!("defects/rows.rs")
+);
+
+/// Lines of the table: `| 1 | what it was | where it is tested |`.
+fn table() -> Vec<(usize, &'static str)> {
+    let cells = |line: &'static str| {
+        let mut cells = line.trim_matches('|').split('|').map(str::trim);
+        let number = cells.next()?.parse::<usize>().ok()?;
+        Some((number, cells.next_back()?))
+    };
+    TABLE.lines().filter_map(cells).collect()
+}
+
+#[test]
+fn the_table_has_every_defect_once() {
+    let numbers: Vec<usize> = table().into_iter().map(|(number, _)| number).collect();
+    assert_eq!(numbers, (1..=57).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_table_names_stories_that_exist() {
+    for (number, place) in table() {
+        if number <= 31 {
+            let story = place.trim_matches('`');
+            assert!(story.starts_with(&format!("defect_{number:02}_")), "{number}: {place}");
+            assert!(STORIES.contains(&format!("fn {story}()")), "no story `{story}`");
+        } else {
+            assert!(["the web interface", "connectors"].contains(&place), "{number}: {place}");
+        }
+    }
+    let told = STORIES.matches("\nfn defect_").count();
+    assert_eq!(told, 31, "a story is not in the table");
+}
