@@ -17,9 +17,11 @@ use crate::{BadMessage, Message, Outbox, SendError, Sending, Sent};
 pub struct SmtpSettings {
     pub host: String,
     pub port: u16,
-    /// TLS from the first byte on port 465, STARTTLS on any other, both required and checked. Without it
-    /// everything goes in the clear, for a relay on the same machine.
+    /// TLS, required and checked. Without it everything goes in the clear, for a relay on the same
+    /// machine.
     pub use_tls: bool,
+    /// With TLS: from the first byte (port 465; RFC 8314, 3.3) instead of by STARTTLS.
+    pub tls_from_start: bool,
     pub credentials: Option<Credentials>,
     /// PEM certificates that are trusted beside those of the system.
     pub extra_roots: Vec<Vec<u8>>,
@@ -31,12 +33,13 @@ pub struct SmtpSettings {
 }
 
 impl SmtpSettings {
-    /// TLS, no login, the roots of the system; patience of 30 seconds, of two minutes for the text.
+    /// TLS as the port has it, no login, the roots of the system; patience of 30 seconds, of two minutes for the text.
     pub fn new(host: impl Into<String>, port: u16) -> SmtpSettings {
         SmtpSettings {
             host: host.into(),
             port,
             use_tls: true,
+            tls_from_start: port == SUBMISSIONS,
             credentials: None,
             extra_roots: Vec::new(),
             patience: Duration::from_secs(30),
@@ -83,7 +86,6 @@ impl fmt::Debug for Smtp {
 
 const PEM_START: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
-/// TLS from the first byte (RFC 8314, 3.3).
 const SUBMISSIONS: u16 = 465;
 
 impl Smtp {
@@ -125,8 +127,8 @@ impl Smtp {
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, SendError> {
-        let wrapped = self.tls.clone().filter(|_| self.settings.port == SUBMISSIONS);
-        let upgrade = self.tls.clone().filter(|_| self.settings.port != SUBMISSIONS);
+        let (wrapped, upgrade) =
+            if self.settings.tls_from_start { (self.tls.clone(), None) } else { (None, self.tls.clone()) };
         let server = (self.settings.host.as_str(), self.settings.port);
         let patience = self.settings.patience;
         let connecting =

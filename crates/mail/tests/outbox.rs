@@ -204,18 +204,26 @@ async fn a_server_that_is_lost_before_the_text_has_sent_nothing() {
 /// Defect 43: certificates were not checked.
 #[tokio::test]
 async fn a_certificate_nobody_vouches_for_is_refused() {
-    let server = Server::start(Wire::StartTls, Behavior::Polite).await;
-    let settings = SmtpSettings { use_tls: true, ..plain(&server) };
-    let error = send(settings.clone(), 1).await.unwrap_err();
-    assert!(matches!(error, SendError::NotSent { stage: "starting TLS", .. }), "{error:?}");
-    assert!(server.seen().recipients.is_empty() && server.seen().logins == 0);
+    for (wire, tls_from_start) in [(Wire::StartTls, false), (Wire::Tls, true)] {
+        let server = Server::start(wire, Behavior::Polite).await;
+        let settings = SmtpSettings { use_tls: true, tls_from_start, ..plain(&server) };
+        let refused = |result| match result {
+            Err(SendError::NotSent { cause, .. }) => assert!(cause.contains("certificate"), "{cause}"),
+            other => panic!("{wire:?}: {other:?}"),
+        };
+        refused(send(settings.clone(), 1).await);
+        assert!(server.seen().recipients.is_empty() && server.seen().logins == 0);
 
-    // Vouched for, it is good for its own name and for no other.
-    let trusting = SmtpSettings { extra_roots: vec![server.certificate.clone().into_bytes()], ..settings };
-    let sent = send(trusting.clone(), 1).await.unwrap();
-    assert_eq!(sent, Sent::Accepted { reply: "kept as 1".to_owned() });
-    let other_name = SmtpSettings { host: "127.0.0.1".to_owned(), ..trusting };
-    assert!(matches!(send(other_name, 2).await, Err(SendError::NotSent { stage: "starting TLS", .. })));
+        // Vouched for, it is good for its own name and for no other.
+        let trusting =
+            SmtpSettings { extra_roots: vec![server.certificate.clone().into_bytes()], ..settings };
+        let sent = send(trusting.clone(), 1).await.unwrap();
+        assert_eq!(sent, Sent::Accepted { reply: "kept as 1".to_owned() });
+        let other_name = SmtpSettings { host: "127.0.0.1".to_owned(), ..trusting };
+        refused(send(other_name, 2).await);
+    }
+    assert!(SmtpSettings::new("localhost", 465).tls_from_start);
+    assert!(!SmtpSettings::new("localhost", 587).tls_from_start);
 }
 
 #[tokio::test]

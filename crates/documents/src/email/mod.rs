@@ -204,7 +204,7 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-const CELL: &str = "padding:6px 0 6px 20px;text-align:right;white-space:nowrap";
+const CELL: &str = "padding:6px 0 6px 20px;text-align:right;vertical-align:top;white-space:nowrap";
 
 /// One table, styled in place (mail programs drop style sheets) in colors of the reader's own: nothing is
 /// said by color, so light and dark both work.

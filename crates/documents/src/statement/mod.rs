@@ -110,6 +110,13 @@ impl StatementRenderer {
         })
     }
 
+    /// Whether template, logo and fonts make a statement, tried with an invented one. For the check of a
+    /// configuration, before anything is committed.
+    pub fn check(&self) -> Result<(), RenderError> {
+        let shape = sample::Shape { subsidy: true, several_funds: true, rest: 1, ..sample::Shape::default() };
+        self.render(&sample::statement(&shape)).map(|_| ())
+    }
+
     /// The statement as a tagged PDF (PDF/UA-1). The same statement gives the same bytes.
     pub fn render(&self, statement: &Statement) -> Result<Vec<u8>, RenderError> {
         let words = Words::new(&self.fonts, Script::Any);

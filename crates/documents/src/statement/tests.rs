@@ -359,7 +359,7 @@ fn errors_of_an_own_template_name_its_line_and_it_reaches_nothing() {
     let say = |text: &str| {
         let template = Template { name: "templates/statement.typ".to_owned(), text: text.to_owned() };
         let renderer = StatementRenderer::new(Some(template), institution(), &[]).unwrap();
-        renderer.render(&statement(&Shape { lines: 1, ..Shape::default() })).unwrap_err().to_string()
+        renderer.check().unwrap_err().to_string()
     };
     assert_snapshot!(
         [
@@ -391,8 +391,7 @@ fn errors_of_an_own_template_name_its_line_and_it_reaches_nothing() {
     );
     let logo = Some(Logo { bytes: b"no image".to_vec(), kind: LogoKind::Png });
     let renderer = StatementRenderer::new(None, Institution { logo, ..institution() }, &[]).unwrap();
-    let error = renderer.render(&statement(&Shape { lines: 1, ..Shape::default() })).unwrap_err();
-    assert_snapshot!(error, @r"
+    assert_snapshot!(renderer.check().unwrap_err(), @r"
     statement template: statement.typ:49:8: failed to decode image (Format error decoding Png: Invalid PNG signature.)
     ");
 }

@@ -28,6 +28,8 @@ pub enum Wire {
     Plain,
     /// Plain until STARTTLS, with a certificate for `localhost` that it signed itself.
     StartTls,
+    /// With that certificate from the first byte.
+    Tls,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -50,7 +52,8 @@ pub struct Server {
 
 struct Session {
     behavior: Behavior,
-    tls: Option<TlsAcceptor>,
+    wire: Wire,
+    tls: TlsAcceptor,
     seen: Arc<Mutex<Seen>>,
 }
 
@@ -70,9 +73,9 @@ impl Server {
             .with_no_client_auth()
             .with_single_cert(vec![own.cert.der().clone()], key)
             .unwrap();
-        let tls = (wire == Wire::StartTls).then(|| TlsAcceptor::from(Arc::new(config)));
+        let tls = TlsAcceptor::from(Arc::new(config));
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let session = Arc::new(Session { behavior, tls, seen: seen.clone() });
+        let session = Arc::new(Session { behavior, wire, tls, seen: seen.clone() });
         let task = tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 session.seen.lock().unwrap().connections += 1;
@@ -98,13 +101,19 @@ impl Server {
 
 impl Session {
     async fn run(&self, socket: TcpStream) -> std::io::Result<()> {
-        let mut stream = BufStream::new(socket);
         if self.behavior == Behavior::SilentAtGreeting {
             std::future::pending::<()>().await;
         }
+        if self.wire == Wire::Tls {
+            let mut stream = BufStream::new(self.tls.accept(socket).await?);
+            say(&mut stream, "220 test").await?;
+            self.converse(&mut stream, false).await?;
+            return Ok(());
+        }
+        let mut stream = BufStream::new(socket);
         say(&mut stream, "220 test").await?;
-        if let Turn::StartTls = self.converse(&mut stream, self.tls.is_some()).await? {
-            let tls = self.tls.as_ref().unwrap().accept(stream.into_inner()).await?;
+        if let Turn::StartTls = self.converse(&mut stream, self.wire == Wire::StartTls).await? {
+            let tls = self.tls.accept(stream.into_inner()).await?;
             self.converse(&mut BufStream::new(tls), false).await?;
         }
         Ok(())
