@@ -44,6 +44,7 @@ fn look(folder: &Path, template: Option<&str>) {
     let shapes = [
         ("3", Shape { lines: 3, ..Shape::default() }),
         ("20", Shape { lines: 20, ..Shape::default() }),
+        ("24", Shape { lines: 24, ..Shape::default() }),
         ("20-long", Shape { lines: 20, long_names: true, ..Shape::default() }),
         ("200", Shape { lines: 200, rest: 312, ..Shape::default() }),
         ("credit", Shape { lines: 5, credit: true, ..Shape::default() }),

@@ -47,3 +47,44 @@ fn safe(text: &str, longest: usize) -> String {
     let name = name.trim_end_matches(['-', '.', '_']);
     if name.is_empty() { "unnamed".to_owned() } else { name.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn name(pi_email: &str, project_id: &str) -> String {
+        let number = StatementNumber("2025-01-00042".to_owned());
+        statement_file_name("2025-01".parse().unwrap(), pi_email, project_id, &number, 2)
+    }
+
+    #[test]
+    fn names_are_readable_and_safe() {
+        for (pi_email, project_id, expected) in [
+            ("ada@example.edu", "genome", "2025-01_ada-example.edu_genome_2025-01-00042_v2.pdf"),
+            // Defect 21: a slash ended the run. Defect 4: the domain was left out.
+            ("x/y@a.edu", "../../etc/passwd", "2025-01_x-y-a.edu_etc-passwd_2025-01-00042_v2.pdf"),
+            ("..@.", ".hidden", "2025-01_unnamed_hidden_2025-01-00042_v2.pdf"),
+            ("a\u{0}\r\nb", "Größe 研究", "2025-01_a-b_Gr-e_2025-01-00042_v2.pdf"),
+            ("CON", "nul", "2025-01_CON_nul_2025-01-00042_v2.pdf"),
+            ("", "\u{202e}fdp", "2025-01_unnamed_fdp_2025-01-00042_v2.pdf"),
+        ] {
+            assert_eq!(name(pi_email, project_id), expected);
+        }
+        let csv =
+            statement_csv_name("2025-01".parse().unwrap(), "a", "b", &StatementNumber("7".to_owned()), 1);
+        assert_eq!(csv, "2025-01_a_b_7_v1.csv");
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_is_safe(pi_email in any::<String>(), project_id in any::<String>()) {
+            let name = name(&pi_email, &project_id);
+            prop_assert!(name.len() <= 150);
+            prop_assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)), "{name}");
+            prop_assert!(!name.contains(".."), "{name}");
+            prop_assert!(name.ends_with("_2025-01-00042_v2.pdf"), "{name}");
+        }
+    }
+}

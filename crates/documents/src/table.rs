@@ -104,3 +104,50 @@ pub fn statement_csv<'a>(
     }
     table.into_bytes()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statement::sample::{Shape, statement};
+
+    /// Defect 30: a service named `=HYPERLINK(…)` was a formula in the accountant's spreadsheet.
+    #[test]
+    fn formulas_are_quoted_and_negative_amounts_are_not() {
+        for (cell, formula) in [
+            ("=1+1", true),
+            (" =1+1", true),
+            ("+1", true),
+            ("@SUM(A1)", true),
+            ("-2+3", true),
+            ("-1.2.3", true),
+            ("-.5", true),
+            ("-", true),
+            ("\t=1", true),
+            ("＝1", true),
+            ("-12.50", false),
+            ("-12", false),
+            ("12.50", false),
+            ("a=b", false),
+            ("", false),
+        ] {
+            assert_eq!(is_formula(cell), formula, "{cell:?}");
+        }
+        let row = |mut table: Table| {
+            table.row(&["=1+1", "-12.50", "a,\"b\"\nc"]);
+            String::from_utf8(table.into_bytes()).unwrap()
+        };
+        assert_eq!(row(Table::for_people(&["a", "b", "c"])), "a,b,c\n'=1+1,-12.50,\"a,\"\"b\"\"\nc\"\n");
+        assert_eq!(row(Table::for_machines(&["a", "b", "c"])), "a,b,c\n=1+1,-12.50,\"a,\"\"b\"\"\nc\"\n");
+    }
+
+    #[test]
+    fn the_csv_beside_a_statement_has_every_resource_and_adds_up() {
+        let sample = statement(&Shape { lines: 500, credit: true, ..Shape::default() });
+        let csv = statement_csv(&sample.resources, &sample.currency);
+        let mut reader = csv::Reader::from_reader(csv.as_slice());
+        let due: Vec<String> = reader.records().map(|row| row.unwrap()[9].to_owned()).collect();
+        assert_eq!(due.len(), 500);
+        let cents: i64 = due.iter().map(|due| due.replace('.', "").parse::<i64>().unwrap()).sum();
+        assert_eq!(cents, sample.totals.due.get());
+    }
+}

@@ -17,26 +17,33 @@ use crate::{BadMessage, Message, Outbox, SendError, Sending, Sent};
 pub struct SmtpSettings {
     pub host: String,
     pub port: u16,
-    /// TLS from the first byte on port 465, STARTTLS on any other, both required and checked. Without it
-    /// everything goes in the clear, for a relay on the same machine.
+    /// TLS, required and checked. Without it everything goes in the clear, for a relay on the same
+    /// machine.
     pub use_tls: bool,
+    /// With TLS: from the first byte (port 465; RFC 8314, 3.3) instead of by STARTTLS.
+    pub tls_from_start: bool,
     pub credentials: Option<Credentials>,
     /// PEM certificates that are trusted beside those of the system.
     pub extra_roots: Vec<Vec<u8>>,
     /// How long the server may take for each answer.
     pub patience: Duration,
+    /// How long it may take to receive the text and answer for it. Relays scan a message first, and
+    /// giving up too early leaves it uncertain (RFC 5321, 4.5.3.2.6, has ten minutes).
+    pub patience_for_text: Duration,
 }
 
 impl SmtpSettings {
-    /// The settings with patience of 30 seconds and the roots of the system.
+    /// TLS as the port has it, no login, the roots of the system; patience of 30 seconds, of two minutes for the text.
     pub fn new(host: impl Into<String>, port: u16) -> SmtpSettings {
         SmtpSettings {
             host: host.into(),
             port,
             use_tls: true,
+            tls_from_start: port == SUBMISSIONS,
             credentials: None,
             extra_roots: Vec::new(),
             patience: Duration::from_secs(30),
+            patience_for_text: Duration::from_mins(2),
         }
     }
 }
@@ -58,7 +65,7 @@ pub enum SmtpSettingsError {
     #[error("`smtp.host` is empty; name the mail relay, or set `dev_mode: true` to write e-mails to files")]
     NoHost,
     #[error("certificate {number} of the mail server is not a PEM certificate")]
-    Certificate { number: usize, source: Error },
+    Certificate { number: usize },
     #[error("the certificates of this system cannot be used")]
     Tls(#[source] Error),
 }
@@ -77,7 +84,8 @@ impl fmt::Debug for Smtp {
     }
 }
 
-/// TLS from the first byte (RFC 8314, 3.3).
+const PEM_START: &[u8] = b"-----BEGIN CERTIFICATE-----";
+
 const SUBMISSIONS: u16 = 465;
 
 impl Smtp {
@@ -119,8 +127,8 @@ impl Smtp {
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, SendError> {
-        let wrapped = self.tls.clone().filter(|_| self.settings.port == SUBMISSIONS);
-        let upgrade = self.tls.clone().filter(|_| self.settings.port != SUBMISSIONS);
+        let (wrapped, upgrade) =
+            if self.settings.tls_from_start { (self.tls.clone(), None) } else { (None, self.tls.clone()) };
         let server = (self.settings.host.as_str(), self.settings.port);
         let patience = self.settings.patience;
         let connecting =
@@ -167,14 +175,12 @@ impl Smtp {
         connection: &mut AsyncSmtpConnection,
         bytes: &[u8],
     ) -> Result<String, SendError> {
-        // Relays scan a message before they answer for it, and giving up too early leaves it uncertain:
-        // RFC 5321, 4.5.3.2.6, wants more patience here than anywhere else.
-        match timeout(self.settings.patience * 4, connection.message(bytes)).await {
+        match timeout(self.settings.patience_for_text, connection.message(bytes)).await {
             Ok(Ok(response)) => Ok(response.message().collect::<Vec<_>>().join(" ")),
             Ok(Err(error)) => {
                 Err(refusal(&error).unwrap_or_else(|| SendError::Uncertain { cause: with_causes(&error) }))
             }
-            Err(_) => Err(SendError::Uncertain { cause: self.silence() }),
+            Err(_) => Err(SendError::Uncertain { cause: self.silence(self.settings.patience_for_text) }),
         }
     }
 
@@ -190,12 +196,12 @@ impl Smtp {
                 Err(refusal(&error)
                     .unwrap_or_else(|| SendError::NotSent { stage, cause: with_causes(&error) }))
             }
-            Err(_) => Err(SendError::NotSent { stage, cause: self.silence() }),
+            Err(_) => Err(SendError::NotSent { stage, cause: self.silence(self.settings.patience) }),
         }
     }
 
-    fn silence(&self) -> String {
-        let SmtpSettings { host, port, patience, .. } = &self.settings;
+    fn silence(&self, patience: Duration) -> String {
+        let SmtpSettings { host, port, .. } = &self.settings;
         format!("{host}:{port} did not answer in {} seconds", patience.as_secs())
     }
 }
@@ -209,8 +215,11 @@ impl Outbox for Smtp {
 fn tls(settings: &SmtpSettings) -> Result<TlsParameters, SmtpSettingsError> {
     let mut tls = TlsParameters::builder(settings.host.clone());
     for (at, pem) in settings.extra_roots.iter().enumerate() {
-        let certificate = Certificate::from_pem(pem)
-            .map_err(|source| SmtpSettingsError::Certificate { number: at + 1, source })?;
+        // A text without any certificate is none to the parser, and no error.
+        let certificate = Some(pem)
+            .filter(|pem| pem.windows(PEM_START.len()).any(|window| window == PEM_START))
+            .and_then(|pem| Certificate::from_pem(pem).ok())
+            .ok_or(SmtpSettingsError::Certificate { number: at + 1 })?;
         tls = tls.add_root_certificate(certificate);
     }
     tls.build().map_err(SmtpSettingsError::Tls)

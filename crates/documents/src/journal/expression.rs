@@ -465,8 +465,13 @@ impl<'a> Parser<'a> {
             Some(Token::Name("else" | "or" | "and" | "is" | "in" | "not" | "if" | "recursive")) | None => {
                 String::new()
             }
-            Some(Token::Name(_) | Token::Whole(_) | Token::Fraction(_) | Token::Text(_))
-            | Some(Token::Sign("[" | "{")) => {
+            Some(
+                Token::Name(_)
+                | Token::Whole(_)
+                | Token::Fraction(_)
+                | Token::Text(_)
+                | Token::Sign("[" | "{"),
+            ) => {
                 let argument = self.primary()?;
                 format!("({})", self.postfix(argument)?)
             }

@@ -10,7 +10,7 @@ mod template;
 
 pub use template::{JournalTemplate, TemplateError};
 
-use billing::journal::{Journal, Side};
+use billing::journal::{Journal, JournalEntry, Side};
 use billing::statement::Statement;
 use money::{Currency, Minor};
 
@@ -116,7 +116,7 @@ pub fn journal_gl(journal: &Journal, currency: &Currency) -> Vec<u8> {
         "reference_id",
     ]);
     let period = journal.period.to_string();
-    for (at, line) in journal.entries.iter().flat_map(|entry| entry.lines()).enumerate() {
+    for (at, line) in journal.entries.iter().flat_map(JournalEntry::lines).enumerate() {
         let amount = line.amount.decimal(currency.code.places());
         let segment = |name: &str| {
             line.segments.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str())

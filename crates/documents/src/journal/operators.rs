@@ -59,8 +59,8 @@ fn install_filters(environment: &mut Environment) {
         value.to_string().chars().take(longest.unwrap_or(35)).collect()
     });
     environment.add_filter("csv", |value: Value| csv_cell(&value));
-    environment.add_filter("sum", sum);
-    environment.add_filter("round", round);
+    environment.add_filter("sum", |values: Value, arguments: Rest<Value>| sum(&values, &arguments));
+    environment.add_filter("round", |value: Value, arguments: Rest<Value>| round(&value, &arguments));
     environment
         .add_filter("abs", |value: Value| number(&value, "abs").map(|number| like(&value, number.abs())));
     environment.add_filter("int", |value: Value, default: Option<i64>| {
@@ -210,8 +210,8 @@ fn compare(a: &Value, b: &Value) -> Result<Ordering, Error> {
 }
 
 /// Jinja2's `sum(attribute=None, start=0)`.
-fn sum(values: Value, arguments: Rest<Value>) -> Result<Value, Error> {
-    let (attribute, start, named): (Option<Value>, Option<Value>, Kwargs) = from_args(&arguments)?;
+fn sum(values: &Value, arguments: &[Value]) -> Result<Value, Error> {
+    let (attribute, start, named): (Option<Value>, Option<Value>, Kwargs) = from_args(arguments)?;
     let attribute = attribute.or(named.get::<Option<Value>>("attribute")?);
     let start = start.or(named.get::<Option<Value>>("start")?).unwrap_or_else(|| Value::from(0));
     named.assert_all_used()?;
@@ -231,8 +231,8 @@ fn attribute_of(value: &Value, path: &str) -> Result<Value, Error> {
 }
 
 /// Jinja2's `round(precision=0, method='common')`; "common" is half-even, as money is rounded here.
-fn round(value: Value, arguments: Rest<Value>) -> Result<Value, Error> {
-    let (precision, method, named): (Option<i32>, Option<String>, Kwargs) = from_args(&arguments)?;
+fn round(value: &Value, arguments: &[Value]) -> Result<Value, Error> {
+    let (precision, method, named): (Option<i32>, Option<String>, Kwargs) = from_args(arguments)?;
     let precision = precision.or(named.get::<Option<i32>>("precision")?).unwrap_or(0);
     let method = method.or(named.get::<Option<String>>("method")?);
     named.assert_all_used()?;
@@ -244,7 +244,7 @@ fn round(value: Value, arguments: Rest<Value>) -> Result<Value, Error> {
             return Err(refuse(format!("`round` knows the methods common, floor and ceil, not `{other}`")));
         }
     };
-    Ok(like(&value, number(&value, "round")?.rounded(precision, rounding)))
+    Ok(like(value, number(value, "round")?.rounded(precision, rounding)))
 }
 
 /// A cell of a CSV file, quoted where it must be.

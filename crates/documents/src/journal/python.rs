@@ -15,10 +15,8 @@ const WIDTH_MAX: usize = 10_000;
 #[derive(Debug, Default)]
 struct Directive {
     key: Option<String>,
-    left: bool,
-    zeros: bool,
-    plus: bool,
-    space: bool,
+    /// Of `-`, `+`, space, `0`, `#`.
+    flags: String,
     width: usize,
     precision: Option<usize>,
 }
@@ -70,13 +68,7 @@ impl Directive {
             directive.key = Some(key);
         }
         while let Some(flag) = characters.next_if(|flag| "-+ 0#".contains(*flag)) {
-            match flag {
-                '-' => directive.left = true,
-                '+' => directive.plus = true,
-                ' ' => directive.space = true,
-                '0' => directive.zeros = true,
-                _ => {}
-            }
+            directive.flags.push(flag);
         }
         directive.width = read_number(characters)?.unwrap_or(0);
         if characters.next_if_eq(&'.').is_some() {
@@ -120,13 +112,13 @@ impl Directive {
     }
 
     fn pad_number(&self, negative: bool, digits: &str) -> String {
-        let sign = match (negative, self.plus, self.space) {
-            (true, _, _) => "-",
-            (false, true, _) => "+",
-            (false, false, true) => " ",
-            (false, false, false) => "",
+        let sign = match negative {
+            true => "-",
+            false if self.flags.contains('+') => "+",
+            false if self.flags.contains(' ') => " ",
+            false => "",
         };
-        if self.zeros && !self.left {
+        if self.flags.contains('0') && !self.flags.contains('-') {
             let width = self.width.saturating_sub(sign.len());
             return format!("{sign}{digits:0>width$}");
         }
@@ -136,7 +128,7 @@ impl Directive {
     fn pad(&self, sign: &str, text: &str) -> String {
         let text = format!("{sign}{text}");
         let width = self.width;
-        if self.left { format!("{text:<width$}") } else { format!("{text:>width$}") }
+        if self.flags.contains('-') { format!("{text:<width$}") } else { format!("{text:>width$}") }
     }
 }
 

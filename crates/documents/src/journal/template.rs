@@ -2,7 +2,7 @@
 
 use std::io;
 
-use billing::journal::{Journal, JournalLine, Side};
+use billing::journal::{Journal, JournalEntry, JournalLine, Side};
 use minijinja::{AutoEscape, Environment, Error, Value};
 use money::Currency;
 use serde_json::Value as Json;
@@ -33,7 +33,7 @@ pub enum TemplateError {
 const BUILT_IN: &str = include_str!("../../templates/journal_gl.csv");
 
 const SIZE_MAX: usize = 64 << 20;
-const STEPS: u64 = 10_000_000;
+const STEPS: u64 = 2_000_000;
 const STEPS_PER_ENTRY: u64 = 10_000;
 
 /// How the template shipped with the earlier system begins. Under `trim_blocks` its header and entries
@@ -55,8 +55,7 @@ impl JournalTemplate {
                 )
             }),
         };
-        template
-            .environment(0)
+        JournalTemplate::environment(0)
             .template_from_named_str(&template.name, &template.source)
             .map_err(|error| template.error(&error))?;
         Ok(template)
@@ -89,10 +88,10 @@ impl JournalTemplate {
         let entries: Vec<Value> = journal
             .entries
             .iter()
-            .flat_map(|entry| entry.lines())
+            .flat_map(JournalEntry::lines)
             .map(|line| entry(line, journal, currency))
             .collect();
-        let environment = self.environment(u64::try_from(entries.len()).unwrap_or(u64::MAX));
+        let environment = Self::environment(u64::try_from(entries.len()).unwrap_or(u64::MAX));
         let context = minijinja::context! {
             entries,
             period => journal.period.to_string(),
@@ -101,17 +100,18 @@ impl JournalTemplate {
             config => Value::from_serialize(config),
         };
         let mut output = Limited { bytes: Vec::new(), full: false };
-        environment
+        let rendered = environment
             .template_from_named_str(&self.name, &self.source)
             .and_then(|template| template.render_captured_to(context, &mut output).map(|_| ()))
-            .map_err(|error| match output.full {
-                true => TemplateError::TooLarge { name: self.name.clone() },
-                false => self.error(&error),
-            })?;
+            .map_err(|error| self.error(&error));
+        if output.full {
+            return Err(TemplateError::TooLarge { name: self.name.clone() });
+        }
+        rendered?;
         Ok(output.bytes)
     }
 
-    fn environment(&self, entries: u64) -> Environment<'_> {
+    fn environment(entries: u64) -> Environment<'static> {
         let mut environment = Environment::new();
         environment.set_trim_blocks(true);
         environment.set_lstrip_blocks(true);

@@ -16,7 +16,7 @@ fn journal() -> Journal {
     let line = |side: &str, amount: i64, fund_org: &str, description: &str| {
         let (orgn, fund) = fund_org.split_once('-').unwrap();
         json!({
-            "side": side, "amount": amount, "fund_org": fund_org,
+            "side": side, "party": if side == "debit" { "payer" } else { "source" }, "amount": amount, "fund_org": fund_org,
             "segments": [["fund", fund], ["orgn", orgn], ["activity", "HPC"], ["campus", "main"]],
             "account": "54100", "description": description, "reference_id": "J202501-1",
             "source_name": "AWS",

@@ -110,6 +110,13 @@ impl StatementRenderer {
         })
     }
 
+    /// Whether template, logo and fonts make a statement, tried with an invented one. For the check of a
+    /// configuration, before anything is committed.
+    pub fn check(&self) -> Result<(), RenderError> {
+        let shape = sample::Shape { subsidy: true, several_funds: true, rest: 1, ..sample::Shape::default() };
+        self.render(&sample::statement(&shape)).map(|_| ())
+    }
+
     /// The statement as a tagged PDF (PDF/UA-1). The same statement gives the same bytes.
     pub fn render(&self, statement: &Statement) -> Result<Vec<u8>, RenderError> {
         let words = Words::new(&self.fonts, Script::Any);
@@ -125,13 +132,18 @@ impl StatementRenderer {
     }
 
     fn render_with(&self, statement: &Statement, words: &Words) -> Result<Vec<u8>, RenderError> {
+        export(statement, &self.lay_out(statement, words)?)
+    }
+
+    /// As roomy as fits: a short statement is set tighter before it takes a second page.
+    fn lay_out(&self, statement: &Statement, words: &Words) -> Result<PagedDocument, RenderError> {
         let mut document = self.compile(statement, words, Spacing::Roomy)?;
         for spacing in [Spacing::Dense, Spacing::Tight] {
             if document.pages().len() > 1 && statement.resources.len() <= ONE_PAGE_LINES {
                 document = self.compile(statement, words, spacing)?;
             }
         }
-        self.export(statement, &document)
+        Ok(document)
     }
 
     fn compile(
@@ -152,18 +164,20 @@ impl StatementRenderer {
             .output
             .map_err(|errors| RenderError::Template(world.describe(&self.template_name, &errors)))
     }
-
-    fn export(&self, statement: &Statement, document: &PagedDocument) -> Result<Vec<u8>, RenderError> {
-        let refuse = |problems| RenderError::Pdf { number: statement.number.to_string(), problems };
-        let standards = PdfStandards::new(&[PdfStandard::Ua_1])
-            .map_err(|error| refuse(vec![error.message().to_string()]))?;
-        let options = PdfOptions {
-            ident: Smart::Custom(format!("{} v{}", statement.number, statement.version)),
-            creator: Smart::Custom(Some("OpenChargeback".to_owned())),
-            standards,
-            ..PdfOptions::default()
-        };
-        typst_pdf::pdf(document, &options)
-            .map_err(|errors| refuse(errors.iter().map(|error| error.message.to_string()).collect()))
-    }
 }
+
+fn export(statement: &Statement, document: &PagedDocument) -> Result<Vec<u8>, RenderError> {
+    let refuse = |problems| RenderError::Pdf { number: statement.number.to_string(), problems };
+    let standards =
+        PdfStandards::new(&[PdfStandard::Ua_1]).map_err(|error| refuse(vec![error.message().to_string()]))?;
+    let options = PdfOptions {
+        ident: Smart::Custom(format!("{} v{}", statement.number, statement.version)),
+        creator: Smart::Custom(Some("OpenChargeback".to_owned())),
+        standards,
+        ..PdfOptions::default()
+    };
+    typst_pdf::pdf(document, &options)
+        .map_err(|errors| refuse(errors.iter().map(|error| error.message.to_string()).collect()))
+}
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! What stands on a statement's page, in words: the shape of `/statement.json`, which a template reads.
 
-use billing::statement::{LineKind, PostedLine, ResourceLine, Statement};
+use billing::statement::{LineKind, PostedLine, ResourceLine, Statement, discount_percent};
 use money::{Amount, Currency, Minor};
 use serde::Serialize;
 
@@ -66,7 +66,9 @@ struct Letterhead {
     contact_email: String,
 }
 
+/// As Typst's `datetime` takes it.
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "these are the names that Typst gives them")]
 struct Day {
     year: i16,
     month: i8,
@@ -268,17 +270,13 @@ fn due(statement: &Statement, words: &Words) -> Figure {
 fn percent_of_list(statement: &Statement) -> String {
     let usage = |line: &&PostedLine| line.group.kind == LineKind::Usage;
     let list: Minor = statement.lines.iter().filter(usage).map(|line| line.list).sum();
-    let discount = i128::from(statement.totals.discount.get()).abs();
-    let list_units = i128::from(list.get());
-    if discount == 0 || list_units <= 0 {
-        return String::new();
-    }
-    let tenths = (discount * 2000 + list_units) / (2 * list_units);
+    let discount = Minor::new(statement.totals.discount.get().saturating_abs());
     let of = if list == statement.totals.list { "list price" } else { "list price of usage" };
-    match (tenths / 10, tenths % 10) {
-        (0, 0) => format!("below 0.1% of {of}"),
-        (whole, 0) => format!("{whole}% of {of}"),
-        (whole, tenth) => format!("{whole}.{tenth}% of {of}"),
+    match discount_percent(list, discount) {
+        _ if discount.is_zero() => String::new(),
+        None => String::new(),
+        Some(percent) if percent == "0.0" => format!("below 0.1% of {of}"),
+        Some(percent) => format!("{}% of {of}", percent.strip_suffix(".0").unwrap_or(&percent)),
     }
 }
 

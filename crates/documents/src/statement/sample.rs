@@ -8,6 +8,7 @@ use money::{Amount, Currency, Minor};
 
 /// What kind of statement.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a kind of statement by itself, and they combine")]
 pub struct Shape {
     /// Resource lines.
     pub lines: usize,

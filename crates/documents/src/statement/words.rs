@@ -39,7 +39,7 @@ impl Words<'_> {
                 _ if character.is_whitespace() => printable.push(' '),
                 _ if character.is_control() || is_invisible(character) => {}
                 _ if self.covers(character) => printable.push(character),
-                _ => printable.push_str(&format!("[U+{:04X}]", u32::from(character))),
+                _ => printable.push_str(&number(character)),
             }
         }
         printable
@@ -71,6 +71,11 @@ impl Words<'_> {
             }
         }
     }
+}
+
+/// `[U+7814]`, for a character that no font has.
+fn number(character: char) -> String {
+    format!("[U+{:04X}]", u32::from(character))
 }
 
 /// Punctuation inside ids after which a break reads well.

@@ -15,7 +15,7 @@ use super::{Logo, LogoKind};
 /// The fonts of a renderer, those of the institution last.
 pub struct Fonts {
     book: LazyHash<FontBook>,
-    fonts: Vec<Font>,
+    faces: Vec<Font>,
     /// Families in the order in which they are asked for a character.
     pub families: Vec<String>,
 }
@@ -35,21 +35,21 @@ const FAMILIES: [&str; 3] = ["Libertinus Serif", "New Computer Modern", "DejaVu 
 impl Fonts {
     /// The built-in fonts and those in `files`; the number (from 1) of a file that is no font.
     pub fn with(files: &[Vec<u8>]) -> Result<Arc<Fonts>, usize> {
-        let mut fonts = BUILT_IN.clone();
+        let mut faces = BUILT_IN.clone();
         let mut families: Vec<String> = FAMILIES.map(str::to_owned).to_vec();
         for (at, file) in files.iter().enumerate() {
-            let before = fonts.len();
-            fonts.extend(Font::iter(Bytes::new(file.clone())));
-            if fonts.len() == before {
+            let before = faces.len();
+            faces.extend(Font::iter(Bytes::new(file.clone())));
+            if faces.len() == before {
                 return Err(at + 1);
             }
-            for font in &fonts[before..] {
+            for font in &faces[before..] {
                 if !families.contains(&font.info().family) {
                     families.push(font.info().family.clone());
                 }
             }
         }
-        Ok(Arc::new(Fonts { book: LazyHash::new(FontBook::from_fonts(&fonts)), fonts, families }))
+        Ok(Arc::new(Fonts { book: LazyHash::new(FontBook::from_fonts(&faces)), faces, families }))
     }
 
     /// Whether the main family has the character (`only_main`), or any family that is asked.
@@ -109,7 +109,7 @@ impl<'a> World<'a> {
                     || name.to_owned(),
                     |(line, column)| format!("{name}:{}:{}", line + 1, column + 1),
                 );
-            let hints: String = error.hints.iter().map(|hint| format!(" ({})", hint.v)).collect();
+            let hints = error.hints.iter().map(|hint| format!(" ({})", hint.v)).collect::<Vec<_>>().concat();
             format!("{place}: {}{hints}", error.message)
         };
         errors.iter().map(one).collect()
@@ -142,7 +142,7 @@ impl typst::World for World<'_> {
     }
 
     fn font(&self, index: usize) -> Option<Font> {
-        self.fonts.fonts.get(index).cloned()
+        self.fonts.faces.get(index).cloned()
     }
 
     fn today(&self, _: Option<Duration>) -> Option<Datetime> {

@@ -135,24 +135,22 @@ fn reference(statement: &EmailStatement) -> String {
 
 fn opening(model: &EmailModel) -> String {
     let period = model.period.name();
-    let projects = match model.statements.len() {
-        1 => "your statement of research computing charges".to_owned(),
-        count => format!("your {count} statements of research computing charges"),
+    let (what, is) = match model.statements.len() {
+        1 => (format!("Your research computing statement for {period}"), "is"),
+        count => (format!("Your {count} research computing statements for {period}"), "are"),
     };
+    let attached = model.statements.iter().any(|statement| statement.attached);
+    let where_to = if attached { "attached" } else { "ready" };
     let [.., due] = total(model);
-    let due_shown = model.currency.display(due.abs());
+    let amount = model.currency.display(due.abs());
     let sum = if due.is_negative() {
-        format!("It is a credit of {due_shown} in your favor.")
+        format!("You have a credit of {amount}; nothing is due.")
     } else if due.is_zero() {
         "Nothing is due.".to_owned()
     } else {
-        format!("The amount due is {due_shown}.")
+        format!("The amount due is {amount}.")
     };
-    let attached = match model.statements.iter().filter(|statement| statement.attached).count() {
-        0 => "",
-        _ => " The details are in the attached PDF.",
-    };
-    format!("Here is what {projects} for {period} says. {sum}{attached} This is not an invoice.")
+    format!("{what} {is} {where_to}. {sum} This is not an invoice.")
 }
 
 fn closing(model: &EmailModel) -> Option<String> {
@@ -206,7 +204,7 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-const CELL: &str = "padding:6px 0 6px 20px;text-align:right;white-space:nowrap";
+const CELL: &str = "padding:6px 0 6px 20px;text-align:right;vertical-align:top;white-space:nowrap";
 
 /// One table, styled in place (mail programs drop style sheets) in colors of the reader's own: nothing is
 /// said by color, so light and dark both work.
@@ -222,10 +220,9 @@ fn html(model: &EmailModel, subject: &str) -> String {
     let mut names = vec!["List price", if discount.is_negative() { "Above list price" } else { "Discount" }];
     names.extend((!subsidy.is_zero()).then_some("Subsidy"));
     names.push("Amount due");
-    let heads: String =
-        names.iter().map(|name| format!("<th scope=\"col\" style=\"{CELL}\">{name}</th>")).collect();
+    let heads = concat(&names, |name| format!("<th scope=\"col\" style=\"{CELL}\">{name}</th>"));
     let amounts = |sums: [Minor; 4]| -> String {
-        shown(sums).iter().map(|amount| format!("<td style=\"{CELL}\">{}</td>", escaped(amount))).collect()
+        concat(&shown(sums), |amount| format!("<td style=\"{CELL}\">{}</td>", escaped(amount)))
     };
     let row = |statement: &EmailStatement| {
         format!(
@@ -236,7 +233,7 @@ fn html(model: &EmailModel, subject: &str) -> String {
             amounts(sums(statement)),
         )
     };
-    let rows: String = model.statements.iter().map(row).collect();
+    let rows = concat(&model.statements, row);
     let total_row = if model.statements.len() > 1 {
         format!(
             "<tr style=\"border-top:2px solid #888;font-weight:bold\"><th scope=\"row\" style=\"padding:6px 0;\
@@ -262,6 +259,10 @@ fn html(model: &EmailModel, subject: &str) -> String {
     )
 }
 
+fn concat<T>(items: &[T], piece: impl Fn(&T) -> String) -> String {
+    items.iter().map(piece).collect::<Vec<_>>().concat()
+}
+
 fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
@@ -276,3 +277,6 @@ fn escaped(text: &str) -> String {
     }
     safe
 }
+
+#[cfg(test)]
+mod tests;
