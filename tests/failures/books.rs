@@ -37,7 +37,13 @@ fn a_file_of_a_finalized_a_closed_and_an_open_period() {
     let home = three_states();
     let before = home.json("imports list");
 
-    assert_snapshot!(home.refused("ingest aws.csv"), @"");
+    assert_snapshot!(home.refused("ingest aws.csv"), @"
+    2024-11: it is finalized (1 rows, billed 1.5)
+    2024-12: it is closed (1 rows, billed 2.25)
+    error: the delivery has charges of periods that take no imports
+    hint: a finalized period stays as it is: `--only-open` leaves its rows out
+    hint: `periods reopen 2024-12 --reason …`, or `--only-open` to leave its rows out
+    ");
     assert_eq!(home.json("imports list"), before);
 
     let answer = home.json("ingest aws.csv --only-open");
@@ -56,7 +62,11 @@ fn a_file_of_a_finalized_a_closed_and_an_open_period() {
 fn a_source_with_one_letter_wrong() {
     let home = Home::new();
     home.focus("january.csv", &[row("i-1", "Compute", "1", "1", &project("genome"))]);
-    assert_snapshot!(home.refused("ingest january.csv --source AWSS"), @"");
+    assert_snapshot!(home.refused("ingest january.csv --source AWSS"), @"
+    error: source `AWSS` is not known, but `AWS` is
+    hint: `--source AWS` if that is meant
+    hint: `sources add AWSS` if it really is another source
+    ");
     home.assert_nothing_stored();
     for near in ["AW", "SAW", "ASW", "HPD"] {
         home.refused(&format!("ingest january.csv --source {near}"));
@@ -72,7 +82,10 @@ fn a_source_with_one_letter_wrong() {
 fn a_file_whose_source_nobody_names() {
     let home = Home::new();
     home.focus("january.csv", &[row("i-1", "Compute", "1", "1", &project("genome"))]);
-    assert_snapshot!(home.refused("ingest january.csv"), @"");
+    assert_snapshot!(home.refused("ingest january.csv"), @"
+    error: cannot tell the source of `january.csv` from the file name
+    hint: say it: `--source NAME`; patterns are known for AWS (aws), HPC (hpc)
+    ");
     home.assert_nothing_stored();
 }
 
@@ -87,7 +100,22 @@ fn a_source_without_a_credit_at_export() {
     home.ok("ingest hpc.csv");
     home.bill_january();
 
-    assert_snapshot!(home.refused("export-journal --period 2025-01 --format gl"), @"");
+    assert_snapshot!(home.refused("export-journal --period 2025-01 --format gl"), @r#"
+    source `AWS` has no `fund_org` to credit under imports.known_sources
+    source `HPC` has no `fund_org` to credit under imports.known_sources
+    error: cannot export the journal of 2025-01; nothing was written
+    hint: add to the configuration, with values:
+    imports:
+      known_sources:
+        - name: AWS
+          pattern: aws
+          fund_org: ""  # fill in: the fund_org to credit
+          account_code: "54100"
+        - name: HPC
+          pattern: hpc
+          fund_org: ""  # fill in: the fund_org to credit
+          account_code: "54200"
+    "#);
     assert!(home.tree("instance/output/journals").is_empty());
 }
 
@@ -98,7 +126,26 @@ fn without_any_configuration_all_works_up_to_the_journal() {
     home.focus("aws_2025-01.csv", &[row("i-1", "Compute", "10", "10", &project("genome"))]);
     home.ok("ingest aws_2025-01.csv");
     assert_eq!(home.bill_january().len(), 1);
-    assert_snapshot!(home.refused("export-journal --period 2025-01 --format gl"), @"");
+    assert_snapshot!(home.refused("export-journal --period 2025-01 --format gl"), @r#"
+    source `AWS` has no `account_code` under imports.known_sources, and journal.default_account is empty
+    source `AWS` has no `fund_org` to credit under imports.known_sources
+    error: cannot export the journal of 2025-01; nothing was written
+    hint: add to the configuration, with values:
+    imports:
+      known_sources:
+        - name: AWS
+          pattern: aws
+          fund_org: ""  # fill in: the fund_org to credit
+          account_code: ""  # fill in: the account to post to (or set journal.default_account)
+        - name: Azure
+          pattern: azure
+        - name: GCP
+          pattern: gcp
+        - name: HPC
+          pattern: hpc
+        - name: Storage
+          pattern: storage
+    "#);
 }
 
 #[test]
@@ -108,7 +155,10 @@ fn a_fund_org_that_cannot_be_parsed() {
     home.ok("ingest aws.csv");
     assert_eq!(home.flags_of_only_charge(), ["unparsed_fund_org"]);
 
-    assert_snapshot!(home.refused("review approve --id 1:1 --note fine --yes"), @"");
+    assert_snapshot!(home.refused("review approve --id 1:1 --note fine --yes"), @"
+    error: cannot approve charge 1:1: approval does not clear `unparsed_fund_org`: the fund_org does not match journal.fund_org_regex
+    hint: `review reassign` it to a PI, project and fund_org that are valid, or `review reject` it
+    ");
     assert_eq!(home.billed("held"), exact("10"));
 
     // Another name that cannot be parsed does not help; one that can does.
@@ -147,7 +197,11 @@ fn a_month_too_far_away() {
     home.write("config.yaml", CONFIG);
     home.focus("aws.csv", &[row_of("2015-01", "i-1", "Compute", "10", "10", &project("genome"))]);
     home.focus("hpc.csv", &[row_of("2099-01", "i-1", "Compute", "10", "10", &project("genome"))]);
-    assert_snapshot!(home.refused("ingest aws.csv"), @"");
+    assert_snapshot!(home.refused("ingest aws.csv"), @"
+    2015-01: it was never opened, and it is far from today (1 rows, billed 10)
+    error: the delivery has charges of periods that take no imports
+    hint: `periods open 2015-01` if it is meant
+    ");
     assert_snapshot!(home.refused("ingest hpc.csv"), @"");
     home.assert_nothing_stored();
     home.open("2015-01");
@@ -164,7 +218,10 @@ fn a_delivery_that_lost_most() {
     home.ok("ingest storage.csv");
     home.focus("storage.csv", &rows[..4]);
 
-    assert_snapshot!(home.refused("ingest storage.csv"), @"");
+    assert_snapshot!(home.refused("ingest storage.csv"), @"
+    error: the delivery has 4 charges (Σ|billed| 4) and would supersede 10 (Σ|billed| 10): more than half is lost
+    hint: look at the file; `--force` if it is right all the same
+    ");
     assert_eq!(home.billed("all"), exact("10"));
     let answer = home.json("ingest storage.csv --force");
     assert!(is_said(&answer["superseded"]), "{answer}");
@@ -177,7 +234,7 @@ fn a_ledger_that_is_not_ours() {
     home.write("config.yaml", format!("{CONFIG}database: {{ path: billing.db }}\n"));
     let theirs = home.write("billing.db", "minutes of the meeting of the second of May\n".repeat(100));
     let before = std::fs::read(&theirs).unwrap();
-    assert_snapshot!(home.refused("periods list"), @"");
+    assert_snapshot!(home.refused("periods list"), @"error: `HOME/billing.db` is not a ledger of OpenChargeback: it is not a database; nothing was written to it; name another place, for example `ledger.db`");
     home.refused("periods open 2025-01");
     assert_eq!(std::fs::read(&theirs).unwrap(), before, "a file that is not ours was written");
 }
@@ -190,7 +247,7 @@ fn every_problem_of_the_configuration_at_once() {
         "currncy: \"$\"\nsmtp: { port: abc }\nreview: { flag_patterns: ['('] }\nimports:\n  known_sources:\n    \
          - { name: AWS, delivery: sometimes }\n",
     );
-    assert_snapshot!(home.refused("config check"), @"");
+    assert_snapshot!(home.refused("config check"), @"error: the configuration has 4 problems");
     assert_snapshot!(home.refused("periods list"), @"");
     assert_snapshot!(home.refused("periods list --config nowhere.yaml"), @"");
 }

@@ -57,7 +57,11 @@ fn a_server_that_refuses_the_third_message() {
     let home = billed(&server);
 
     let words = home.refused("send --period 2025-01");
-    assert_snapshot!(server.without_port(&words), @"");
+    assert_snapshot!(server.without_port(&words), @"
+    cyd@x.edu: the mail server refused the message with 550: 5.1.1 no such mailbox
+    error: 1 message was not sent, 0 uncertain
+    hint: `focus-billing send` again sends what was refused, and nothing twice
+    ");
     // The one that was refused does not keep the next one waiting.
     assert_eq!(counts(&server).iter().sum::<usize>(), 3);
     let refused = PEOPLE.into_iter().find(|pi| server.delivered_to(pi).is_empty()).unwrap();
@@ -75,7 +79,11 @@ fn a_server_that_vanishes_after_the_data() {
     let home = billed(&server);
 
     let words = home.refused("send --period 2025-01");
-    assert_snapshot!(server.without_port(&words), @"");
+    assert_snapshot!(server.without_port(&words), @"
+    bob@x.edu: uncertain: it is uncertain whether the message was sent: response error: incomplete response
+    error: 0 messages were not sent, 1 uncertain
+    hint: ask the PI or the mail server; `send --retry-uncertain` sends again what may have arrived
+    ");
     assert!(words.contains("--retry-uncertain"), "{words}");
     assert_eq!(counts(&server), [1, 1, 1, 1], "the others are sent");
     let lost = server.delivered().into_iter().find(|message| message.reply == Reply::Vanish).unwrap();
@@ -129,7 +137,14 @@ fn no_server_at_all() {
         "config.yaml",
         CONFIG.replace("dev_mode: true\n", "smtp: { host: 127.0.0.1, port: 9, use_tls: false }\n"),
     );
-    assert_snapshot!(home.refused("send --period 2025-01"), @"");
+    assert_snapshot!(home.refused("send --period 2025-01"), @"
+    ann@x.edu: the message was not sent, connecting to the mail server: Connection error: Connection refused (os error 111)
+    bob@x.edu: the message was not sent, connecting to the mail server: Connection error: Connection refused (os error 111)
+    cyd@x.edu: the message was not sent, connecting to the mail server: Connection error: Connection refused (os error 111)
+    dan@x.edu: the message was not sent, connecting to the mail server: Connection error: Connection refused (os error 111)
+    error: 4 messages were not sent, 0 uncertain
+    hint: `focus-billing send` again sends what was refused, and nothing twice
+    ");
     home.write("config.yaml", CONFIG.replace("dev_mode: true\n", &server.config()));
     home.ok("send --period 2025-01");
     assert_eq!(counts(&server), [1, 1, 1, 1]);
@@ -143,7 +158,14 @@ fn a_password_that_is_not_set() {
         "smtp: { host: 127.0.0.1, port: 9, use_tls: false, username: me, password: \"${SMTP_PASSWORD}\" }\n";
     home.write("config.yaml", CONFIG.replace("dev_mode: true\n", smtp));
     home.ok("report --period 2025-01");
-    assert_snapshot!(home.refused("send --period 2025-01"), @"");
+    assert_snapshot!(home.refused("send --period 2025-01"), @"
+    ann@x.edu: the message was not sent, before connecting: config.yaml:1: smtp.password: the environment variable `SMTP_PASSWORD` is not set
+    bob@x.edu: the message was not sent, before connecting: config.yaml:1: smtp.password: the environment variable `SMTP_PASSWORD` is not set
+    cyd@x.edu: the message was not sent, before connecting: config.yaml:1: smtp.password: the environment variable `SMTP_PASSWORD` is not set
+    dan@x.edu: the message was not sent, before connecting: config.yaml:1: smtp.password: the environment variable `SMTP_PASSWORD` is not set
+    error: 4 messages were not sent, 0 uncertain
+    hint: `focus-billing send` again sends what was refused, and nothing twice
+    ");
     assert_eq!(home.json("statements list --period 2025-01").as_array().map(Vec::len), Some(8));
     assert_eq!(server.delivered().len(), 0);
 }

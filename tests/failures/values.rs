@@ -35,7 +35,23 @@ fn numbers_that_are_none_and_months_that_are_none() {
         ],
     );
 
-    assert_snapshot!(home.refused("ingest aws.csv"), @"");
+    assert_snapshot!(home.refused("ingest aws.csv"), @"
+    aws.csv:2: BilledCost: `12,50` has a thousands separator or a decimal comma; write 1234.50
+    aws.csv:3: BilledCost: `1,234.50` has a thousands separator or a decimal comma; write 1234.50
+    aws.csv:4: BilledCost: `NaN` is not a finite number
+    aws.csv:5: BilledCost: `-Infinity` is not a finite number
+    aws.csv:6: BilledCost: `1e400` is 10^12 or more, larger than any charge can be
+    aws.csv:7: BilledCost: `1000000000000` is 10^12 or more, larger than any charge can be
+    aws.csv:8: BilledCost: `$5` is not a decimal number
+    aws.csv:9: BilledCost: is missing: a charge needs its cost
+    aws.csv:11: BillingPeriodStart: `2025-13-01` has no month 13; months are 01 to 12
+    aws.csv:12: BillingPeriodStart: `2025-02-30` has no day 30: 2025-02 has 28 days
+    aws.csv:13: BillingPeriodStart: `03/04/2025` is not how FOCUS writes a date; write 2025-04-03 or 2025-03-04
+    aws.csv:14: BilledCost: `x` is not a decimal number
+    aws.csv:14: BillingPeriodStart: is missing: a charge needs its billing period
+    error: 13 problems in 12 rows cannot be charges; nothing was imported
+    hint: correct the file, or `--quarantine` to import the other rows and keep these aside
+    ");
     home.assert_nothing_stored();
     let answer = home.refused_json("ingest aws.csv");
     assert_eq!(answer["import"], json!(null));
@@ -119,7 +135,34 @@ fn tags_that_are_not_what_they_should_be() {
         home.ok("ingest aws.csv");
         writeln!(found, "{tags}\n    {}", home.flags_of_only_charge().join(" ")).unwrap();
     }
-    assert_snapshot!(found, @"");
+    assert_snapshot!(found, @r#"
+        missing_pi_email missing_project_id missing_fund_org
+    NULL
+        missing_pi_email missing_project_id missing_fund_org
+    {}
+        missing_pi_email missing_project_id missing_fund_org
+    not json
+        missing_pi_email missing_project_id missing_fund_org invalid_tags
+    {"pi_email":"pi@x.edu",
+        missing_project_id missing_fund_org invalid_tags
+    [1, 2]
+        missing_pi_email missing_project_id missing_fund_org invalid_tags
+    7
+        missing_pi_email missing_project_id missing_fund_org invalid_tags
+    {"pi_email":"pi@x.edu","project_id":"p","fund_org":"A-1","depth":3,"ok":true,"none":null}
+        
+    {"pi_email":"pi@x.edu","project_id":"p","fund_org":"A-1","list":[1,2]}
+        invalid_tags
+    {"pi_email":"pi@x.edu","project_id":"p","fund_org":"A-1","object":{"a":1}}
+        invalid_tags
+    {"pi_email":"pi@x.edu","project_id":"p","fund_org":"A-1","project_id":"q"}
+        invalid_tags
+    {" pi_email ":"pi@x.edu","PROJECT_ID":"p","fund_org":"A-1"}
+        
+    {"pi_email":17,"project_id":42,"fund_org":"A-1"}
+        invalid_pi_email
+    [{"Key":"pi_email","Value":"pi@x.edu"},{"Key":"project_id","Value":"p"},{"Key":"fund_org","Value":"A-1"}]
+    "#);
 }
 
 #[test]

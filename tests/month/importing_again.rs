@@ -84,7 +84,22 @@ fn a_corrected_copy_takes_the_place_of_the_first() {
     let answer = home.run("ingest aws_2025-01.csv");
 
     assert_eq!(answer.code, 0, "{}", answer.stderr);
-    assert_snapshot!(format!("{}\n{}", answer.stdout, answer.stderr), @"");
+    assert_snapshot!(format!("{}\n{}", answer.stdout, answer.stderr), @"
+    import 2: 22 charges of AWS
+      periods          2025-01
+      rows             22 delivered, 22 charges, 0 quarantined
+      list cost        36.00
+      billed cost      36.00
+      held for review  2 charges, 14.00
+      supersedes       import 1: 1 added, 1 gone, 2 changed; billed 31.00 before, 36.00 after
+
+    flag           charges  billed cost  why
+    ─────────────  ───────  ───────────  ─────────────────────────────────────────
+    pattern_match        2        14.00  a pattern of review.flag_patterns matches
+
+    note: aws_2025-01.csv: period ends are the last day inside the period, not the first after it as FOCUS says: read inclusively
+    hint: `focus-billing review list --period 2025-01` shows what to decide
+    ");
     assert_eq!(home.billed("all"), exact("36"));
     // The approval of training-1 follows it; training-2 is another amount and is asked about again,
     // with what was decided before in sight.
@@ -125,7 +140,15 @@ fn an_unclear_overlap_is_a_question() {
     home.focus("other.csv", &rows);
     let before = books(&home);
 
-    assert_snapshot!(home.refused("ingest other.csv --source AWS"), @"");
+    assert_snapshot!(home.refused("ingest other.csv --source AWS"), @"
+    import 1: 0 charges added (0)
+    import 1: 0 charges gone (0)
+    import 1: 1 charges changed; billed 20 before, 21 after
+    error: the delivery overlaps import 1 in 20 charges, and it is not clear which of the two counts
+    hint: `--replace 1` if this delivery takes its place
+    hint: `--append` if both count; what overlaps is then flagged `possible_duplicate`
+    hint: or say once how the source delivers: `delivery: snapshot` or `increment` under imports.known_sources
+    ");
     assert_eq!(books(&home), before);
 
     let answer = home.json("ingest other.csv --source AWS --append");

@@ -40,7 +40,7 @@ fn a_bulk_act_says_how_much_and_asks() {
     assert!(words.contains("--yes"), "nobody is there to be asked: {words}");
     assert_eq!(home.billed("held"), exact("79"));
     let answer = home.run("review approve --flag pattern_match --note 'the workshop' --yes");
-    assert_snapshot!(format!("{}\n{}", answer.stdout, answer.stderr), @"");
+    assert_snapshot!(format!("{}\n{}", answer.stdout, answer.stderr), @"approved 3 charges, 69.00 in all (act 5)");
     assert_eq!(home.billed("held"), exact("10"));
     assert_eq!(
         home.run("review approve --note all --yes").code,
@@ -52,7 +52,10 @@ fn a_bulk_act_says_how_much_and_asks() {
 #[test]
 fn a_blocking_flag_is_not_approved_away() {
     let home = delivered();
-    assert_snapshot!(home.refused("review approve --id 1:4 --note 'looks fine' --yes"), @"");
+    assert_snapshot!(home.refused("review approve --id 1:4 --note 'looks fine' --yes"), @"
+    error: cannot approve charge 1:4: approval does not clear `missing_pi_email`, `missing_project_id`, `missing_fund_org`: no PI is named in the tags; no project is named in the tags; no fund_org is named in the tags
+    hint: `review reassign` it to a PI, project and fund_org that are valid, or `review reject` it
+    ");
     let answer = home.run("review approve --period 2025-01 --note 'looks fine' --yes");
     assert_eq!(answer.code, 0, "{}", answer.stderr);
     assert!(answer.stderr.contains("missing_pi_email"), "what was skipped is not said: {}", answer.stderr);
@@ -122,7 +125,11 @@ fn a_period_with_charges_held_can_be_closed_but_not_finalized() {
     home.focus("aws.csv", &[row("training-1", "Compute", "5", "5", &project("genome"))]);
     home.ok("ingest aws.csv");
     home.close("2025-01");
-    assert_snapshot!(home.refused("periods finalize 2025-01"), @"");
+    assert_snapshot!(home.refused("periods finalize 2025-01"), @"
+    error: cannot finalize 2025-01: 1 charge is still held
+    hint: `periods reopen 2025-01 --reason …` to decide them, or `review defer` to bill them next month
+    hint: `review list --period 2025-01` shows them
+    ");
     home.reopen("2025-01", "to decide");
     home.decide("reject", "--id 1:1");
     home.close("2025-01");

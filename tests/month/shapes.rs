@@ -42,7 +42,29 @@ fn of_ingest() {
     );
     let taken = home.json("ingest aws_2025-01.csv");
     assert_eq!(names(&taken), INGEST);
-    assert_json_snapshot!(taken, @"");
+    assert_json_snapshot!(taken, @r#"
+    {
+      "import": 1,
+      "source": "AWS",
+      "periods": [
+        "2025-01"
+      ],
+      "rows": 2,
+      "charges": 2,
+      "flagged": 1,
+      "quarantined": 0,
+      "list_cost": "2.501",
+      "billed_cost": "1.251",
+      "superseded": [],
+      "unchanged": false,
+      "notes": [
+        "aws_2025-01.csv: period ends are the last day inside the period, not the first after it as FOCUS says: read inclusively",
+        "ListCost is missing in 1 row: BilledCost stands for it"
+      ],
+      "problem_count": 0,
+      "problems": []
+    }
+    "#);
 
     home.focus("hpc_2025-01.csv", &[row("job-1", "CPU", "1", "x", "{}")]);
     let refused = home.refused_json("ingest hpc_2025-01.csv");
@@ -60,7 +82,17 @@ fn of_report() {
     let sums = "rows,list_cost,contracted_cost,billed_cost,effective_cost,discount";
     let csv = home.ok("report --period 2025-01 --by project_id,service_name --state all --format csv");
     assert!(csv.starts_with(&format!("project_id,service_name,{sums}\n")), "{csv}");
-    assert_snapshot!(csv, @"");
+    assert_snapshot!(csv, @"
+    project_id,service_name,rows,list_cost,contracted_cost,billed_cost,effective_cost,discount
+    course,CPU,1,7,7,7,7,0
+    course,Compute,1,50,50,50,50,0
+    genome,CPU,1,40,0,0,0,40
+    genome,Compute,2,95,75,75,75,20
+    genome,Storage,1,20.005,20.005,20.005,20.005,0
+    late,GPU,1,12,12,12,12,0
+    proteome,CPU,1,30,15,15,15,15
+    proteome,Compute,1,10,10,10,10,0
+    ");
     for column in
         ["period", "source", "import", "pi_email", "fund_org", "resource_id", "charge_category", "state"]
     {
@@ -97,7 +129,88 @@ fn of_charges_list() {
     for charge in &charges {
         assert_eq!(names(charge), expected);
     }
-    assert_json_snapshot!(&charges[..4], @"");
+    assert_json_snapshot!(&charges[..4], @r#"
+    [
+      {
+        "id": "1:1",
+        "import": 1,
+        "row": 1,
+        "file": "aws_2025-01.csv",
+        "line": 2,
+        "source": "AWS",
+        "period": "2025-01",
+        "pi_email": "ann@x.edu",
+        "project_id": "genome",
+        "fund_org": "PHYS-1001",
+        "service_name": "Compute",
+        "resource_id": "i-1",
+        "list_cost": "100",
+        "billed_cost": "80",
+        "state": "billable",
+        "flags": []
+      },
+      {
+        "id": "1:2",
+        "import": 1,
+        "row": 2,
+        "file": "aws_2025-01.csv",
+        "line": 3,
+        "source": "AWS",
+        "period": "2025-01",
+        "pi_email": "ann@x.edu",
+        "project_id": "genome",
+        "fund_org": "PHYS-1001",
+        "service_name": "Storage",
+        "resource_id": "i-2",
+        "list_cost": "20.005",
+        "billed_cost": "20.005",
+        "state": "billable",
+        "flags": []
+      },
+      {
+        "id": "1:3",
+        "import": 1,
+        "row": 3,
+        "file": "aws_2025-01.csv",
+        "line": 4,
+        "source": "AWS",
+        "period": "2025-01",
+        "pi_email": "ann@x.edu",
+        "project_id": "course",
+        "fund_org": "PHYS-1001",
+        "service_name": "Compute",
+        "resource_id": "training-1",
+        "list_cost": "50",
+        "billed_cost": "50",
+        "state": "held",
+        "flags": [
+          "pattern_match"
+        ]
+      },
+      {
+        "id": "1:4",
+        "import": 1,
+        "row": 4,
+        "file": "aws_2025-01.csv",
+        "line": 5,
+        "source": "AWS",
+        "period": "2025-01",
+        "pi_email": null,
+        "project_id": null,
+        "fund_org": null,
+        "service_name": "Compute",
+        "resource_id": "i-4",
+        "list_cost": "10",
+        "billed_cost": "10",
+        "state": "held",
+        "flags": [
+          "missing_pi_email",
+          "missing_project_id",
+          "missing_fund_org"
+        ]
+      }
+    ]
+    "#);
 
     let dearest = entries(&home.json("charges list --period 2025-01 --sort billed-cost --limit 2"));
     let ids: Vec<&str> = dearest.iter().map(|charge| charge["id"].as_str().unwrap()).collect();
@@ -124,7 +237,49 @@ fn of_generate() {
     for statement in &statements {
         assert_eq!(names(statement), expected);
     }
-    assert_json_snapshot!(statements, @"");
+    assert_json_snapshot!(statements, @r#"
+    [
+      {
+        "number": "S-2025-01-0001",
+        "version": 1,
+        "period": "2025-01",
+        "pi_email": "ann@x.edu",
+        "project_id": "course",
+        "list_cost": "50.00",
+        "discount": "0.00",
+        "subsidy": "0.00",
+        "amount_due": "50.00",
+        "currency": "USD",
+        "path": "instance/output/pdfs/2025-01_ann-x.edu_course_S-2025-01-0001_v1.pdf"
+      },
+      {
+        "number": "S-2025-01-0002",
+        "version": 1,
+        "period": "2025-01",
+        "pi_email": "ann@x.edu",
+        "project_id": "genome",
+        "list_cost": "155.00",
+        "discount": "60.00",
+        "subsidy": "0.00",
+        "amount_due": "95.00",
+        "currency": "USD",
+        "path": "instance/output/pdfs/2025-01_ann-x.edu_genome_S-2025-01-0002_v1.pdf"
+      },
+      {
+        "number": "S-2025-01-0003",
+        "version": 1,
+        "period": "2025-01",
+        "pi_email": "bob@x.edu",
+        "project_id": "proteome",
+        "list_cost": "40.00",
+        "discount": "15.00",
+        "subsidy": "0.00",
+        "amount_due": "25.00",
+        "currency": "USD",
+        "path": "instance/output/pdfs/2025-01_bob-x.edu_proteome_S-2025-01-0003_v1.pdf"
+      }
+    ]
+    "#);
     for would_be in entries(&home.json("generate --period 2025-01 --dry-run")) {
         assert_eq!(names(&would_be), expected, "a dry run");
     }
@@ -137,7 +292,14 @@ fn of_the_general_ledger() {
     let gl = home.gl("2025-01");
     let columns = "document,line,period,fund_org,fund,orgn,account,debit,credit,description,reference_id";
     assert_eq!(gl.header.join(","), columns);
-    assert_snapshot!(home.read("gl.csv"), @"");
+    assert_snapshot!(home.read("gl.csv"), @"
+    document,line,period,fund_org,fund,orgn,account,debit,credit,description,reference_id
+    J-2025-01-1,1,2025-01,BIO-2002,2002,BIO,54100,10.00,,AWS 2025-01 Research Computing Charges,S-2025-01-0003
+    J-2025-01-1,2,2025-01,PHYS-1001,1001,PHYS,54100,145.00,,AWS 2025-01 Research Computing Charges,J-2025-01-1
+    J-2025-01-1,3,2025-01,IT-AWS,AWS,IT,54100,,155.00,AWS 2025-01 Research Computing Charges,J-2025-01-1
+    J-2025-01-1,4,2025-01,BIO-2002,2002,BIO,54200,15.00,,HPC 2025-01 Research Computing Charges,S-2025-01-0003
+    J-2025-01-1,5,2025-01,IT-HPC,HPC,IT,54200,,15.00,HPC 2025-01 Research Computing Charges,J-2025-01-1
+    ");
 }
 
 #[test]

@@ -43,16 +43,10 @@ pub async fn charges(
     let mut spec =
         ViewSpec { files: live_files(&parts, settings), overlay: None, period: scope.period };
     if !decisions.is_empty() {
-        let name = overlay_name(as_of.unwrap_or_else(|| reader.head()), scope, settings)?;
-        let overlay = match installation.lake.find_overlay(&name)? {
-            Some(overlay) => overlay,
-            None => {
-                let unseen = ViewSpec { period: None, ..spec.clone() };
-                let standings = resolve(&installation.lake.view(unseen)?, decisions, settings).await?;
-                installation.lake.write_overlay(&name, &standings)?
-            }
-        };
-        spec.overlay = Some(overlay);
+        let name = overlay_name(as_of.unwrap_or_else(|| reader.head()), scope);
+        let undecided = ViewSpec { period: None, ..spec.clone() };
+        let standings = resolve(&installation.lake.view(undecided)?, decisions, settings).await?;
+        spec.overlay = Some(installation.lake.write_overlay(&name, &standings)?);
     }
     Ok(installation.lake.view(spec)?)
 }
@@ -173,10 +167,8 @@ fn changed_since(mut flags: Flags) -> Standing {
     Standing::undecided(flags)
 }
 
-fn overlay_name(number: LedgerNumber, scope: Scope, settings: &Settings) -> Result<String, WorkflowError> {
-    let settings = serde_json::to_vec(settings).map_err(|error| WorkflowError::Internal(error.to_string()))?;
-    let digest = ledger::sha256_hex(&settings);
+fn overlay_name(number: LedgerNumber, scope: Scope) -> String {
     let period = scope.period.map_or_else(|| "all".to_owned(), |period| period.to_string());
     let import = scope.import.map_or_else(String::new, |import| format!("-import-{import}"));
-    Ok(format!("{period}{import}-{number}-{}", &digest[..12]))
+    format!("{period}{import}-{number}")
 }

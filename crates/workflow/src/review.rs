@@ -169,7 +169,11 @@ pub async fn undo(installation: &Installation, actor: &Actor, filter: &Filter) -
     let mut tx = installation.ledger.begin().await?;
     let found = undoable(installation, &mut tx, filter).await?;
     if found.is_empty() {
-        return Err(Refusal::new("nothing to undo: no decision about these charges stands").into());
+        let which = match filter.ids.as_slice() {
+            [] => "these charges".to_owned(),
+            ids => ids.iter().map(ChargeId::to_string).collect::<Vec<_>>().join(", "),
+        };
+        return Err(Refusal::new(format!("nothing to undo: no decision about {which} stands")).into());
     }
     let touched: BTreeSet<Period> = found.iter().flat_map(|(charge, row)| {
         let to = match row.decision {
@@ -246,14 +250,15 @@ pub(crate) async fn view_for(
     reader: &mut Reader,
     filter: &Filter,
 ) -> Result<View, WorkflowError> {
-    let settings = match filter.period {
+    let period = filter.period.or(filter.billed_in);
+    let settings = match period {
         Some(period) => {
             periods::load(reader, period).await?;
             installation.settings_of(reader, period).await?
         }
         None => installation.settings.clone(),
     };
-    charges(installation, reader, Scope { period: filter.period, import: None }, &settings, None).await
+    charges(installation, reader, Scope { period, import: None }, &settings, None).await
 }
 
 async fn selected(
@@ -273,9 +278,12 @@ async fn selected(
         act => act,
     };
     let mut wanted = filter.clone();
-    // Without being asked for others, an act is about what is held.
+    // By a filter, an approval is about what is held, and the other acts about what would be billed, too.
     if wanted.states.is_empty() && wanted.ids.is_empty() {
-        wanted.states = vec![ChargeState::Held];
+        wanted.states = match act {
+            Act::Approve => vec![ChargeState::Held],
+            Act::Reject | Act::Defer(_) | Act::Reassign(_) => vec![ChargeState::Held, ChargeState::Billable],
+        };
     }
     let view = view_for(installation, reader, &wanted).await?;
     let found = view.matching(&wanted).await?;

@@ -2,7 +2,7 @@
 
 use billing::{ChargeId, ImportId, StatementNumber};
 use lake::{Filter, Sort};
-use ledger::{JournalLineRow, StatementVersion};
+use ledger::{JournalExport, JournalLineRow, JournalRow, PartFilter, Reader, StatementVersion};
 use serde::Serialize;
 
 use crate::charges::{Scope, charges};
@@ -45,8 +45,19 @@ pub struct Link {
 pub struct JournalChain {
     pub document: String,
     pub lines: Vec<JournalLineRow>,
+    /// The files that were handed out.
+    pub files: Vec<JournalExport>,
     /// The statements whose posted lines the journal has.
     pub statements: Vec<StatementNumber>,
+    /// The deliveries that the statements were computed from.
+    pub delivered: Vec<DeliveredBy>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct DeliveredBy {
+    pub import: ImportId,
+    pub source: String,
+    pub files: Vec<String>,
 }
 
 /// Follow a statement number, journal document, import or charge id.
@@ -65,7 +76,10 @@ pub async fn why(installation: &Installation, reference: &str, limit: usize) -> 
     if let Some(row) = reader.find_journal(reference).await? {
         let lines = reader.list_journal_lines(&row.document).await?;
         let statements = crate::journal::statements_of(&mut reader, &row.document).await?;
-        return Ok(Why::Journal(Box::new(JournalChain { document: row.document, lines, statements })));
+        let files = reader.list_journal_exports(Some(&row.document)).await?;
+        let delivered = deliveries(&mut reader, &row).await?;
+        let chain = JournalChain { document: row.document, lines, files, statements, delivered };
+        return Ok(Why::Journal(Box::new(chain)));
     }
     drop(reader);
     let (number, version) = match reference.rsplit_once(['v', 'V']) {
@@ -82,6 +96,20 @@ pub async fn why(installation: &Installation, reference: &str, limit: usize) -> 
         .into()),
         Err(error) => Err(error),
     }
+}
+
+async fn deliveries(reader: &mut Reader, row: &JournalRow) -> Result<Vec<DeliveredBy>, WorkflowError> {
+    let filter = PartFilter { period: Some(row.period), ..PartFilter::default() };
+    let mut delivered: Vec<DeliveredBy> = Vec::new();
+    for part in reader.live_parts(&filter, Some(row.computed_at)).await? {
+        let import = part.part.key.import;
+        if delivered.iter().any(|known| known.import == import) {
+            continue;
+        }
+        let files = reader.list_delivered_files(import).await?.into_iter().map(|file| file.name).collect();
+        delivered.push(DeliveredBy { import, source: part.source_name.0, files });
+    }
+    Ok(delivered)
 }
 
 async fn statement_chain(

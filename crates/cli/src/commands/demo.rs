@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use billing::decision::Reassignment;
+use billing::decision::{ChargeState, Reassignment};
 use billing::delivery::Choice;
 use billing::{Flag, Period};
 use lake::Filter;
@@ -88,24 +88,25 @@ async fn import(installation: &Installation, door: &Door, home: &Path, month: Pe
 
 /// Some flagged charges get an owner, some are approved, the rest waits for next month.
 async fn decide(installation: &Installation, door: &Door, month: Period) -> Result<(), Refusal> {
-    let queue = review::list(installation, &Filter { period: Some(month), ..Filter::default() }, None).await?;
+    let queue = review::list(installation, &Filter { billed_in: Some(month), ..Filter::default() }, None).await?;
     say(door, &format!("{} of {month} held for review:", count(queue.total, "charge", "charges")));
     for charge in &queue.charges {
         let service = charge.service_name.as_deref().unwrap_or("–");
         let cost = exact(charge.cost, door.currency());
         door.output.message(&format!("    {:<6} {cost:>12}  {service}: {}", charge.id.to_string(), charge.flags));
     }
-    let flagged = |flag: Flag| Filter { period: Some(month), flags: vec![flag], ..Filter::default() };
+    let flagged = |flag: Flag| Filter { billed_in: Some(month), flags: vec![flag], ..Filter::default() };
     let owner = Reassignment {
         pi_email: Some("maren.okafor@example.edu".to_owned()),
         project_id: Some("glacier-genomics".to_owned()),
-        fund_org: Some("BIO-2025-0142".to_owned()),
+        fund_org: Some("BIOL-40210".to_owned()),
         ..Reassignment::default()
     };
+    let held = Filter { billed_in: Some(month), states: vec![ChargeState::Held], ..Filter::default() };
     let acts = [
-        (Act::Approve, Filter { period: Some(month), ..Filter::default() }, "looked at in the demo"),
+        (Act::Approve, Filter { billed_in: Some(month), ..Filter::default() }, "looked at in the demo"),
         (Act::Reassign(owner), flagged(Flag::MissingPiEmail), "found the owner in the demo"),
-        (Act::Defer(None), Filter { period: Some(month), ..Filter::default() }, "to be asked about in the demo"),
+        (Act::Defer(None), held, "to be asked about in the demo"),
     ];
     for (act, filter, note) in acts {
         let selection = review::select(installation, act, &filter).await?;

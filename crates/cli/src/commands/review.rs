@@ -37,9 +37,14 @@ pub fn filter(args: &ReviewFilter) -> Filter {
     }
 }
 
+/// Decisions are made in the period that bills a charge, which for a deferred one is not its own.
+fn billed(args: &ReviewFilter) -> Filter {
+    Filter { period: None, billed_in: args.period, ..filter(args) }
+}
+
 async fn list(args: &ReviewFilter, door: &Door) -> Result<(), Refusal> {
     let installation = door.installation().await?;
-    let queue = review::list(&installation, &filter(args), None).await?;
+    let queue = review::list(&installation, &billed(args), None).await?;
     if door.output.is_json() {
         return Ok(door.output.data(&queue.charges, |_| String::new())?);
     }
@@ -88,7 +93,7 @@ fn table(queue: &Queue, door: &Door) -> String {
 
 async fn decide(act: Act, args: &DecisionArgs, door: &Door) -> Result<(), Refusal> {
     let installation = door.installation().await?;
-    let filter = filter(&args.filter);
+    let filter = billed(&args.filter);
     let selection = review::select(&installation, act, &filter).await?;
     if !selection.charges.is_empty() {
         door.output.confirm(&question(&selection, door), args.yes || is_single(&selection, &args.filter))?;

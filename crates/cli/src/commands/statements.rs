@@ -340,6 +340,12 @@ impl ProjectMonth<'_> {
     }
 }
 
+/// A sum with the currency's symbol: the one figure of a table that says what the others are in.
+fn with_symbol(amount: money::Amount, currency: &money::Currency) -> String {
+    let sign = if amount.is_negative() { "-" } else { "" };
+    format!("{sign}{}{}", currency.symbol, exact(amount.abs(), currency))
+}
+
 fn project_table(rows: &[ProjectMonth<'_>], door: &Door) -> String {
     let mut table = Table::new(vec![
         Column::text("project"),
@@ -357,11 +363,13 @@ fn project_table(rows: &[ProjectMonth<'_>], door: &Door) -> String {
             exact(row.billed_cost, door.currency()),
         ]);
     }
-    let total = |of: fn(&ProjectMonth<'_>) -> money::Amount| exact(rows.iter().map(of).sum(), door.currency());
+    // What was rejected is shown, and is in no total.
+    let counted = || rows.iter().filter(|row| row.state != Some("rejected"));
+    let total = |of: fn(&ProjectMonth<'_>) -> money::Amount| with_symbol(counted().map(of).sum(), door.currency());
     table.total([
         "total".to_owned(),
         String::new(),
-        rows.iter().map(|row| row.charges).sum::<u64>().to_string(),
+        counted().map(|row| row.charges).sum::<u64>().to_string(),
         total(|row| row.list_cost),
         total(|row| row.billed_cost),
     ]);

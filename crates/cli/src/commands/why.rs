@@ -40,9 +40,17 @@ fn told(chain: &Why, door: &Door) -> String {
                     line.reference_id
                 );
             }
+            for file in &chain.files {
+                let _ = writeln!(text, "  {} file {}{} (sha256 {})", file.format, file.path, if file.copy { ", a copy" } else { "" }, file.sha256);
+            }
             let _ = writeln!(text, "\nit posts these statements; `focus-billing why NUMBER` follows each:");
             for number in &chain.statements {
                 let _ = writeln!(text, "  {number}");
+            }
+            let _ = writeln!(text, "\nfrom the charges of:");
+            for delivered in &chain.delivered {
+                let files = delivered.files.join(", ");
+                let _ = writeln!(text, "  import {} of {}: {files}", delivered.import, delivered.source);
             }
             text
         }

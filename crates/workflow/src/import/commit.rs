@@ -8,7 +8,7 @@ use ledger::{AuditEvent, FlagSum, ImportCosts, ImportRecord, Part, PartKey, Tx};
 use serde_json::json;
 
 use super::read::{Delivered, left_out_by_period, ledger_charge_files, total};
-use super::settle::{Settlement, is_from_disk, live_parts, part_key, settle};
+use super::settle::{Settlement, live_parts, part_key, settle};
 use super::{Outcome, Plan};
 use crate::{Actor, Installation, Refusal, WorkflowError, periods, sources};
 
@@ -20,7 +20,7 @@ pub async fn commit(
     actor: &Actor,
     import: ImportId,
     plan: &Plan,
-    delivered: Delivered,
+    mut delivered: Delivered,
 ) -> Result<Outcome, WorkflowError> {
     let mut outcome = Outcome::new(plan, &delivered);
     if 0 < delivered.problems.count && !plan.quarantine {
@@ -48,6 +48,10 @@ pub async fn commit(
         outcome.superseded.clone_from(&settlement.told);
         if plan.dry_run {
             return Ok(outcome);
+        }
+        // The evidence is there before the charges count.
+        for evidence in std::mem::take(&mut delivered.evidence) {
+            evidence.finish()?;
         }
         match record(installation, actor, import, plan, &delivered, &settlement, &outcome).await {
             Ok(Some(opened)) => {
@@ -81,8 +85,10 @@ async fn unchanged(
     delivered: &Delivered,
     outcome: &mut Outcome,
 ) -> Result<Option<ImportId>, WorkflowError> {
-    if !is_from_disk(plan) {
-        return Ok(None);
+    if let Some(import) = plan.rereads {
+        let row = crate::imports::load(&mut installation.ledger.read().await?, import).await?;
+        let same = row.configuration_digest == installation.configuration.digest;
+        return Ok(same.then_some(import));
     }
     let digests: Vec<String> = delivered.files.iter().map(|file| file.sha256.clone()).collect();
     let mut reader = installation.ledger.read().await?;

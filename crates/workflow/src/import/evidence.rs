@@ -30,7 +30,7 @@ impl Evidence {
     }
 
     pub fn append(&mut self, frame: Frame) -> Result<(), LakeError> {
-        self.writer.append(frame)
+        self.writer.append(&frame)
     }
 
     fn keep(&mut self, bytes: &[u8]) -> Result<(), LakeError> {
@@ -57,11 +57,16 @@ impl Evidence {
         }
     }
 
-    /// Returns SHA-256 and size of the delivered bytes.
-    pub fn finish(self) -> Result<([u8; 32], u64), LakeError> {
-        let digest: [u8; 32] = self.hash.finalize().into();
+    /// SHA-256 and size of the delivered bytes.
+    pub fn digest(&self) -> ([u8; 32], u64) {
+        (self.hash.clone().finalize().into(), self.size_bytes)
+    }
+
+    /// Keep the bytes under their digest.
+    pub fn finish(self) -> Result<(), LakeError> {
+        let (digest, _) = self.digest();
         self.writer.finish(digest)?;
-        Ok((digest, self.size_bytes))
+        Ok(())
     }
 }
 

@@ -263,6 +263,7 @@ async fn run(
     let result = read_and_commit(installation, actor, import, &plan, progress).await;
     if !matches!(&result, Ok(outcome) if outcome.import.is_some()) {
         // Nothing counts: give back the number, and leave no files behind.
+        quarantine::remove(installation.lake.root(), import);
         installation.lake.sweep(import)?;
         installation.ledger.release_import(import).await?;
     }

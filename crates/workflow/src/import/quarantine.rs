@@ -87,6 +87,12 @@ impl Quarantine {
     }
 }
 
+/// Remove the quarantined rows of an import that does not count.
+pub fn remove(lake_root: &Path, import: billing::ImportId) {
+    // There usually are none.
+    let _ = std::fs::remove_file(lake_root.join(format!("quarantine/import-{import}.csv")));
+}
+
 fn failed(error: csv::Error) -> WorkflowError {
     WorkflowError::Internal(format!("cannot write the quarantined rows: {error}"))
 }

@@ -34,6 +34,8 @@ pub enum Origin {
 /// What came of reading a delivery.
 pub struct Delivered {
     pub files: Vec<DeliveredFile>,
+    /// The delivered bytes, read and hashed, to be kept when the delivery counts.
+    pub evidence: Vec<Evidence>,
     pub charge_files: Vec<ChargeFile>,
     pub quarantine_file: Option<String>,
     pub sums: Sums,
@@ -76,6 +78,7 @@ impl Reading<'_> {
             problems: Problems::default(),
             charges: 0,
             notes: Vec::new(),
+            evidence: Vec::new(),
             done: Progress { bytes_total: inputs.iter().map(size_of).sum(), ..Progress::default() },
         };
         let (mut files, mut unreadable) = (Vec::new(), Vec::new());
@@ -101,6 +104,7 @@ struct State<'a> {
     problems: Problems,
     charges: u64,
     notes: Vec<String>,
+    evidence: Vec<Evidence>,
     done: Progress,
 }
 
@@ -146,7 +150,8 @@ impl State<'_> {
         })?;
         drop(evidence);
         let format = opened.source.format();
-        let (sha256, size_bytes) = opened.finish(input)?;
+        let (sha256, size_bytes, evidence) = opened.finish(input)?;
+        self.evidence.extend(evidence);
         Ok(DeliveredFile {
             ordinal,
             name: input.name.clone(),
@@ -239,6 +244,7 @@ impl State<'_> {
         notes.extend(self.sums.notes.sentences());
         Ok(Delivered {
             files,
+            evidence: self.evidence,
             charge_files,
             quarantine_file,
             charges: self.charges,
@@ -259,9 +265,9 @@ struct Opened {
 }
 
 impl Opened {
-    fn finish(self, input: &Input) -> Result<([u8; 32], u64), WorkflowError> {
+    fn finish(self, input: &Input) -> Result<([u8; 32], u64, Option<Evidence>), WorkflowError> {
         let path = match (&input.origin, self.evidence.is_some()) {
-            (Origin::Kept { sha256, size_bytes }, _) => return Ok((*sha256, *size_bytes)),
+            (Origin::Kept { sha256, size_bytes }, _) => return Ok((*sha256, *size_bytes, None)),
             (Origin::Path(path), _) => path,
         };
         drop(self.source);
@@ -269,7 +275,8 @@ impl Opened {
         let evidence = evidence.ok_or_else(|| WorkflowError::Internal("evidence is still in use".to_owned()))?;
         let mut evidence = evidence.into_inner().unwrap_or_else(PoisonError::into_inner);
         evidence.keep_rest(path).map_err(|error| keep_failed(path, error))?;
-        Ok(evidence.finish()?)
+        let (sha256, size_bytes) = evidence.digest();
+        Ok((sha256, size_bytes, Some(evidence)))
     }
 }
 

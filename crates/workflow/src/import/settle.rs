@@ -11,7 +11,7 @@ use money::Amount;
 use serde::Serialize;
 
 use super::read::Delivered;
-use super::{Origin, Plan};
+use super::Plan;
 use crate::charges::live_files;
 use crate::{Installation, Refusal, WorkflowError, sources};
 
@@ -249,9 +249,4 @@ impl Superseded {
             ),
         ]
     }
-}
-
-/// The names of a delivery's files that are read from disk.
-pub fn is_from_disk(plan: &Plan) -> bool {
-    plan.inputs.iter().any(|input| matches!(input.origin, Origin::Path(_)))
 }
