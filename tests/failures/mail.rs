@@ -175,6 +175,11 @@ fn no_sender_configured() {
     let server = SmtpServer::start(&[]);
     let home = billed(&server);
     home.write("config.yaml", CONFIG.replace("email:\n  from_address: billing@example.edu\n", ""));
-    assert_snapshot!(home.refused("send --period 2025-01"), @"");
+    assert_snapshot!(home.refused("send --period 2025-01"), @"
+    error: e-mails have no sender: `email.from_address` is not set
+    hint: add to the configuration:
+    email:
+      from_address: billing@example.edu
+    ");
     assert!(home.eml().is_empty());
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::{HEADER, Home, amount, entries, exact, project, row, tags, text, texts};
 
-/// A row whose BilledCost and BillingPeriodStart are as given, the rest as it should be.
+/// A row whose `BilledCost` and `BillingPeriodStart` are as given, the rest as it should be.
 fn with(start: &str, billed: &str) -> String {
     let good = row("i-1", "Compute", "1", "1", &project("genome"));
     good.replacen("2025-01-01", start, 1).replacen(",1,1,1,1,", &format!(",1,1,{billed},1,"), 1)

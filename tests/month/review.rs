@@ -13,8 +13,17 @@ fn waiting(home: &Home) -> Vec<String> {
 #[test]
 fn what_waits_is_listed_with_its_reason() {
     let home = delivered();
-    assert_eq!(waiting(&home), ["1:3", "1:4", "2:3", "2:4"]);
-    assert_snapshot!(home.ok("review list --period 2025-01"), @"");
+    assert_eq!(waiting(&home), ["1:3", "2:4", "1:4", "2:3"], "the most expensive first");
+    assert_snapshot!(home.ok("review list --period 2025-01"), @"
+    charge     PI         project  service  resource     cost  why
+    ─────────  ─────────  ───────  ───────  ──────────  ─────  ────────────────────────────────────────────────────
+    1:3        ann@x.edu  course   Compute  training-1  50.00  pattern_match (`training` matches the resource_id)
+    2:4        cyd@x.edu  late     GPU      training-3  12.00  pattern_match (`training` matches the resource_id)
+    1:4        –          –        Compute  i-4         10.00  missing_pi_email missing_project_id missing_fund_org
+    2:3        bob@x.edu  course   CPU      training-2   7.00  pattern_match (`training` matches the resource_id)
+    ─────────  ─────────  ───────  ───────  ──────────  ─────  ────────────────────────────────────────────────────
+    4 charges                                           79.00
+    ");
     for (filter, ids) in [
         ("--flag pattern_match", &["1:3", "2:3", "2:4"][..]),
         ("--flag missing_pi_email", &["1:4"]),

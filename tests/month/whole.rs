@@ -177,6 +177,8 @@ fn what_is_deferred_is_billed_next_month() {
         )],
     );
     home.ok("ingest hpc_2025-02.csv");
+    // What was deferred with a flag is looked at in the month that bills it.
+    home.decide("approve", "--period 2025-02");
     home.close("2025-02");
     let statements = home.generate("2025-02");
 
@@ -185,6 +187,7 @@ fn what_is_deferred_is_billed_next_month() {
     assert_eq!(journal.sum_where("debit", "fund_org", "CHEM-3003"), exact("15"));
     assert_eq!(home.billed("deferred"), exact("12"), "January still says where it went");
     // January stays as it was.
+    home.gl("2025-01");
     home.finalize("2025-01");
     assert_eq!(home.gl("2025-01").sum("debit") - home.gl("2025-01").sum("credit"), Amount::ZERO);
 }
@@ -196,7 +199,7 @@ fn generating_again_makes_a_version_only_of_what_changed() {
     assert!(first.iter().all(|statement| statement["version"] == 1));
     assert_eq!(home.generate("2025-01"), first, "nothing changed, so nothing is issued");
 
-    home.reopen("2025-01", "bob's share was wrong");
+    home.reopen("2025-01", "a share was wrong");
     home.decide("reject", "--id 2:2");
     home.close("2025-01");
     let second = home.generate("2025-01");

@@ -82,7 +82,7 @@ impl Home {
         Table::read(&self.ok(&format!("report {arguments} --format csv")))
     }
 
-    /// Σ billed_cost of January 2025 in a state: billable, held, rejected or all.
+    /// Σ `billed_cost` of January 2025 in a state: billable, held, rejected or all.
     pub fn billed(&self, state: &str) -> Amount {
         self.report(&format!("--period 2025-01 --state {state}")).sum("billed_cost")
     }
@@ -140,7 +140,7 @@ impl Home {
     }
 }
 
-/// Σ amount_due of statements as `generate --json` and `statements list --json` give them.
+/// Σ `amount_due` of statements as `generate --json` and `statements list --json` give them.
 pub fn due(statements: &[Value]) -> Amount {
     statements.iter().map(|statement| amount(statement, "amount_due")).sum()
 }

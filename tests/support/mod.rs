@@ -221,7 +221,7 @@ fn copy_folder(from: &Path, to: &Path) {
 }
 
 /// Many commands at once may run longer than a person waits, but never for ever.
-pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_mins(2);
 
 /// The tags of a project of `pi@example.edu`, paid by PHYS-1001.
 pub fn project(project: &str) -> String {
@@ -236,12 +236,12 @@ pub fn row(resource: &str, service: &str, list: &str, billed: &str, tags: &str) 
 /// One row of the core columns, its charge on the first day of `period`.
 pub fn row_of(period: &str, resource: &str, service: &str, list: &str, billed: &str, tags: &str) -> String {
     let day = format!("{period}-01");
-    let last = match &period[5..] {
+    let final_day = match &period[5..] {
         "02" => 28,
         "04" | "06" | "09" | "11" => 30,
         _ => 31,
     };
-    let end = format!("{period}-{last}");
+    let end = format!("{period}-{final_day}");
     format!(
         "{day},{end},{day},{day},{list},{billed},{billed},{billed},{resource},{resource},{service},\"{}\"",
         tags.replace('"', "\"\"")

@@ -105,7 +105,7 @@ fn talk(connection: &TcpStream, seen: &Mutex<Seen>) -> Option<()> {
             }
             "RCPT" if reply == Reply::Refuse => say("550 5.1.1 no such mailbox")?,
             "RCPT" => {
-                to = line.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
+                line.split(['<', '>']).nth(1).unwrap_or_default().clone_into(&mut to);
                 say("250 go on")?;
             }
             "DATA" => {

@@ -66,7 +66,8 @@ pub fn superseded(
         (Choice::Automatic, Delivery::Snapshot) => Ok(earlier.iter().flat_map(of_same_accounts).collect()),
         (Choice::Automatic, Delivery::Ask) => {
             let mut parts = Vec::new();
-            for import in earlier.iter().filter(|import| 0 < import.overlapping || is_corrected_copy(import)) {
+            for import in earlier.iter().filter(|import| 0 < import.overlapping || is_corrected_copy(import))
+            {
                 if !is_corrected_copy(import) {
                     return Err(Unclear(import.clone()));
                 }
@@ -86,12 +87,12 @@ fn is_corrected_copy(import: &EarlierImport) -> bool {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Size {
     pub rows: u64,
-    /// Σ|billed_cost|.
+    /// Σ|`billed_cost`|.
     pub billed: Amount,
 }
 
 impl FromIterator<(u64, Amount)> for Size {
-    /// From rows and Σ|billed_cost| of parts.
+    /// From rows and `Σ|billed_cost`| of parts.
     fn from_iter<I: IntoIterator<Item = (u64, Amount)>>(parts: I) -> Size {
         parts.into_iter().fold(Size::default(), |size, (rows, billed)| Size {
             rows: size.rows + rows,

@@ -104,6 +104,10 @@ impl Columns {
         if known.iter().any(|column| column == name) {
             return Ok(self.get(name));
         }
+        // A column of FOCUS that none of these files has is empty, not unknown.
+        if focus::FocusColumn::ALL.iter().any(|column| column.snake() == name) {
+            return Ok(lit(ScalarValue::Utf8View(None)));
+        }
         let near = known.iter().filter(|column| is_near(column, name)).cloned().collect();
         Err(LakeError::UnknownColumn { name: name.to_owned(), near, known })
     }

@@ -40,8 +40,7 @@ pub async fn charges(
     as_of: Option<LedgerNumber>,
 ) -> Result<View, WorkflowError> {
     let (parts, decisions) = in_scope(reader, scope, as_of).await?;
-    let mut spec =
-        ViewSpec { files: live_files(&parts, settings), overlay: None, period: scope.period };
+    let mut spec = ViewSpec { files: live_files(&parts, settings), overlay: None, period: scope.period };
     if !decisions.is_empty() {
         let name = overlay_name(as_of.unwrap_or_else(|| reader.head()), scope);
         let undecided = ViewSpec { period: None, ..spec.clone() };

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use billing::period::PeriodAct;
 use billing::settings::Settings;
 use billing::statement::{
-    ResourceGroup, Statement, Totals, award_note, by_service, changed, held_note, post_resources, post_statement,
+    ResourceGroup, Statement, Totals, award_note, by_service, changed, held_note, post_resources,
+    post_statement,
 };
 use billing::{LedgerNumber, Period, StatementNumber};
 use futures::TryStreamExt;
@@ -173,7 +174,9 @@ pub async fn compute(
     for (owner, groups) in groups {
         let mut own: Vec<ResourceGroup> = Vec::new();
         // Both come in the order of PI and project.
-        while let Some(resource) = next.take_if(|resource| (&resource.pi_email, &resource.project_id) == (&owner.0, &owner.1)) {
+        while let Some(resource) =
+            next.take_if(|resource| (&resource.pi_email, &resource.project_id) == (&owner.0, &owner.1))
+        {
             own.push(resource_group(resource));
             next = resources.try_next().await?;
         }
@@ -218,7 +221,9 @@ fn build(
     let resources = || posted.listed.iter().chain(&posted.not_listed);
     let all = posted.rest.is_some().then(|| documents::statement_csv(resources(), &settings.currency));
     let mut notes = Vec::new();
-    if let Some(end) = facts.project.and_then(|project| project.end_date.as_deref()).and_then(|text| text.parse().ok()) {
+    if let Some(end) =
+        facts.project.and_then(|project| project.end_date.as_deref()).and_then(|text| text.parse().ok())
+    {
         notes.extend(award_note(end, period));
     }
     if let Some(project) = facts.project {
@@ -323,7 +328,9 @@ impl Draft {
         let totals = statement.totals;
         let known = self.before.as_ref().map(|row| row.id.clone());
         Issued {
-            number: known.as_ref().map_or_else(|| StatementNumber("draft".to_owned()), |id| id.number.clone()),
+            number: known
+                .as_ref()
+                .map_or_else(|| StatementNumber("draft".to_owned()), |id| id.number.clone()),
             version: known.map_or(0, |id| id.version),
             period: statement.period,
             pi_email: statement.pi_email.clone(),

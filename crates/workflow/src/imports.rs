@@ -3,7 +3,8 @@
 use billing::period::PeriodAct;
 use billing::{ImportId, LedgerNumber, Period};
 use ledger::{
-    AuditEvent, DeliveredFile, FlagSum, ImportFilter, ImportRow, Part, PartEvent, PartFilter, PartState, Reader,
+    AuditEvent, DeliveredFile, FlagSum, ImportFilter, ImportRow, Part, PartEvent, PartFilter, PartState,
+    Reader,
 };
 use serde::Serialize;
 use serde_json::json;

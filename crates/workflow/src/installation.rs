@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use billing::settings::Settings;
 use billing::Period;
+use billing::settings::Settings;
 use documents::{Institution, StatementRenderer, Template};
 use lake::Lake;
 use ledger::{Ledger, PeriodRecord, Reader};
@@ -111,8 +111,8 @@ impl Installation {
         let path = self.folders.templates.iter().map(|folder| folder.join(name)).find(|path| path.exists());
         let template = match path {
             Some(path) => {
-                let text =
-                    std::fs::read_to_string(&path).map_err(|source| WorkflowError::file("read", &path, source))?;
+                let text = std::fs::read_to_string(&path)
+                    .map_err(|source| WorkflowError::file("read", &path, source))?;
                 Some(Template { name: self.folders.shown(&path).to_string(), text })
             }
             None => None,

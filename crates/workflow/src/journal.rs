@@ -24,7 +24,7 @@ pub enum Format {
     Detail,
     /// A line for each PI and project.
     Summary,
-    /// A line for each fund_org, account and source, for machines.
+    /// A line for each `fund_org`, account and source, for machines.
     Gl,
     /// The institution's own Jinja file.
     Template,
@@ -115,7 +115,8 @@ pub async fn export(
             let document = tx.next_journal_document(request.period).await?;
             let journal = make(request.period, document, &statements, &posted, &settings)?;
             let model = Model { journal: journal.clone(), statements: named };
-            let model = serde_json::to_value(&model).map_err(|error| WorkflowError::Internal(error.to_string()))?;
+            let model =
+                serde_json::to_value(&model).map_err(|error| WorkflowError::Internal(error.to_string()))?;
             let computed_at = tx.head();
             let lines: Vec<_> = journal.lines().cloned().collect();
             let new = NewJournal {
@@ -176,7 +177,10 @@ async fn current(reader: &mut Reader, period: Period) -> Result<Vec<Statement>, 
     Ok(statements)
 }
 
-async fn last_model(reader: &mut Reader, period: Period) -> Result<Option<(JournalRow, Model)>, WorkflowError> {
+async fn last_model(
+    reader: &mut Reader,
+    period: Period,
+) -> Result<Option<(JournalRow, Model)>, WorkflowError> {
     let Some(row) = reader.list_journals(Some(period), None).await?.pop() else { return Ok(None) };
     let model = read_model(reader, &row.document).await?;
     Ok(Some((row, model)))
@@ -193,7 +197,10 @@ fn covers(journaled: &[(String, u32)], current: &[(String, u32)]) -> bool {
 }
 
 /// The statement versions that the journals so far have posted, by number: the latest of each.
-async fn posted_before(reader: &mut Reader, period: Period) -> Result<BTreeMap<String, Statement>, WorkflowError> {
+async fn posted_before(
+    reader: &mut Reader,
+    period: Period,
+) -> Result<BTreeMap<String, Statement>, WorkflowError> {
     let mut versions: BTreeMap<String, u32> = BTreeMap::new();
     for row in reader.list_journals(Some(period), None).await? {
         for (number, version) in read_model(reader, &row.document).await?.statements {
@@ -282,7 +289,9 @@ fn template(
     let name = &settings.journal.template;
     let path = match &request.template {
         Some(path) => Some(path.clone()),
-        None => installation.folders.templates.iter().map(|folder| folder.join(name)).find(|path| path.exists()),
+        None => {
+            installation.folders.templates.iter().map(|folder| folder.join(name)).find(|path| path.exists())
+        }
     };
     let Some(path) = path else {
         if name == "journal_gl.csv" {

@@ -71,9 +71,9 @@ pub(crate) async fn listed(
     let mut names: BTreeMap<ImportId, Vec<String>> = BTreeMap::new();
     let mut charges = Vec::with_capacity(rows.len());
     for row in rows {
-        if !names.contains_key(&row.id.import) {
+        if let std::collections::btree_map::Entry::Vacant(e) = names.entry(row.id.import) {
             let files = reader.list_delivered_files(row.id.import).await?;
-            names.insert(row.id.import, files.into_iter().map(|file| file.name).collect());
+            e.insert(files.into_iter().map(|file| file.name).collect());
         }
         let files = names.get(&row.id.import).map(Vec::as_slice).unwrap_or_default();
         charges.push(ListedCharge::new(row, files));

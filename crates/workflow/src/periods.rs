@@ -147,7 +147,11 @@ pub async fn finalize(
 ///
 /// # Errors
 /// [`Refusal`] with the way on; a period that was never opened.
-pub async fn require(reader: &mut Reader, period: Period, act: PeriodAct) -> Result<PeriodRecord, WorkflowError> {
+pub async fn require(
+    reader: &mut Reader,
+    period: Period,
+    act: PeriodAct,
+) -> Result<PeriodRecord, WorkflowError> {
     let record = load(reader, period).await?;
     may(act, &record.state).map_err(|why| refused(why.of(act, period)))?;
     Ok(record)
@@ -182,18 +186,17 @@ pub fn require_near(period: Period, actor: &Actor) -> Result<(), Refusal> {
 /// # Errors
 /// A period that was never opened.
 pub async fn load(reader: &mut Reader, period: Period) -> Result<PeriodRecord, WorkflowError> {
-    match reader.find_period(period, None).await? {
-        Some(record) => Ok(record),
-        None => {
-            let known = reader.list_periods(None).await?;
-            let known: Vec<String> = known.iter().map(|record| record.period.to_string()).collect();
-            let refusal = Refusal::new(format!("period {period} was never opened"));
-            let refusal = match known.as_slice() {
-                [] => refusal.hint("`ingest FILE` opens the periods of its rows"),
-                known => refusal.hint(format!("known periods: {}", known.join(", "))),
-            };
-            Err(refusal.into())
-        }
+    if let Some(record) = reader.find_period(period, None).await? {
+        Ok(record)
+    } else {
+        let known = reader.list_periods(None).await?;
+        let known: Vec<String> = known.iter().map(|record| record.period.to_string()).collect();
+        let refusal = Refusal::new(format!("period {period} was never opened"));
+        let refusal = match known.as_slice() {
+            [] => refusal.hint("`ingest FILE` opens the periods of its rows"),
+            known => refusal.hint(format!("known periods: {}", known.join(", "))),
+        };
+        Err(refusal.into())
     }
 }
 

@@ -69,7 +69,8 @@ fn render_all(
                         let made = render_one(installation, renderer, item)?;
                         let at = done.fetch_add(1, Ordering::Relaxed) + 1;
                         progress(at, work.len());
-                        let mut documents = documents.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                        let mut documents =
+                            documents.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                         documents.insert((item.0.number.clone(), item.0.version), made);
                     }
                     Ok::<(), WorkflowError>(())
@@ -77,7 +78,9 @@ fn render_all(
             })
             .collect();
         threads.into_iter().try_for_each(|thread| {
-            thread.join().map_err(|_| WorkflowError::Internal("rendering stopped in the middle".to_owned()))?
+            thread
+                .join()
+                .map_err(|_| WorkflowError::Internal("rendering stopped in the middle".to_owned()))?
         })
     })?;
     let documents = documents.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);

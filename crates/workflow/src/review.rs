@@ -113,7 +113,11 @@ pub async fn list(
 ///
 /// # Errors
 /// Charges that are not there, a single charge that the act is not possible for, periods that are not open.
-pub async fn select(installation: &Installation, act: Act, filter: &Filter) -> Result<Selection, WorkflowError> {
+pub async fn select(
+    installation: &Installation,
+    act: Act,
+    filter: &Filter,
+) -> Result<Selection, WorkflowError> {
     let mut reader = installation.ledger.read().await?;
     selected(installation, &mut reader, act, filter).await
 }
@@ -133,10 +137,13 @@ pub async fn decide(
     let mut tx = installation.ledger.begin().await?;
     let selection = selected(installation, &mut tx, confirmed.act.clone(), filter).await?;
     if digest(&selection.charges) != digest(&confirmed.charges) {
-        return Err(Refusal::new("the charges have changed since they were looked up").hint("try again").into());
+        return Err(Refusal::new("the charges have changed since they were looked up")
+            .hint("try again")
+            .into());
     }
     if selection.charges.is_empty() {
-        let refusal = Refusal::new(format!("nothing to {}: no charge is left to decide", selection.act.name()));
+        let refusal =
+            Refusal::new(format!("nothing to {}: no charge is left to decide", selection.act.name()));
         return Err(refusal.details(selection.skipped.iter().map(Skipped::line)).into());
     }
     let targets = targets(&mut tx, &selection).await?;
@@ -165,7 +172,11 @@ pub async fn decide(
 ///
 /// # Errors
 /// Nothing to undo; a period that is not open any more.
-pub async fn undo(installation: &Installation, actor: &Actor, filter: &Filter) -> Result<Decided, WorkflowError> {
+pub async fn undo(
+    installation: &Installation,
+    actor: &Actor,
+    filter: &Filter,
+) -> Result<Decided, WorkflowError> {
     let mut tx = installation.ledger.begin().await?;
     let found = undoable(installation, &mut tx, filter).await?;
     if found.is_empty() {
@@ -175,13 +186,16 @@ pub async fn undo(installation: &Installation, actor: &Actor, filter: &Filter) -
         };
         return Err(Refusal::new(format!("nothing to undo: no decision about {which} stands")).into());
     }
-    let touched: BTreeSet<Period> = found.iter().flat_map(|(charge, row)| {
-        let to = match row.decision {
-            Decision::Defer { to } => Some(to),
-            _ => None,
-        };
-        std::iter::once(charge.period).chain(to)
-    }).collect();
+    let touched: BTreeSet<Period> = found
+        .iter()
+        .flat_map(|(charge, row)| {
+            let to = match row.decision {
+                Decision::Defer { to } => Some(to),
+                _ => None,
+            };
+            std::iter::once(charge.period).chain(to)
+        })
+        .collect();
     for period in touched {
         if tx.find_period(period, None).await?.is_some() {
             periods::require(&mut tx, period, PeriodAct::Review).await?;
@@ -209,7 +223,10 @@ pub async fn undo(installation: &Installation, actor: &Actor, filter: &Filter) -
 ///
 /// # Errors
 /// What could not be read.
-pub async fn select_undo(installation: &Installation, filter: &Filter) -> Result<(u64, Amount), WorkflowError> {
+pub async fn select_undo(
+    installation: &Installation,
+    filter: &Filter,
+) -> Result<(u64, Amount), WorkflowError> {
     let mut reader = installation.ledger.read().await?;
     let found = undoable(installation, &mut reader, filter).await?;
     Ok((found.len() as u64, found.iter().map(|(charge, _)| charge.cost).sum()))
@@ -226,8 +243,11 @@ async fn undoable(
     all_there(&filter.ids, &charges)?;
     let fingerprints: Vec<_> =
         charges.iter().map(|charge| charge.fingerprint).collect::<BTreeSet<_>>().into_iter().collect();
-    let ordinals: BTreeMap<ChargeId, u32> =
-        locate(&view, &fingerprints).await?.into_iter().map(|found| (found.charge.id, found.ordinal)).collect();
+    let ordinals: BTreeMap<ChargeId, u32> = locate(&view, &fingerprints)
+        .await?
+        .into_iter()
+        .map(|found| (found.charge.id, found.ordinal))
+        .collect();
     let periods = charges.iter().map(|charge| charge.period).collect::<BTreeSet<_>>().into_iter().collect();
     let standing = DecisionFilter { periods, ..DecisionFilter::default() };
     let mut latest: BTreeMap<(String, u64, u32), DecisionRow> = BTreeMap::new();
@@ -271,7 +291,9 @@ async fn selected(
         Act::Reassign(change) => {
             let change = change.normalized();
             if change.is_empty() {
-                return Err(Refusal::new("nothing to reassign to").hint("`--to-pi`, `--to-project`, `--to-fund-org` …").into());
+                return Err(Refusal::new("nothing to reassign to")
+                    .hint("`--to-pi`, `--to-project`, `--to-fund-org` …")
+                    .into());
             }
             Act::Reassign(change)
         }
@@ -292,7 +314,11 @@ async fn selected(
     let one = (wanted.ids.len() == 1).then(|| found.first()).flatten();
     if let (Some(charge), Act::Approve) = (one, &act) {
         if charge.flags.is_empty() && charge.state == ChargeState::Billable {
-            return Err(Refusal::new(format!("charge {} has no flags: it is billed without approval", charge.id)).into());
+            return Err(Refusal::new(format!(
+                "charge {} has no flags: it is billed without approval",
+                charge.id
+            ))
+            .into());
         }
         may_approve(charge.flags).map_err(|refused| {
             Refusal::new(format!("cannot approve charge {}: {refused}", charge.id)).hint(refused.hint())
@@ -344,7 +370,8 @@ fn split_blocked(found: Vec<Matched>) -> (Vec<Matched>, Vec<Skipped>) {
 impl Skipped {
     #[must_use]
     pub fn line(&self) -> String {
-        let count = if self.charges == 1 { "1 charge".to_owned() } else { format!("{} charges", self.charges) };
+        let count =
+            if self.charges == 1 { "1 charge".to_owned() } else { format!("{} charges", self.charges) };
         let reason = Flag::from_name(&self.why).map_or("", Flag::reason);
         format!("{count} left alone: `{}` ({reason}) is cleared only by reassigning or rejecting", self.why)
     }
@@ -360,7 +387,11 @@ async fn targets(tx: &mut Tx, selection: &Selection) -> Result<BTreeMap<Period, 
         }
         let target = match to {
             Some(to) if *to <= charge.billed_in => {
-                return Err(Refusal::new(format!("cannot defer a charge of {} to {to}: it is not later", charge.billed_in)).into());
+                return Err(Refusal::new(format!(
+                    "cannot defer a charge of {} to {to}: it is not later",
+                    charge.billed_in
+                ))
+                .into());
             }
             Some(to) => *to,
             None => next_open(tx, charge.billed_in).await?,
@@ -391,18 +422,27 @@ async fn decisions(
     selection: &Selection,
     targets: &BTreeMap<Period, Period>,
 ) -> Result<Vec<NewDecision>, WorkflowError> {
-    let fingerprints: Vec<_> =
-        selection.charges.iter().map(|charge| charge.fingerprint).collect::<BTreeSet<_>>().into_iter().collect();
+    let fingerprints: Vec<_> = selection
+        .charges
+        .iter()
+        .map(|charge| charge.fingerprint)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
     let periods: BTreeSet<Period> = selection.charges.iter().map(|charge| charge.period).collect();
     let mut ordinals: BTreeMap<ChargeId, u32> = BTreeMap::new();
     for period in periods {
         let view = charges(installation, tx, Scope::period(period), &installation.settings, None).await?;
-        ordinals.extend(locate(&view, &fingerprints).await?.into_iter().map(|found| (found.charge.id, found.ordinal)));
+        ordinals.extend(
+            locate(&view, &fingerprints).await?.into_iter().map(|found| (found.charge.id, found.ordinal)),
+        );
     }
     let decision = |charge: &Matched| match &selection.act {
         Act::Approve => Decision::Approve,
         Act::Reject => Decision::Reject,
-        Act::Defer(_) => Decision::Defer { to: targets.get(&charge.billed_in).copied().unwrap_or(charge.billed_in.next()) },
+        Act::Defer(_) => {
+            Decision::Defer { to: targets.get(&charge.billed_in).copied().unwrap_or(charge.billed_in.next()) }
+        }
         Act::Reassign(change) => Decision::Reassign { change: change.clone() },
     };
     let new = |charge: &Matched| NewDecision {

@@ -55,18 +55,30 @@ pub async fn send(
     let mut reader = installation.ledger.read().await?;
     periods::load(&mut reader, period).await?;
     drop(reader);
-    settle_interrupted(installation, actor).await?;
+    settle_interrupted(installation, actor, retry_uncertain).await?;
     let mut reader = installation.ledger.read().await?;
-    let records = reader.list_messages(&EmailFilter { period: Some(period), ..EmailFilter::default() }).await?;
+    let records =
+        reader.list_messages(&EmailFilter { period: Some(period), ..EmailFilter::default() }).await?;
     let by_pi = unsent(&mut reader, period, &records, retry_uncertain).await?;
-    let act = if by_pi.is_empty() { PeriodAct::Look } else { PeriodAct::Send };
+    let act = if by_pi.is_empty() { PeriodAct::Resend } else { PeriodAct::Send };
     periods::require(&mut reader, period, act).await?;
     let mut outcome = Outcome {
         already_sent: records.iter().filter(|record| record.state == MessageState::Sent).count() as u64,
         ..Outcome::default()
     };
-    for record in records.iter().filter(|record| record.state == MessageState::Uncertain && !retry_uncertain) {
+    for record in records.iter().filter(|record| record.state == MessageState::Uncertain && !retry_uncertain)
+    {
         outcome.uncertain.push(Delivery::of(record, "it may have arrived: sending was cut off"));
+    }
+    for record in records.iter().filter(|record| record.state == MessageState::Sending) {
+        outcome
+            .uncertain
+            .push(Delivery::of(record, "it is being sent at this moment, or sending was cut off"));
+    }
+    if !by_pi.is_empty() && installation.email.from_address.is_empty() {
+        return Err(Refusal::new("e-mails have no sender: `email.from_address` is not set")
+            .hint("add to the configuration:\nemail:\n  from_address: billing@example.edu")
+            .into());
     }
     let mut messages = Vec::new();
     for (pi_email, rows) in by_pi {
@@ -82,9 +94,15 @@ pub async fn send(
 }
 
 /// What was being sent when something stopped it may have arrived.
-async fn settle_interrupted(installation: &Installation, actor: &Actor) -> Result<(), WorkflowError> {
+async fn settle_interrupted(
+    installation: &Installation,
+    actor: &Actor,
+    retry_uncertain: bool,
+) -> Result<(), WorkflowError> {
     let mut tx = installation.ledger.begin().await?;
-    let before = actor.at.saturating_sub(SENDER_PATIENCE).unwrap_or(actor.at);
+    // Who asks to retry what is uncertain says that no other sender is at work.
+    let patience = if retry_uncertain { jiff::SignedDuration::from_secs(-1) } else { SENDER_PATIENCE };
+    let before = actor.at.saturating_sub(patience).unwrap_or(actor.at);
     let crashed = tx.mark_crashed_as_uncertain(before, actor).await?;
     if !crashed.is_empty() {
         let detail = json!({ "messages": crashed });
@@ -188,7 +206,8 @@ fn message(
         statements: batch.iter().map(|(row, _)| email_statement(row)).collect(),
         subject_template: settings.subject_template.clone(),
     };
-    let text = statement_email(&model).map_err(|error| Refusal::new(format!("email.subject_template: {error}")))?;
+    let text =
+        statement_email(&model).map_err(|error| Refusal::new(format!("email.subject_template: {error}")))?;
     let statements: Vec<StatementVersion> = batch.iter().map(|(row, _)| row.id.clone()).collect();
     let attachments: Vec<Attachment> = batch.into_iter().flat_map(|(_, attachments)| attachments).collect();
     let digest = digest(pi_email, &text.subject, &text.text, &attachments);
@@ -247,7 +266,9 @@ async fn send_one(
 ) -> Result<(), WorkflowError> {
     let id = record.message_id.as_str();
     let mut tx = installation.ledger.begin().await?;
-    if tx.find_message(id).await?.is_some_and(|known| known.state == MessageState::Uncertain) && retry_uncertain {
+    if tx.find_message(id).await?.is_some_and(|known| known.state == MessageState::Uncertain)
+        && retry_uncertain
+    {
         tx.retry_uncertain(id, actor).await?;
     }
     tx.queue_message(record, actor).await?;

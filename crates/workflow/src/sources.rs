@@ -123,7 +123,8 @@ pub async fn resolve(
     if let Some(settings) = find_settings(settings, name) {
         return Ok(ResolvedSource { name: settings.name.clone(), known: false });
     }
-    let mut known: Vec<String> = reader.list_sources().await?.into_iter().map(|source| source.name.0).collect();
+    let mut known: Vec<String> =
+        reader.list_sources().await?.into_iter().map(|source| source.name.0).collect();
     known.extend(settings.sources.iter().map(|source| source.name.0.clone()));
     if let Some(near) = near_name(text, known.iter().map(String::as_str)) {
         let refusal = Refusal::new(format!("source `{text}` is not known, but `{near}` is"));

@@ -86,19 +86,23 @@ pub fn delivered_row(
 ) -> Result<DeliveredRow, WorkflowError> {
     let internal = |what: String| WorkflowError::Internal(what);
     let file = usize::try_from(charge.file).ok().and_then(|at| files.get(at));
-    let file = file.ok_or_else(|| internal(format!("charge {} names a file that was not delivered", charge.id)))?;
+    let file =
+        file.ok_or_else(|| internal(format!("charge {} names a file that was not delivered", charge.id)))?;
     let mut sha256 = [0; 32];
     hex::decode_to_slice(&file.sha256, &mut sha256).map_err(|error| internal(error.to_string()))?;
     let reader = installation.lake.delivered_reader(&sha256)?;
-    let mut source = Source::from_reader(reader).map_err(|error| internal(format!("{}: {error}", file.name)))?;
+    let mut source =
+        Source::from_reader(reader).map_err(|error| internal(format!("{}: {error}", file.name)))?;
     let header = source.header().clone();
-    let (offset, len) = (u64::try_from(charge.byte_offset).unwrap_or(0), u64::try_from(charge.byte_len).unwrap_or(0));
+    let (offset, len) =
+        (u64::try_from(charge.byte_offset).unwrap_or(0), u64::try_from(charge.byte_len).unwrap_or(0));
     let line = u64::try_from(charge.line).unwrap_or(1);
     let (text, block) = if source.format() == focus::Format::Csv {
         let bytes = installation.lake.delivered_bytes(&sha256, offset, len)?;
         (Some(trimmed(&bytes)), Block::csv(line, offset, bytes))
     } else {
-        find_block(&mut source, offset, len, line).map_err(|error| internal(format!("{}: {error}", file.name)))?
+        find_block(&mut source, offset, len, line)
+            .map_err(|error| internal(format!("{}: {error}", file.name)))?
     };
     let first = block.first_line;
     let (cells, _) = block.cells(&header);
@@ -109,13 +113,21 @@ pub fn delivered_row(
         .iter()
         .enumerate()
         .filter(|(at, _)| cells.spans[*at].len() == cells.rows && 0 < cells.rows)
-        .map(|(at, column)| (column.delivered.clone(), String::from_utf8_lossy(cells.get(at, row)).into_owned()))
+        .map(|(at, column)| {
+            (column.delivered.clone(), String::from_utf8_lossy(cells.get(at, row)).into_owned())
+        })
         .collect();
     let text = text.unwrap_or_else(|| {
         let pairs: Vec<String> = columns.iter().map(|(name, value)| format!("{name}={value}")).collect();
         pairs.join(", ")
     });
-    Ok(DeliveredRow { file: file.name.clone(), sha256: file.sha256.clone(), line: charge.line, text, columns })
+    Ok(DeliveredRow {
+        file: file.name.clone(),
+        sha256: file.sha256.clone(),
+        line: charge.line,
+        text,
+        columns,
+    })
 }
 
 /// In a compressed or Parquet file a row is found by reading up to it.
@@ -179,8 +191,12 @@ async fn said_about(
         .collect())
 }
 
-async fn statement_of(reader: &mut Reader, charge: &ChargeRow) -> Result<Option<StatementNumber>, WorkflowError> {
-    let (Some(pi_email), Some(project_id)) = (&charge.attribution.pi_email, &charge.attribution.project_id) else {
+async fn statement_of(
+    reader: &mut Reader,
+    charge: &ChargeRow,
+) -> Result<Option<StatementNumber>, WorkflowError> {
+    let (Some(pi_email), Some(project_id)) = (&charge.attribution.pi_email, &charge.attribution.project_id)
+    else {
         return Ok(None);
     };
     if matches!(charge.state, ChargeState::Held | ChargeState::Rejected) {

@@ -77,16 +77,15 @@ pub async fn reset(
 }
 
 async fn load(tx: &mut ledger::Tx, name: &str) -> Result<UserRecord, WorkflowError> {
-    match tx.find_user(name).await? {
-        Some(user) => Ok(user),
-        None => {
-            let known: Vec<String> = tx.list_users().await?.into_iter().map(|known| known.user.name).collect();
-            let refusal = Refusal::new(format!("user `{name}` is not known"));
-            Err(match known.as_slice() {
-                [] => refusal.hint("`users add NAME --email …` makes the first"),
-                known => refusal.hint(format!("known users: {}", known.join(", "))),
-            }
-            .into())
+    if let Some(user) = tx.find_user(name).await? {
+        Ok(user)
+    } else {
+        let known: Vec<String> = tx.list_users().await?.into_iter().map(|known| known.user.name).collect();
+        let refusal = Refusal::new(format!("user `{name}` is not known"));
+        Err(match known.as_slice() {
+            [] => refusal.hint("`users add NAME --email …` makes the first"),
+            known => refusal.hint(format!("known users: {}", known.join(", "))),
         }
+        .into())
     }
 }

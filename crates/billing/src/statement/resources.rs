@@ -74,11 +74,7 @@ pub fn by_service(lines: &[PostedLine]) -> Vec<ServiceLine> {
 /// (`services`, from [`by_service`]), and list the largest [`RESOURCE_LINES`] by list price or amount
 /// due: in the order of the services, the largest first. What is not listed is summed in the rest line.
 #[must_use]
-pub fn post_resources(
-    groups: Vec<ResourceGroup>,
-    services: &[ServiceLine],
-    places: u8,
-) -> PostedResources {
+pub fn post_resources(groups: Vec<ResourceGroup>, services: &[ServiceLine], places: u8) -> PostedResources {
     let posted = post_within_services(&groups, services, places);
     let rank = |at: usize| Reverse(groups[at].list_cost.abs().max(groups[at].cost.abs()));
     let name = |at: usize| {

@@ -67,6 +67,10 @@ fn list(rows: &[AuditRow]) -> String {
 fn verified(check: &AuditCheck) -> String {
     let mut text = String::new();
     let what = if check.is_sound() { "sound" } else { "BROKEN" };
-    let _ = writeln!(text, "the audit chain is {what}: {} acts, the last with hash {}", check.rows, check.head_hash);
+    let _ = writeln!(
+        text,
+        "the audit chain is {what}: {} acts, the last with hash {}",
+        check.rows, check.head_hash
+    );
     text
 }

@@ -96,16 +96,18 @@ pub fn told(story: &Story, door: &Door) -> String {
     if let Some(number) = &story.statement {
         let _ = writeln!(text, "  on statement {number}");
     }
-    let _ = writeln!(text, "\nas delivered: {}, line {} (sha256 {})", story.delivered.file, story.delivered.line, story.delivered.sha256);
+    let _ = writeln!(
+        text,
+        "\nas delivered: {}, line {} (sha256 {})",
+        story.delivered.file, story.delivered.line, story.delivered.sha256
+    );
     for (column, value) in story.delivered.columns.iter().filter(|(_, value)| !value.is_empty()) {
         let _ = writeln!(text, "  {column:<26} {value}");
     }
     let _ = writeln!(text, "\nwhat was made of it:");
-    for (name, value) in [
-        ("pi_email", &charge.pi_email),
-        ("project_id", &charge.project_id),
-        ("fund_org", &charge.fund_org),
-    ] {
+    for (name, value) in
+        [("pi_email", &charge.pi_email), ("project_id", &charge.project_id), ("fund_org", &charge.fund_org)]
+    {
         let _ = writeln!(text, "  {name:<26} {}", or_dash(value.as_deref()));
     }
     if !story.decisions.is_empty() {
@@ -120,8 +122,15 @@ pub fn told(story: &Story, door: &Door) -> String {
         };
         let note = said.note.as_ref().map_or_else(String::new, |note| format!(": {note}"));
         let undone = said.undone_by.map_or_else(String::new, |number| format!(" (undone by act {number})"));
-        let outdated = if said.outdated { " (about an earlier delivery; the charge has changed since)" } else { "" };
-        let _ = writeln!(text, "  {} by {}, act {}: {what}{note}{undone}{outdated}", moment(said.at), said.by, said.number);
+        let outdated =
+            if said.outdated { " (about an earlier delivery; the charge has changed since)" } else { "" };
+        let _ = writeln!(
+            text,
+            "  {} by {}, act {}: {what}{note}{undone}{outdated}",
+            moment(said.at),
+            said.by,
+            said.number
+        );
     }
     text
 }

@@ -81,19 +81,31 @@ async fn import(installation: &Installation, door: &Door, home: &Path, month: Pe
             0 => String::new(),
             flagged => format!(", {flagged} held for review"),
         };
-        say(door, &format!("imported {}: {}, billed {billed}{held}", file.name, count(outcome.charges, "charge", "charges")));
+        say(
+            door,
+            &format!(
+                "imported {}: {}, billed {billed}{held}",
+                file.name,
+                count(outcome.charges, "charge", "charges")
+            ),
+        );
     }
     Ok(())
 }
 
 /// Some flagged charges get an owner, some are approved, the rest waits for next month.
 async fn decide(installation: &Installation, door: &Door, month: Period) -> Result<(), Refusal> {
-    let queue = review::list(installation, &Filter { billed_in: Some(month), ..Filter::default() }, None).await?;
+    let queue =
+        review::list(installation, &Filter { billed_in: Some(month), ..Filter::default() }, None).await?;
     say(door, &format!("{} of {month} held for review:", count(queue.total, "charge", "charges")));
     for charge in &queue.charges {
         let service = charge.service_name.as_deref().unwrap_or("–");
         let cost = exact(charge.cost, door.currency());
-        door.output.message(&format!("    {:<6} {cost:>12}  {service}: {}", charge.id.to_string(), charge.flags));
+        door.output.message(&format!(
+            "    {:<6} {cost:>12}  {service}: {}",
+            charge.id.to_string(),
+            charge.flags
+        ));
     }
     let flagged = |flag: Flag| Filter { billed_in: Some(month), flags: vec![flag], ..Filter::default() };
     let owner = Reassignment {
@@ -137,7 +149,13 @@ async fn post(installation: &Installation, door: &Door, month: Period) -> Result
         let exported = journal::export(installation, &door.stamp(), &request).await?;
         let currency = door.currency();
         let (debits, credits) = (posted(exported.debits, currency), posted(exported.credits, currency));
-        say(door, &format!("exported journal {} ({}): debits {debits}, credits {credits}", exported.document, exported.format));
+        say(
+            door,
+            &format!(
+                "exported journal {} ({}): debits {debits}, credits {credits}",
+                exported.document, exported.format
+            ),
+        );
     }
     Ok(())
 }

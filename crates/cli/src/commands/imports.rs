@@ -97,7 +97,11 @@ pub fn show(detail: &ImportDetail, quarantined: &str, door: &Door) -> String {
         row.committed.by,
         moment(row.committed.at)
     );
-    let _ = writeln!(text, "  rows             {} delivered, {} charges, {} quarantined", row.rows, row.charges, row.quarantined);
+    let _ = writeln!(
+        text,
+        "  rows             {} delivered, {} charges, {} quarantined",
+        row.rows, row.charges, row.quarantined
+    );
     for (name, amount) in [
         ("list cost", row.costs.list_cost),
         ("contracted cost", row.costs.contracted_cost),
@@ -107,13 +111,21 @@ pub fn show(detail: &ImportDetail, quarantined: &str, door: &Door) -> String {
         let _ = writeln!(text, "  {name:<16} {}", exact(amount, currency));
     }
     for file in &detail.summary.files {
-        let _ = writeln!(text, "  file             {} ({}, {} bytes, sha256 {})", file.name, file.format, file.size_bytes, file.sha256);
+        let _ = writeln!(
+            text,
+            "  file             {} ({}, {} bytes, sha256 {})",
+            file.name, file.format, file.size_bytes, file.sha256
+        );
     }
     for note in &row.notes {
         let _ = writeln!(text, "  note             {note}");
     }
     for event in detail.events.iter().filter(|event| event.state != PartState::Live) {
-        let account = if event.key.account.is_empty() { String::new() } else { format!(" (account {})", event.key.account) };
+        let account = if event.key.account.is_empty() {
+            String::new()
+        } else {
+            format!(" (account {})", event.key.account)
+        };
         let what = match (&event.by_import, &event.reason) {
             (Some(by), _) => format!("{} by import {by}", event.state.name()),
             (None, Some(reason)) => format!("{}: {reason}", event.state.name()),
@@ -142,7 +154,8 @@ pub fn show(detail: &ImportDetail, quarantined: &str, door: &Door) -> String {
     }
     let _ = write!(text, "\n{}", parts.render());
     if !detail.flags.is_empty() {
-        let mut flags = Table::new(vec![Column::text("flag"), Column::number("charges"), Column::number("billed cost")]);
+        let mut flags =
+            Table::new(vec![Column::text("flag"), Column::number("charges"), Column::number("billed cost")]);
         for sum in &detail.flags {
             flags.row([sum.flag.clone(), sum.rows.to_string(), exact(sum.billed_cost, currency)]);
         }

@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use billing::delivery::Choice;
 use billing::{Flag, SourceName};
 use money::Amount;
@@ -48,16 +50,16 @@ pub async fn run_reread(args: &ImportRef, door: &Door) -> Result<(), Refusal> {
 struct Bar<'a> {
     door: &'a Door,
     label: String,
-    bar: std::sync::OnceLock<crate::output::Progress>,
+    drawn: std::sync::OnceLock<crate::output::Progress>,
 }
 
 impl<'a> Bar<'a> {
     fn new(door: &'a Door, label: &str) -> Bar<'a> {
-        Bar { door, label: label.to_owned(), bar: std::sync::OnceLock::new() }
+        Bar { door, label: label.to_owned(), drawn: std::sync::OnceLock::new() }
     }
 
     fn show(&self, progress: Progress) {
-        let bar = self.bar.get_or_init(|| self.door.output.progress(&self.label, progress.bytes_total));
+        let bar = self.drawn.get_or_init(|| self.door.output.progress(&self.label, progress.bytes_total));
         bar.set(progress.bytes.min(progress.bytes_total));
     }
 }
@@ -69,19 +71,16 @@ struct Told<'a> {
 }
 
 fn told(mut outcome: Outcome, door: &Door) -> Result<(), Refusal> {
-    let listed = outcome.problems.len();
     outcome.problems.truncate(SHOWN_PROBLEMS);
     let refusal = outcome.refusal.take();
     if door.output.is_json() {
         door.output.data(&Told { outcome: &outcome }, |_| String::new())?;
     }
-    let several_files = outcome.problems.iter().any(|problem| problem.file != outcome.problems[0].file);
-    let mut details: Vec<String> = outcome.problems.iter().map(|problem| line(problem, several_files)).collect();
+    let mut details: Vec<String> = outcome.problems.iter().map(line).collect();
     let more = outcome.problem_count.saturating_sub(details.len() as u64);
     if 0 < more {
         details.push(format!("… and {} more like these", count(more, "problem", "problems")));
     }
-    let _ = listed;
     if let Some(refused) = refusal {
         details.extend(refused.details);
         let mut refusal = Refusal::new(refused.message).with_details(details);
@@ -102,16 +101,20 @@ fn told(mut outcome: Outcome, door: &Door) -> Result<(), Refusal> {
     }
     if let Some(import) = outcome.import {
         if 0 < outcome.flagged {
-            door.output.hint(&format!("`focus-billing review list --period {}` shows what to decide", first_period(&outcome)));
+            door.output.hint(&format!(
+                "`focus-billing review list --period {}` shows what to decide",
+                first_period(&outcome)
+            ));
         }
         if 0 < outcome.quarantined {
-            door.output.hint(&format!("`focus-billing imports show {import}` shows the rows that were kept aside"));
+            door.output
+                .hint(&format!("`focus-billing imports show {import}` shows the rows that were kept aside"));
         }
     }
     Ok(())
 }
 
-fn line(FileProblem { file, problem }: &FileProblem, _several: bool) -> String {
+fn line(FileProblem { file, problem }: &FileProblem) -> String {
     let value = if problem.value.is_empty() { String::new() } else { format!("`{}` ", problem.value) };
     let column = if problem.column.is_empty() { String::new() } else { format!("{}: ", problem.column) };
     format!("{file}:{}: {column}{value}{}", problem.line, problem.message)
@@ -126,15 +129,29 @@ fn summary(outcome: &Outcome, door: &Door) -> String {
     let amount = |amount: Amount| exact(amount, currency);
     let mut text = match outcome.import {
         _ if outcome.unchanged => format!("{}: nothing to import\n", outcome.source),
-        Some(import) => format!("import {import}: {} of {}\n", count(outcome.charges, "charge", "charges"), outcome.source),
-        None => format!("dry run: {} of {} would be imported\n", count(outcome.charges, "charge", "charges"), outcome.source),
+        Some(import) => format!(
+            "import {import}: {} of {}\n",
+            count(outcome.charges, "charge", "charges"),
+            outcome.source
+        ),
+        None => format!(
+            "dry run: {} of {} would be imported\n",
+            count(outcome.charges, "charge", "charges"),
+            outcome.source
+        ),
     };
     if outcome.unchanged {
         return text;
     }
     let mut facts = vec![
         ("periods", joined(&outcome.periods)),
-        ("rows", format!("{} delivered, {} charges, {} quarantined", outcome.rows, outcome.charges, outcome.quarantined)),
+        (
+            "rows",
+            format!(
+                "{} delivered, {} charges, {} quarantined",
+                outcome.rows, outcome.charges, outcome.quarantined
+            ),
+        ),
         ("list cost", amount(outcome.list_cost)),
         ("billed cost", amount(outcome.billed_cost)),
     ];
@@ -155,7 +172,7 @@ fn summary(outcome: &Outcome, door: &Door) -> String {
         facts.push(("supersedes", line));
     }
     for (name, fact) in facts {
-        text.push_str(&format!("  {name:<16} {fact}\n"));
+        let _ = writeln!(text, "  {name:<16} {fact}");
     }
     text.push_str(&flags(&outcome.flags, door));
     text
@@ -172,7 +189,12 @@ fn flags(flags: &[(Flag, u64, Amount)], door: &Door) -> String {
         Column::text("why"),
     ]);
     for (flag, rows, billed) in flags {
-        let cells = [flag.name().to_owned(), rows.to_string(), exact(*billed, door.currency()), flag.reason().to_owned()];
+        let cells = [
+            flag.name().to_owned(),
+            rows.to_string(),
+            exact(*billed, door.currency()),
+            flag.reason().to_owned(),
+        ];
         table.row(cells);
     }
     format!("\n{}", table.render())

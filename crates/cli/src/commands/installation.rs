@@ -35,7 +35,7 @@ pub async fn open(config: &Config, stamp: &Stamp) -> Result<Installation, Refusa
         configuration: KeptConfiguration { digest: config.digest(), text: config.effective_text() },
         folders: folders(config),
         institution: institution(config)?,
-        email: email(config)?,
+        email: email(config),
         template_config: config.to_json(),
     })
 }
@@ -64,7 +64,9 @@ fn institution(config: &Config) -> Result<Institution, Refusal> {
                 Some("png") => LogoKind::Png,
                 _ => {
                     let shown = path.display();
-                    return Err(Refusal::new(format!("institution.logo: `{shown}` is not a .png, .jpg or .svg file")));
+                    return Err(Refusal::new(format!(
+                        "institution.logo: `{shown}` is not a .png, .jpg or .svg file"
+                    )));
                 }
             };
             Some(Logo { bytes, kind })
@@ -78,7 +80,7 @@ fn institution(config: &Config) -> Result<Institution, Refusal> {
     })
 }
 
-fn email(config: &Config) -> Result<EmailSettings, Refusal> {
+fn email(config: &Config) -> EmailSettings {
     let host = config.smtp.host.clone();
     let outbox: Arc<dyn Outbox> = if config.dev_mode {
         Arc::new(Directory::new(config.output.emails.clone()))
@@ -88,12 +90,12 @@ fn email(config: &Config) -> Result<EmailSettings, Refusal> {
         Arc::new(Nowhere)
     };
     let from = config.email.from_address.clone();
-    Ok(EmailSettings {
-        from_address: from.unwrap_or_else(|| config.institution.contact_email.clone()),
+    EmailSettings {
+        from_address: from.unwrap_or_default(),
         from_name: config.email.from_name.clone(),
         subject_template: config.email.subject_template.clone(),
         outbox,
-    })
+    }
 }
 
 /// A relay whose user name and password are looked up when the first message is sent, and not before.

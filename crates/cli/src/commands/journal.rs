@@ -24,12 +24,18 @@ pub async fn run(args: ExportArgs, door: &Door) -> Result<(), Refusal> {
     for note in &exported.notes {
         door.output.message(&format!("note: {note}"));
     }
+    if exported.copy {
+        let (document, format) = (&exported.document, exported.format);
+        door.output.message(&format!(
+            "this is a COPY: {document} was exported as {format} before, with the same bytes"
+        ));
+    }
     Ok(door.output.data(&exported, |exported| said(exported, door))?)
 }
 
 fn said(exported: &Exported, door: &Door) -> String {
     let currency = door.currency();
-    let copy = if exported.copy { ", a COPY: this document was exported in this format before" } else { "" };
+    let copy = if exported.copy { ", COPY" } else { "" };
     format!(
         "journal {}, {}: {}{copy}\n  debits   {}\n  credits  {}\n  sha256   {}\n  file     {}\n",
         exported.document,

@@ -50,7 +50,8 @@ fn said(door: &Door, period: Period, what: &str) {
 
 fn list(periods: &[PeriodSummary], door: &Door) -> String {
     if periods.is_empty() {
-        return "no period is open yet; `focus-billing ingest FILE` opens the periods of its rows\n".to_owned();
+        return "no period is open yet; `focus-billing ingest FILE` opens the periods of its rows\n"
+            .to_owned();
     }
     let mut table = Table::new(vec![
         Column::text("period"),
@@ -80,8 +81,12 @@ fn list(periods: &[PeriodSummary], door: &Door) -> String {
 
 fn show(summary: &PeriodSummary, door: &Door) -> String {
     let mut text = format!("{} is {}\n\n", summary.record.period, summary.record.state.name());
-    let mut table =
-        Table::new(vec![Column::text("charges"), Column::number("count"), Column::number("list cost"), Column::number("cost")]);
+    let mut table = Table::new(vec![
+        Column::text("charges"),
+        Column::number("count"),
+        Column::number("list cost"),
+        Column::number("cost"),
+    ]);
     let totals = &summary.totals;
     for (name, sum) in [
         ("billable", totals.billable),
@@ -89,22 +94,43 @@ fn show(summary: &PeriodSummary, door: &Door) -> String {
         ("rejected", totals.rejected),
         ("deferred to later", totals.deferred),
     ] {
-        table.row([name.to_owned(), sum.rows.to_string(), exact(sum.list_cost, door.currency()), exact(sum.cost, door.currency())]);
+        table.row([
+            name.to_owned(),
+            sum.rows.to_string(),
+            exact(sum.list_cost, door.currency()),
+            exact(sum.cost, door.currency()),
+        ]);
     }
     let all = totals.charges;
-    table.total(["all".to_owned(), all.rows.to_string(), exact(all.list_cost, door.currency()), exact(all.cost, door.currency())]);
+    table.total([
+        "all".to_owned(),
+        all.rows.to_string(),
+        exact(all.list_cost, door.currency()),
+        exact(all.cost, door.currency()),
+    ]);
     text.push_str(&table.render());
     if 0 < totals.deferred_here.rows {
         let sum = totals.deferred_here;
-        let _ = writeln!(text, "\ndeferred here from earlier periods: {} charges, {}", sum.rows, exact(sum.cost, door.currency()));
+        let _ = writeln!(
+            text,
+            "\ndeferred here from earlier periods: {} charges, {}",
+            sum.rows,
+            exact(sum.cost, door.currency())
+        );
     }
     if 0 < summary.statements {
-        let _ = writeln!(text, "\n{} statements, {} due", summary.statements, posted(summary.amount_due, door.currency()));
+        let _ = writeln!(
+            text,
+            "\n{} statements, {} due",
+            summary.statements,
+            posted(summary.amount_due, door.currency())
+        );
     }
     text.push('\n');
     for event in &summary.record.events {
         let note = event.note.as_ref().map_or_else(String::new, |note| format!(": {note}"));
-        let _ = writeln!(text, "{}  {} by {}{note}", moment(event.stamp.at), event.act.name(), event.stamp.by);
+        let _ =
+            writeln!(text, "{}  {} by {}{note}", moment(event.stamp.at), event.act.name(), event.stamp.by);
     }
     text
 }

@@ -21,9 +21,15 @@ pub async fn run(args: ReportArgs, door: &Door) -> Result<(), Refusal> {
         ReportState::Deferred => vec![ChargeState::Deferred],
         ReportState::All => Vec::new(),
     };
-    let request = |period| ReportRequest { period, by: args.by.clone(), states: states.clone(), ..ReportRequest::default() };
+    let request = |period| ReportRequest {
+        period,
+        by: args.by.clone(),
+        states: states.clone(),
+        ..ReportRequest::default()
+    };
     let mut sums: BTreeMap<Vec<Option<String>>, TotalsRow> = BTreeMap::new();
-    let periods: Vec<_> = if args.period.is_empty() { vec![None] } else { args.period.iter().copied().map(Some).collect() };
+    let periods: Vec<_> =
+        if args.period.is_empty() { vec![None] } else { args.period.iter().copied().map(Some).collect() };
     for period in periods {
         for row in report(&installation, &request(period)).await? {
             match sums.get_mut(&row.keys) {
@@ -78,7 +84,8 @@ fn table(by: &[String], rows: &[TotalsRow], door: &Door) -> String {
         }
     }
     if let Some(total) = total.filter(|_| !by.is_empty()) {
-        let names = std::iter::once("total".to_owned()).chain(std::iter::repeat_n(String::new(), by.len() - 1));
+        let names =
+            std::iter::once("total".to_owned()).chain(std::iter::repeat_n(String::new(), by.len() - 1));
         table.total(names.chain(figures(&total)));
     }
     table.render()
@@ -100,7 +107,11 @@ fn csv(by: &[String], rows: &[TotalsRow]) -> String {
 
 /// RFC 4180.
 fn cell(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
 }
 
 fn json(by: &[String], rows: &[TotalsRow]) -> Result<String, Refusal> {

@@ -126,7 +126,9 @@ fn told(decided: &Decided, door: &Door) -> Result<(), Refusal> {
     };
     let charges = count(decided.charges, "charge", "charges");
     let cost = exact(decided.cost, door.currency());
-    Ok(door.output.data(decided, |decided| format!("{past} {charges}, {cost} in all (act {})\n", decided.number))?)
+    Ok(door
+        .output
+        .data(decided, |decided| format!("{past} {charges}, {cost} in all (act {})\n", decided.number))?)
 }
 
 async fn undo(args: &UndoArgs, door: &Door) -> Result<(), Refusal> {

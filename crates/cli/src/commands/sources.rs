@@ -17,7 +17,8 @@ pub async fn run(command: SourceCommand, door: &Door) -> Result<(), Refusal> {
             let name = SourceName(name);
             sources::add(&installation, &door.stamp(), &name, None).await?;
             door.output.message(&format!("source `{name}` is known now"));
-            door.output.hint("for journals, give it a `fund_org` under imports.known_sources in the configuration");
+            door.output
+                .hint("for journals, give it a `fund_org` under imports.known_sources in the configuration");
             Ok(())
         }
     }

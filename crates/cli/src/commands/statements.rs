@@ -27,13 +27,15 @@ pub async fn run_generate(args: &GenerateArgs, door: &Door) -> Result<(), Refusa
     door.output.data(&generated.statements, |issued| issued_table(issued, args.dry_run, door))?;
     said(&generated, args, door);
     if args.send {
-        return sent(send(&installation, &door.stamp(), args.period, false, &|_, _| {}).await?, door, true);
+        let outcome = send(&installation, &door.stamp(), args.period, false, &|_, _| {}).await?;
+        return sent(&outcome, door, true);
     }
     Ok(())
 }
 
 fn said(generated: &Generated, args: &GenerateArgs, door: &Door) {
-    let changed = generated.statements.iter().filter(|issued| issued.change != Change::Unchanged).count() as u64;
+    let changed =
+        generated.statements.iter().filter(|issued| issued.change != Change::Unchanged).count() as u64;
     for issued in &generated.statements {
         if let Change::Replaced(words) = &issued.change {
             let who = format!("{}, {}", issued.pi_email, issued.project_id);
@@ -151,7 +153,8 @@ async fn list(filter: &StatementFilter, door: &Door) -> Result<(), Refusal> {
 
 fn list_table(rows: &[StatementRow], door: &Door) -> String {
     if rows.is_empty() {
-        return "no statements were issued yet; `focus-billing generate --period YYYY-MM` makes them\n".to_owned();
+        return "no statements were issued yet; `focus-billing generate --period YYYY-MM` makes them\n"
+            .to_owned();
     }
     let mut table = Table::new(vec![
         Column::text("statement"),
@@ -260,19 +263,21 @@ pub async fn run_send(args: &SendArgs, door: &Door) -> Result<(), Refusal> {
     };
     let outcome = send(&installation, &door.stamp(), args.period, args.retry_uncertain, &progress).await?;
     drop(bar);
-    sent(outcome, door, false)
+    sent(&outcome, door, false)
 }
 
-fn sent(outcome: Outcome, door: &Door, after_generate: bool) -> Result<(), Refusal> {
+fn sent(outcome: &Outcome, door: &Door, after_generate: bool) -> Result<(), Refusal> {
     if !after_generate || !door.output.is_json() {
-        door.output.data(&outcome, sent_lines)?;
+        door.output.data(outcome, sent_lines)?;
     }
     if outcome.failed.is_empty() && outcome.uncertain.is_empty() {
         return Ok(());
     }
     let failed = outcome.failed.iter().map(|delivery| format!("{}: {}", delivery.pi_email, delivery.detail));
-    let uncertain =
-        outcome.uncertain.iter().map(|delivery| format!("{}: uncertain: {}", delivery.pi_email, delivery.detail));
+    let uncertain = outcome
+        .uncertain
+        .iter()
+        .map(|delivery| format!("{}: uncertain: {}", delivery.pi_email, delivery.detail));
     let mut refusal = Refusal::new(format!(
         "{} not sent, {} uncertain",
         count(outcome.failed.len() as u64, "message was", "messages were"),
@@ -293,7 +298,8 @@ fn sent(outcome: Outcome, door: &Door, after_generate: bool) -> Result<(), Refus
 fn sent_lines(outcome: &Outcome) -> String {
     let mut text = String::new();
     for delivery in &outcome.sent {
-        let _ = writeln!(text, "{}: {} ({})", delivery.pi_email, delivery.statements.join(", "), delivery.detail);
+        let _ =
+            writeln!(text, "{}: {} ({})", delivery.pi_email, delivery.statements.join(", "), delivery.detail);
     }
     let sent = count(outcome.sent.len() as u64, "message was", "messages were");
     let _ = writeln!(text, "{sent} sent; {} had been sent before", outcome.already_sent);
@@ -311,8 +317,12 @@ pub async fn run_show(args: &ShowArgs, door: &Door) -> Result<(), Refusal> {
     };
     let rows = report(&installation, &request).await?;
     if rows.is_empty() {
-        return Err(Refusal::new(format!("{} has no charges in {}", args.pi, args.period))
-            .with_hint(format!("`focus-billing report --period {} --by pi_email --state all` shows who has", args.period)));
+        return Err(Refusal::new(format!("{} has no charges in {}", args.pi, args.period)).with_hint(
+            format!(
+                "`focus-billing report --period {} --by pi_email --state all` shows who has",
+                args.period
+            ),
+        ));
     }
     let data: Vec<ProjectMonth<'_>> = rows.iter().map(ProjectMonth::of).collect();
     Ok(door.output.data(&data, |data| project_table(data, door))?)
@@ -365,7 +375,8 @@ fn project_table(rows: &[ProjectMonth<'_>], door: &Door) -> String {
     }
     // What was rejected is shown, and is in no total.
     let counted = || rows.iter().filter(|row| row.state != Some("rejected"));
-    let total = |of: fn(&ProjectMonth<'_>) -> money::Amount| with_symbol(counted().map(of).sum(), door.currency());
+    let total =
+        |of: fn(&ProjectMonth<'_>) -> money::Amount| with_symbol(counted().map(of).sum(), door.currency());
     table.total([
         "total".to_owned(),
         String::new(),

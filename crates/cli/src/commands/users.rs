@@ -58,7 +58,8 @@ fn list(users: &[UserRecord]) -> String {
     if users.is_empty() {
         return "no accounts yet; `focus-billing users add NAME --email ADDRESS` makes one\n".to_owned();
     }
-    let mut table = Table::new(["name", "e-mail", "display name", "role", "changed (UTC)"].map(Column::text).to_vec());
+    let mut table =
+        Table::new(["name", "e-mail", "display name", "role", "changed (UTC)"].map(Column::text).to_vec());
     for record in users {
         let user = &record.user;
         let cells = [&user.name, &user.email, &user.display_name].map(Clone::clone);
@@ -88,8 +89,14 @@ fn missing_of(password: &str, requirements: &PasswordRequirements) -> Vec<String
     let long_enough = requirements.length_min as usize <= password.chars().count();
     let rules = [
         (long_enough, format!("at least {} characters", requirements.length_min)),
-        (!requirements.uppercase || password.chars().any(char::is_uppercase), "an upper-case letter".to_owned()),
-        (!requirements.lowercase || password.chars().any(char::is_lowercase), "a lower-case letter".to_owned()),
+        (
+            !requirements.uppercase || password.chars().any(char::is_uppercase),
+            "an upper-case letter".to_owned(),
+        ),
+        (
+            !requirements.lowercase || password.chars().any(char::is_lowercase),
+            "a lower-case letter".to_owned(),
+        ),
         (!requirements.numbers || password.chars().any(char::is_numeric), "a digit".to_owned()),
         (
             !requirements.special_chars || password.chars().any(|c| !c.is_alphanumeric()),

@@ -41,7 +41,14 @@ fn told(chain: &Why, door: &Door) -> String {
                 );
             }
             for file in &chain.files {
-                let _ = writeln!(text, "  {} file {}{} (sha256 {})", file.format, file.path, if file.copy { ", a copy" } else { "" }, file.sha256);
+                let _ = writeln!(
+                    text,
+                    "  {} file {}{} (sha256 {})",
+                    file.format,
+                    file.path,
+                    if file.copy { ", a copy" } else { "" },
+                    file.sha256
+                );
             }
             let _ = writeln!(text, "\nit posts these statements; `focus-billing why NUMBER` follows each:");
             for number in &chain.statements {
@@ -76,7 +83,11 @@ fn statement(chain: &StatementChain, door: &Door) -> String {
         let _ = writeln!(text, "\nit was posted by:");
         for row in &chain.journal_lines {
             let amount = posted(row.posted.amount, door.currency());
-            let _ = writeln!(text, "  journal {} line {}: {amount} on {}", row.document, row.line, row.posted.fund_org);
+            let _ = writeln!(
+                text,
+                "  journal {} line {}: {amount} on {}",
+                row.document, row.line, row.posted.fund_org
+            );
         }
     }
     text

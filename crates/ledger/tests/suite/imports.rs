@@ -38,6 +38,7 @@ pub fn record(import: ImportId, source: &str, sha256: &str, parts: &[(&str, &str
             billed_cost: amount(cost),
             effective_cost: amount(cost),
             flagged_cost: Amount::ZERO,
+            billed_magnitude: amount(cost).abs(),
         })
         .collect();
     let mut periods: Vec<Period> = parts.iter().map(|part| part.key.period).collect();

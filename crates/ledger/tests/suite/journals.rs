@@ -1,6 +1,6 @@
 //! Journals.
 
-use billing::journal::{JournalLine, Side};
+use billing::journal::{JournalLine, Party, Side};
 use ledger::*;
 use money::Minor;
 
@@ -10,6 +10,7 @@ use crate::imports::period;
 fn line(side: Side, amount: i64, reference: &str) -> JournalLine {
     JournalLine {
         side,
+        party: Party::Payer,
         amount: Minor::new(amount),
         fund_org: "1234-567".to_owned(),
         segments: vec![("fund".to_owned(), "567".to_owned()), ("orgn".to_owned(), "1234".to_owned())],

@@ -7,7 +7,7 @@ use billing::{ImportId, Period};
 use ledger::{AuditEvent, FlagSum, ImportCosts, ImportRecord, Part, PartKey, Tx};
 use serde_json::json;
 
-use super::read::{Delivered, left_out_by_period, ledger_charge_files, total};
+use super::read::{Delivered, ledger_charge_files, left_out_by_period, total};
 use super::settle::{Settlement, live_parts, part_key, settle};
 use super::{Outcome, Plan};
 use crate::{Actor, Installation, Refusal, WorkflowError, periods, sources};
@@ -26,13 +26,21 @@ pub async fn commit(
     if 0 < delivered.problems.count && !plan.quarantine {
         return Ok(outcome.refused(problems_refusal(&delivered)));
     }
+    // Reading again is an act on the periods, even where nothing comes of it.
+    if plan.rereads.is_some()
+        && let Some(refusal) = shut_periods(installation, actor, plan, &delivered).await?
+    {
+        return Ok(outcome.refused(refusal));
+    }
     if let Some(known) = unchanged(installation, plan, &delivered, &mut outcome).await? {
         outcome.unchanged = true;
         outcome.notes.push(format!("the same bytes are import {known} already: nothing changed"));
         return Ok(outcome);
     }
     for (period, (rows, billed)) in left_out_by_period(&delivered.sums) {
-        outcome.notes.push(format!("{rows} rows of {period} (billed {billed}) were left out: it is not open"));
+        outcome
+            .notes
+            .push(format!("{rows} rows of {period} (billed {billed}) were left out: it is not open"));
     }
     if let Some(refusal) = shut_periods(installation, actor, plan, &delivered).await? {
         return Ok(outcome.refused(refusal));
@@ -55,7 +63,9 @@ pub async fn commit(
         }
         match record(installation, actor, import, plan, &delivered, &settlement, &outcome).await {
             Ok(Some(opened)) => {
-                outcome.notes.extend(opened.iter().map(|period| format!("period {period} is new: it was opened")));
+                outcome
+                    .notes
+                    .extend(opened.iter().map(|period| format!("period {period} is new: it was opened")));
                 outcome.import = Some(import);
                 return Ok(outcome);
             }
@@ -69,7 +79,8 @@ pub async fn commit(
 
 fn problems_refusal(delivered: &Delivered) -> Refusal {
     let (problems, rows) = (delivered.problems.count, delivered.problems.bad_rows);
-    let count = |n: u64, one: &str, many: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {many}") };
+    let count =
+        |n: u64, one: &str, many: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {many}") };
     Refusal::new(format!(
         "{} in {} cannot be charges; nothing was imported",
         count(problems, "problem", "problems"),
@@ -122,9 +133,9 @@ async fn shut_periods(
             Some(record) => may(PeriodAct::Import, &record.state)
                 .err()
                 .map(|why| (why.to_string(), why.of(PeriodAct::Import, period).hint())),
-            None => periods::require_near(period, actor)
-                .err()
-                .map(|refusal| ("it was never opened, and it is far from today".to_owned(), refusal.hints.concat())),
+            None => periods::require_near(period, actor).err().map(|refusal| {
+                ("it was never opened, and it is far from today".to_owned(), refusal.hints.concat())
+            }),
         };
         if let Some((why, hint)) = refused {
             let parts = delivered.sums.parts.iter().filter(|((of, _), _)| *of == period);
@@ -203,7 +214,12 @@ async fn open_periods(
     Ok(opened)
 }
 
-fn import_record(import: ImportId, plan: &Plan, delivered: &Delivered, configuration_digest: String) -> ImportRecord {
+fn import_record(
+    import: ImportId,
+    plan: &Plan,
+    delivered: &Delivered,
+    configuration_digest: String,
+) -> ImportRecord {
     let sums = total(&delivered.sums);
     let flags = delivered.sums.flags.iter();
     let parts = delivered.sums.parts.iter();

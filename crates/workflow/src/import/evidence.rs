@@ -29,13 +29,13 @@ impl Evidence {
         self.size_bytes += bytes.len() as u64;
     }
 
-    pub fn append(&mut self, frame: Frame) -> Result<(), LakeError> {
-        self.writer.append(&frame)
+    pub fn append(&mut self, frame: &Frame) -> Result<(), LakeError> {
+        self.writer.append(frame)
     }
 
     fn keep(&mut self, bytes: &[u8]) -> Result<(), LakeError> {
         self.see(bytes);
-        self.append(lake::compress_frame(bytes, None))
+        self.append(&lake::compress_frame(bytes, None))
     }
 
     /// Keep a file that is not read from its first byte to its last (Parquet).

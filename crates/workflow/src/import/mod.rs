@@ -30,6 +30,7 @@ use read::{Delivered, Reading};
 
 /// What a person asks for with `ingest`.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch that a person sets")]
 pub struct Request {
     pub files: Vec<PathBuf>,
     /// Guessed from the file names when `None`.
@@ -76,6 +77,7 @@ pub struct Outcome {
 }
 
 /// How the import came to be, beyond the request.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch that a person sets")]
 struct Plan {
     inputs: Vec<Input>,
     source: ResolvedSource,
@@ -212,27 +214,35 @@ async fn guess_one_source(
         guesses.push((&input.name, guess.map(|source| source.name.clone())));
     }
     let patterns = installation.settings.sources.iter();
-    let patterns: Vec<String> = patterns.map(|source| format!("{} ({})", source.name, source.pattern)).collect();
+    let patterns: Vec<String> =
+        patterns.map(|source| format!("{} ({})", source.name, source.pattern)).collect();
     let unknown: Vec<String> =
         guesses.iter().filter(|(_, guess)| guess.is_none()).map(|(name, _)| format!("`{name}`")).collect();
     if !unknown.is_empty() {
-        let known: Vec<String> = reader.list_sources().await?.into_iter().map(|source| source.name.0).collect();
-        let refusal = Refusal::new(format!("cannot tell the source of {} from the file name", unknown.join(", ")))
-            .hint(format!("say it: `--source NAME`; patterns are known for {}", patterns.join(", ")));
-        let known = if known.is_empty() { refusal } else { refusal.hint(format!("imported so far: {}", known.join(", "))) };
+        let known: Vec<String> =
+            reader.list_sources().await?.into_iter().map(|source| source.name.0).collect();
+        let refusal =
+            Refusal::new(format!("cannot tell the source of {} from the file name", unknown.join(", ")))
+                .hint(format!("say it: `--source NAME`; patterns are known for {}", patterns.join(", ")));
+        let known = if known.is_empty() {
+            refusal
+        } else {
+            refusal.hint(format!("imported so far: {}", known.join(", ")))
+        };
         return Err(known.into());
     }
     let mut names: Vec<SourceName> = guesses.iter().filter_map(|(_, guess)| guess.clone()).collect();
     names.dedup();
-    match names.as_slice() {
-        [name] => Ok(name.clone()),
-        _ => {
-            let lines = guesses.iter().filter_map(|(file, guess)| Some(format!("{file}: {}", guess.as_ref()?)));
-            Err(Refusal::new("these files are of different sources, and one import is one delivery of one source")
-                .details(lines)
-                .hint("import each source by itself, or say `--source NAME` if they are of one")
-                .into())
-        }
+    if let [name] = names.as_slice() {
+        Ok(name.clone())
+    } else {
+        let lines = guesses.iter().filter_map(|(file, guess)| Some(format!("{file}: {}", guess.as_ref()?)));
+        Err(Refusal::new(
+            "these files are of different sources, and one import is one delivery of one source",
+        )
+        .details(lines)
+        .hint("import each source by itself, or say `--source NAME` if they are of one")
+        .into())
     }
 }
 
@@ -327,7 +337,8 @@ async fn earlier_charges(
     reader: &mut ledger::Reader,
     plan: &Plan,
 ) -> Result<EarlierCharges, WorkflowError> {
-    let filter = ledger::PartFilter { source: Some(plan.source.name.clone()), ..ledger::PartFilter::default() };
+    let filter =
+        ledger::PartFilter { source: Some(plan.source.name.clone()), ..ledger::PartFilter::default() };
     let parts = reader.live_parts(&filter, None).await?;
     let files = crate::charges::live_files(&parts, &installation.settings);
     let view = installation.lake.view(lake::ViewSpec { files, ..lake::ViewSpec::default() })?;
@@ -353,7 +364,12 @@ impl Outcome {
             problem_count: delivered.problems.count,
             problems: delivered.problems.listed.clone(),
             dry_run: plan.dry_run,
-            flags: delivered.sums.flags.iter().map(|(flag, sum)| (*flag, sum.rows, sum.billed_cost)).collect(),
+            flags: delivered
+                .sums
+                .flags
+                .iter()
+                .map(|(flag, sum)| (*flag, sum.rows, sum.billed_cost))
+                .collect(),
             flagged_cost: total.flagged_billed,
             refusal: None,
         }

@@ -13,7 +13,7 @@ use crate::WorkflowError;
 /// A problem with the file it is in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FileProblem {
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(skip)]
     pub file: String,
     #[serde(flatten)]
     pub problem: RowProblem,
@@ -61,7 +61,12 @@ impl Quarantine {
         Ok(Quarantine { out })
     }
 
-    pub fn add(&mut self, file: &str, problems: &[RowProblem], rows: &[(u64, String)]) -> Result<(), WorkflowError> {
+    pub fn add(
+        &mut self,
+        file: &str,
+        problems: &[RowProblem],
+        rows: &[(u64, String)],
+    ) -> Result<(), WorkflowError> {
         for problem in problems {
             let row = rows.iter().find(|(line, _)| *line == problem.line).map_or("", |(_, row)| row.as_str());
             let line = problem.line.to_string();
@@ -93,6 +98,7 @@ pub fn remove(lake_root: &Path, import: billing::ImportId) {
     let _ = std::fs::remove_file(lake_root.join(format!("quarantine/import-{import}.csv")));
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
 fn failed(error: csv::Error) -> WorkflowError {
     WorkflowError::Internal(format!("cannot write the quarantined rows: {error}"))
 }
@@ -113,7 +119,7 @@ pub fn rows_at(bytes: &[u8], first_line: u64, lines: &BTreeSet<u64>) -> Vec<(u64
         }
         if let Some((at, from)) = open {
             let quotes = memchr::memchr_iter(b'"', &bytes[from..end]).count();
-            if quotes % 2 == 0 || end == bytes.len() {
+            if quotes.is_multiple_of(2) || end == bytes.len() {
                 let text = String::from_utf8_lossy(&bytes[from..end]);
                 found.push((at, text.trim_end_matches('\r').to_owned()));
                 open = None;

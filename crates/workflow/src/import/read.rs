@@ -28,7 +28,10 @@ pub struct Input {
 pub enum Origin {
     Path(PathBuf),
     /// Bytes that the lake has kept from an earlier import.
-    Kept { sha256: [u8; 32], size_bytes: u64 },
+    Kept {
+        sha256: [u8; 32],
+        size_bytes: u64,
+    },
 }
 
 /// What came of reading a delivery.
@@ -42,7 +45,7 @@ pub struct Delivered {
     pub charges: u64,
     pub problems: Problems,
     pub notes: Vec<String>,
-    /// Σ|billed_cost| of the charges.
+    /// `Σ|billed_cost`| of the charges.
     pub periods: BTreeSet<Period>,
 }
 
@@ -110,7 +113,11 @@ struct State<'a> {
 
 impl State<'_> {
     fn file(&mut self, ordinal: u32, input: &Input) -> Result<DeliveredFile, WorkflowError> {
-        let refuse = |message: String| Refusal::new(format!("{}: {message}", input.name));
+        // `line 3: …` becomes `aws.csv:3: …`, the place where an editor goes.
+        let refuse = |message: String| match message.strip_prefix("line ") {
+            Some(at) => Refusal::new(format!("{}:{at}", input.name)),
+            None => Refusal::new(format!("{}: {message}", input.name)),
+        };
         let mut opened = self.open(input)?;
         self.note_file(input, opened.source.notes());
         let first = opened.source.next_block().map_err(|error| refuse(chain(&error)))?;
@@ -175,7 +182,7 @@ impl State<'_> {
         self.sums.add(&done.taken).map_err(|error| Refusal::new(format!("{}: {error}", input.name)))?;
         self.charges += charges;
         if let (Some(evidence), Some(frame)) = (evidence, done.evidence) {
-            evidence.lock().unwrap_or_else(PoisonError::into_inner).append(frame)?;
+            evidence.lock().unwrap_or_else(PoisonError::into_inner).append(&frame)?;
         }
         self.writer.append(done.charges)?;
         if self.reading.quarantine && !done.problems.is_empty() {
@@ -198,7 +205,8 @@ impl State<'_> {
     }
 
     fn open(&self, input: &Input) -> Result<Opened, WorkflowError> {
-        let refuse = |error: &dyn std::error::Error| Refusal::new(format!("{}: {}", input.name, chain(error)));
+        let refuse =
+            |error: &dyn std::error::Error| Refusal::new(format!("{}: {}", input.name, chain(error)));
         let path = match &input.origin {
             Origin::Kept { sha256, .. } => {
                 let reader = self.reading.lake.delivered_reader(sha256)?;
@@ -212,7 +220,7 @@ impl State<'_> {
         match source.format() {
             Format::Csv => {
                 evidence.see(source.preamble());
-                evidence.append(lake::compress_frame(source.preamble(), Some(1)))?;
+                evidence.append(&lake::compress_frame(source.preamble(), Some(1)))?;
                 Ok(Opened { source, evidence: Some(Arc::new(Mutex::new(evidence))), frames: true })
             }
             Format::Parquet => {
@@ -272,7 +280,8 @@ impl Opened {
         };
         drop(self.source);
         let evidence = self.evidence.and_then(Arc::into_inner);
-        let evidence = evidence.ok_or_else(|| WorkflowError::Internal("evidence is still in use".to_owned()))?;
+        let evidence =
+            evidence.ok_or_else(|| WorkflowError::Internal("evidence is still in use".to_owned()))?;
         let mut evidence = evidence.into_inner().unwrap_or_else(PoisonError::into_inner);
         evidence.keep_rest(path).map_err(|error| keep_failed(path, error))?;
         let (sha256, size_bytes) = evidence.digest();

@@ -10,8 +10,8 @@ use ledger::{LivePart, PartFilter, Reader};
 use money::Amount;
 use serde::Serialize;
 
-use super::read::Delivered;
 use super::Plan;
+use super::read::Delivered;
 use crate::charges::live_files;
 use crate::{Installation, Refusal, WorkflowError, sources};
 
@@ -52,10 +52,10 @@ pub async fn settle(
 ) -> Result<Settlement, WorkflowError> {
     let live = live_parts(reader, plan, delivered).await?;
     let seen = live.iter().map(part_key).collect();
-    if let Choice::Replace(id) = plan.choice {
-        if !live.iter().any(|part| part.part.key.import == id) {
-            return Err(no_such_import(reader, plan, id).await?.into());
-        }
+    if let Choice::Replace(id) = plan.choice
+        && !live.iter().any(|part| part.part.key.import == id)
+    {
+        return Err(no_such_import(reader, plan, id).await?.into());
     }
     let settings = sources::find_settings(&installation.settings, &plan.source.name);
     let mode = settings.map_or(Delivery::default(), |source| source.delivery);
@@ -139,8 +139,7 @@ async fn hold_against(
     let files = live_files(parts, &installation.settings);
     let old = installation.lake.view(ViewSpec { files, ..ViewSpec::default() })?;
     let delivered = reader.list_delivered_files(import).await?;
-    let same_file_name =
-        delivered.iter().any(|file| plan.inputs.iter().any(|input| input.name == file.name));
+    let same_file_name = delivered.iter().any(|file| plan.inputs.iter().any(|input| input.name == file.name));
     let overlap = View::overlap(&old, new).await?;
     let kept = View::kept_share(&old, new).await?;
     Ok(EarlierImport {
@@ -175,8 +174,8 @@ fn guard_against_loss(
     supersedes: &[PartKey],
 ) -> Result<(), WorkflowError> {
     let new: Size = delivered.sums.parts.values().map(|part| (part.rows, part.billed_magnitude)).collect();
-    let superseded = live.iter().filter(|part| supersedes.contains(&part.part.key));
-    let old: Size = superseded.map(|part| (part.part.rows, part.part.billed_magnitude)).collect();
+    let replaced = live.iter().filter(|part| supersedes.contains(&part.part.key));
+    let old: Size = replaced.map(|part| (part.part.rows, part.part.billed_magnitude)).collect();
     if plan.force || !delivery::is_suspiciously_small(new, old) {
         return Ok(());
     }
@@ -216,9 +215,10 @@ async fn differences(
 async fn no_such_import(reader: &mut Reader, plan: &Plan, id: ImportId) -> Result<Refusal, WorkflowError> {
     let refusal = match reader.find_import(id).await? {
         None => Refusal::new(format!("import {id} is not known")),
-        Some(row) if row.source_name != plan.source.name => {
-            Refusal::new(format!("import {id} is of source `{}`, not `{}`", row.source_name, plan.source.name))
-        }
+        Some(row) if row.source_name != plan.source.name => Refusal::new(format!(
+            "import {id} is of source `{}`, not `{}`",
+            row.source_name, plan.source.name
+        )),
         Some(_) => Refusal::new(format!("import {id} counts no more: it was superseded or withdrawn")),
     };
     Ok(refusal.hint("`imports list` shows what counts"))
