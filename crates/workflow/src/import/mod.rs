@@ -298,6 +298,7 @@ async fn read_and_commit(
         };
         reading.read(&plan.inputs)
     });
+    failpoint::hit("workflow.import.read");
     match delivered {
         Ok(delivered) => commit::commit(installation, actor, import, plan, delivered).await,
         // A file that cannot be read at all: the shape for machines is that of a refusal.

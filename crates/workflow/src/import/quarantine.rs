@@ -83,6 +83,7 @@ impl Quarantine {
             std::fs::File::open(lake_root.join("quarantine"))?.sync_all()
         };
         persist().map_err(|source| WorkflowError::file("write", &path, source))?;
+        failpoint::hit("workflow.import.quarantined");
         Ok(relative)
     }
 }
