@@ -19,8 +19,11 @@ pub const NAMES: &[&str] = &[
     "lake.file.synced",
     "lake.file.renamed",
     "lake.file.kept",
+    // The rows it sets aside.
+    "workflow.quarantine.written",
+    "workflow.quarantine.renamed",
+    "workflow.quarantine.kept",
     // What it does with them.
-    "workflow.import.quarantined",
     "workflow.import.read",
     "workflow.import.settled",
     "workflow.import.evidence_kept",

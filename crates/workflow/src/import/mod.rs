@@ -263,7 +263,7 @@ async fn run(
     let result = read_and_commit(installation, actor, import, &plan, progress).await;
     if !matches!(&result, Ok(outcome) if outcome.import.is_some()) {
         // Nothing counts: give back the number, and leave no files behind.
-        quarantine::remove(installation.lake.root(), import);
+        quarantine::remove(installation.lake.root(), import)?;
         installation.lake.sweep(import)?;
         installation.ledger.release_import(import).await?;
     }
@@ -274,6 +274,7 @@ async fn run(
 async fn sweep(installation: &Installation, actor: &Actor) -> Result<(), WorkflowError> {
     for lease in installation.ledger.expired_imports(actor.at).await? {
         installation.ledger.abandon_import(lease.import).await?;
+        quarantine::remove(installation.lake.root(), lease.import)?;
         installation.lake.sweep(lease.import)?;
     }
     Ok(())
