@@ -66,13 +66,19 @@ impl NewFile {
     /// Sync, and give the file its name. The file is then there for good.
     pub(crate) fn commit(mut self, target: &Path) -> Result<(), LakeError> {
         let temporary = self.temporary.clone();
+        failpoint::hit("lake.file.complete");
         self.out.flush().map_err(LakeError::io("write", &temporary))?;
+        failpoint::hit("lake.file.written");
         self.out.get_ref().sync_all().map_err(LakeError::io("sync", &temporary))?;
+        failpoint::hit("lake.file.synced");
         let folder = target.parent().unwrap_or(Path::new("."));
         make_folder(folder)?;
         fs::rename(&temporary, target).map_err(LakeError::io("rename a new file to", target))?;
         self.committed = true;
-        sync_folder(folder)
+        failpoint::hit("lake.file.renamed");
+        sync_folder(folder)?;
+        failpoint::hit("lake.file.kept");
+        Ok(())
     }
 }
 
@@ -109,7 +115,7 @@ pub(crate) fn make_folder(folder: &Path) -> Result<(), LakeError> {
         make_folder(parent)?;
     }
     match fs::create_dir(folder) {
-        Ok(()) => {}
+        Ok(()) => failpoint::hit("lake.folder.made"),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(LakeError::io("create the folder", folder)(error)),
     }

@@ -60,6 +60,7 @@ impl Tx {
 
     /// Write the audit row, move the head, commit. Durable when it returns.
     pub async fn commit(mut self, event: AuditEvent) -> Result<LedgerNumber, LedgerError> {
+        failpoint::hit("ledger.act.recorded");
         let number = self.number();
         let books = books::books_digest(&self.digest);
         let row = event.into_row(number, books, self.reader.head.hash.clone());
@@ -74,17 +75,22 @@ impl Tx {
             vec![number.into(), row.hash.into()],
         )
         .await?;
+        failpoint::hit("ledger.act.audited");
         let Tx { reader, .. } = self;
         let Reader { connection, location, .. } = reader;
         connection.commit().await.map_err(|error| engine::busy(&location, error))?;
+        failpoint::hit("ledger.act.committed");
         Ok(number)
     }
 
     /// End without an audit row: only for what is no part of the books.
     pub(crate) async fn commit_bookkeeping(self) -> Result<(), LedgerError> {
         debug_assert!(self.digest.is_empty(), "rows of the books are committed with an audit row");
+        failpoint::hit("ledger.bookkeeping.recorded");
         let Reader { connection, location, .. } = self.reader;
-        connection.commit().await.map_err(|error| engine::busy(&location, error))
+        connection.commit().await.map_err(|error| engine::busy(&location, error))?;
+        failpoint::hit("ledger.bookkeeping.committed");
+        Ok(())
     }
 
     /// Add rows to a table of the books. Returns the `seq` of the first; the others follow.

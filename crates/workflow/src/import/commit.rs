@@ -57,10 +57,12 @@ pub async fn commit(
         if plan.dry_run {
             return Ok(outcome);
         }
+        failpoint::hit("workflow.import.settled");
         // The evidence is there before the charges count.
         for evidence in std::mem::take(&mut delivered.evidence) {
             evidence.finish()?;
         }
+        failpoint::hit("workflow.import.evidence_kept");
         match record(installation, actor, import, plan, &delivered, &settlement, &outcome).await {
             Ok(Some(opened)) => {
                 outcome
@@ -193,6 +195,7 @@ async fn record(
     });
     let subject = format!("import {import}");
     tx.commit(AuditEvent::new(actor, "import.committed", subject, detail)).await?;
+    failpoint::hit("workflow.import.recorded");
     Ok(Some(opened))
 }
 

@@ -273,7 +273,7 @@ async fn run(
     let result = read_and_commit(installation, actor, import, &plan, progress).await;
     if !matches!(&result, Ok(outcome) if outcome.import.is_some()) {
         // Nothing counts: give back the number, and leave no files behind.
-        quarantine::remove(installation.lake.root(), import);
+        quarantine::remove(installation.lake.root(), import)?;
         installation.lake.sweep(import)?;
         installation.ledger.release_import(import).await?;
     }
@@ -284,6 +284,7 @@ async fn run(
 async fn sweep(installation: &Installation, actor: &Actor) -> Result<(), WorkflowError> {
     for lease in installation.ledger.expired_imports(actor.at).await? {
         installation.ledger.abandon_import(lease.import).await?;
+        quarantine::remove(installation.lake.root(), lease.import)?;
         installation.lake.sweep(lease.import)?;
     }
     Ok(())
@@ -308,6 +309,7 @@ async fn read_and_commit(
         };
         reading.read(&plan.inputs)
     });
+    failpoint::hit("workflow.import.read");
     match delivered {
         Ok(delivered) => commit::commit(installation, actor, import, plan, delivered).await,
         // A file that cannot be read at all: the shape for machines is that of a refusal.

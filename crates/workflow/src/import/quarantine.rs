@@ -1,9 +1,11 @@
 //! Rows that cannot be charges: counted always, listed up to a limit, and kept when asked for.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 
+use billing::ImportId;
 use focus::RowProblem;
 use serde::Serialize;
 use tempfile::NamedTempFile;
@@ -49,11 +51,13 @@ pub struct Quarantine {
 }
 
 impl Quarantine {
-    pub fn create(lake_root: &Path) -> Result<Quarantine, WorkflowError> {
+    /// Its temporary name says whose it is, so that a sweep finds what a crash left.
+    pub fn create(lake_root: &Path, import: ImportId) -> Result<Quarantine, WorkflowError> {
         let folder = lake_root.join("quarantine");
         let create = || {
             std::fs::create_dir_all(&folder)?;
-            tempfile::Builder::new().prefix(".writing-").tempfile_in(&folder)
+            File::open(lake_root)?.sync_all()?;
+            tempfile::Builder::new().prefix(&temporary(import)).tempfile_in(&folder)
         };
         let file = create().map_err(|source| WorkflowError::file("write into", &folder, source))?;
         let mut out = csv::Writer::from_writer(file);
@@ -77,25 +81,51 @@ impl Quarantine {
     }
 
     /// Keep it under its import's number. Returns the path relative to the lake.
-    pub fn finish(self, lake_root: &Path, import: billing::ImportId) -> Result<String, WorkflowError> {
+    pub fn finish(self, lake_root: &Path, import: ImportId) -> Result<String, WorkflowError> {
         let relative = format!("quarantine/import-{import}.csv");
         let path = lake_root.join(&relative);
         let mut file = self.out.into_inner().map_err(|error| WorkflowError::Internal(error.to_string()))?;
         let persist = || {
             file.flush()?;
+            failpoint::hit("workflow.quarantine.written");
             file.as_file().sync_all()?;
             file.persist(&path).map_err(|error| error.error)?;
-            std::fs::File::open(lake_root.join("quarantine"))?.sync_all()
+            failpoint::hit("workflow.quarantine.renamed");
+            File::open(lake_root.join("quarantine"))?.sync_all()
         };
         persist().map_err(|source| WorkflowError::file("write", &path, source))?;
+        failpoint::hit("workflow.quarantine.kept");
         Ok(relative)
     }
 }
 
-/// Remove the quarantined rows of an import that does not count.
-pub fn remove(lake_root: &Path, import: billing::ImportId) {
-    // There usually are none.
-    let _ = std::fs::remove_file(lake_root.join(format!("quarantine/import-{import}.csv")));
+/// Remove the quarantined rows of an import that does not count, finished or not.
+///
+/// # Errors
+/// A file that cannot be removed, or a folder that cannot be listed.
+pub fn remove(lake_root: &Path, import: ImportId) -> Result<(), WorkflowError> {
+    let folder = lake_root.join("quarantine");
+    let (finished, unfinished) = (format!("import-{import}.csv"), temporary(import));
+    let remove = || {
+        let entries = match std::fs::read_dir(&folder) {
+            // There usually are none.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name();
+            if name.to_str().is_some_and(|name| name == finished || name.starts_with(&unfinished)) {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    };
+    remove().map_err(|source| WorkflowError::file("remove quarantined rows in", &folder, source))
+}
+
+fn temporary(import: ImportId) -> String {
+    format!(".tmp-import-{import}-")
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]

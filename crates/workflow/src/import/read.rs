@@ -187,7 +187,7 @@ impl State<'_> {
         self.writer.append(done.charges)?;
         if self.reading.quarantine && !done.problems.is_empty() {
             if self.quarantine.is_none() {
-                self.quarantine = Some(Quarantine::create(self.reading.lake.root())?);
+                self.quarantine = Some(Quarantine::create(self.reading.lake.root(), self.reading.import)?);
             }
             if let Some(quarantine) = &mut self.quarantine {
                 quarantine.add(&input.name, &done.problems, &done.bad_rows)?;
