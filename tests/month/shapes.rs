@@ -104,6 +104,7 @@ fn of_report() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "most of it is the snapshot")]
 fn of_charges_list() {
     let home = delivered();
     let charges = entries(&home.json("charges list --period 2025-01"));
