@@ -300,5 +300,5 @@ fn every_problem_of_the_configuration_at_once() {
     config.yaml:6: imports.known_sources[1].delivery: `sometimes` is not one of ask, snapshot, increment
     error: config.yaml has 4 problems
     ");
-    assert_snapshot!(home.refused("periods list --config nowhere.yaml"), @"");
+    assert_snapshot!(home.refused("periods list --config nowhere.yaml"), @"error: --config: there is no file `nowhere.yaml`");
 }

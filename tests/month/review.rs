@@ -37,7 +37,8 @@ fn what_waits_is_listed_with_its_reason() {
         ("--period 2025-02", &[]),
     ] {
         let list = entries(&home.json(&format!("review list {filter}")));
-        let found: Vec<&str> = list.iter().map(|charge| text(charge, "id")).collect();
+        let mut found: Vec<&str> = list.iter().map(|charge| text(charge, "id")).collect();
+        found.sort_unstable();
         assert_eq!(found, ids, "{filter}");
     }
 }

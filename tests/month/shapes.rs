@@ -70,7 +70,45 @@ fn of_ingest() {
     let refused = home.refused_json("ingest hpc_2025-01.csv");
     assert_eq!(names(&refused), INGEST);
     assert_eq!(names(&refused["problems"][0]), ["line", "column", "value", "message"]);
-    assert_json_snapshot!(refused, @"");
+    assert_json_snapshot!(refused, @r#"
+    {
+      "import": null,
+      "source": "HPC",
+      "periods": [],
+      "rows": 1,
+      "charges": 0,
+      "flagged": 0,
+      "quarantined": 0,
+      "list_cost": "0",
+      "billed_cost": "0",
+      "superseded": [],
+      "unchanged": false,
+      "notes": [
+        "hpc_2025-01.csv: period ends are the last day inside the period, not the first after it as FOCUS says: read inclusively"
+      ],
+      "problem_count": 3,
+      "problems": [
+        {
+          "line": 2,
+          "column": "BilledCost",
+          "value": "x",
+          "message": "is not a decimal number"
+        },
+        {
+          "line": 2,
+          "column": "ContractedCost",
+          "value": "x",
+          "message": "is not a decimal number"
+        },
+        {
+          "line": 2,
+          "column": "EffectiveCost",
+          "value": "x",
+          "message": "is not a decimal number"
+        }
+      ]
+    }
+    "#);
 
     assert_eq!(names(&home.json("ingest aws_2025-01.csv")), INGEST, "unchanged");
     assert_eq!(names(&home.json("ingest aws_2025-01.csv --dry-run")), INGEST, "a dry run");
@@ -99,7 +137,28 @@ fn of_report() {
         let csv = home.ok(&format!("report --by {column} --state all --format csv"));
         assert!(csv.starts_with(&format!("{column},{sums}\n")), "{csv}");
     }
-    assert_json_snapshot!(home.json("report --period 2025-01 --by source --state all"), @"");
+    assert_json_snapshot!(home.json("report --period 2025-01 --by source --state all"), @r#"
+    [
+      {
+        "source": "AWS",
+        "rows": 5,
+        "list_cost": "175.005",
+        "contracted_cost": "155.005",
+        "billed_cost": "155.005",
+        "effective_cost": "155.005",
+        "discount": "20"
+      },
+      {
+        "source": "HPC",
+        "rows": 4,
+        "list_cost": "89",
+        "contracted_cost": "34",
+        "billed_cost": "34",
+        "effective_cost": "34",
+        "discount": "55"
+      }
+    ]
+    "#);
     assert_snapshot!(home.refused("report --by projectid"), @"");
 }
 

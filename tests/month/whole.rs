@@ -85,7 +85,45 @@ fn a_month_from_files_to_a_finalized_period() {
     ] {
         writeln!(refusals, "$ {act}\n{}", home.refused(act)).unwrap();
     }
-    assert_snapshot!(refusals, @"");
+    assert_snapshot!(refusals, @"
+    $ ingest more.csv --source AWS
+    2025-01: it is finalized (1 rows, billed 1)
+    error: the delivery has charges of periods that take no imports
+    hint: a finalized period stays as it is: `--only-open` leaves its rows out
+
+    $ imports withdraw 1 --reason late --yes
+    error: cannot withdraw an import from 2025-01: it is finalized
+    hint: a finalized period stays as it is: bill what is missing in an open period
+
+    $ imports reread 1
+    2025-01: it is finalized (5 rows, billed 155.005)
+    error: the delivery has charges of periods that take no imports
+    hint: a finalized period stays as it is: `--only-open` leaves its rows out
+
+    $ review reject --id 1:1 --note late --yes
+    error: cannot decide charges of 2025-01: it is finalized
+    hint: a finalized period stays as it is: bill what is missing in an open period
+
+    $ review undo --id 2:3 --yes
+    error: cannot decide charges of 2025-01: it is finalized
+    hint: a finalized period stays as it is: bill what is missing in an open period
+
+    $ periods close 2025-01
+    error: cannot close 2025-01: it is finalized
+    hint: a finalized period stays as it is: bill what is missing in an open period
+
+    $ periods reopen 2025-01 --reason late
+    error: cannot reopen 2025-01: it is finalized
+    hint: a finalized period stays as it is: bill what is missing in an open period
+
+    $ periods finalize 2025-01
+    error: cannot finalize 2025-01: it is finalized already
+    hint: nothing is left to be done
+
+    $ generate --period 2025-01
+    error: cannot generate statements for 2025-01: it is finalized
+    hint: a finalized period stays as it is: bill what is missing in an open period
+    ");
 }
 
 /// `list − discount − subsidy = due` for every line and every total, and lines add up to totals.

@@ -263,11 +263,18 @@ fn review(section: &mut Section<'_, '_>) -> ReviewSettings {
     }
 }
 
+/// A pattern that is shown to be found again needs no more.
+const SHOWN_PATTERN: usize = 80;
+
 fn is_pattern(text: &str) -> Checked {
     // The size limit is the crate's own; case-insensitive patterns are the larger ones.
     match RegexBuilder::new(text).case_insensitive(true).build() {
         Ok(_) => Ok(()),
-        Err(error) => Err(format!("`{text}` is not a pattern: {}", last_line(&error))),
+        Err(error) => {
+            let shown: String = text.chars().take(SHOWN_PATTERN).collect();
+            let more = if shown.len() < text.len() { "…" } else { "" };
+            Err(format!("`{shown}{more}` is not a pattern: {}", last_line(&error)))
+        }
     }
 }
 

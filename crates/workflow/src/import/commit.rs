@@ -26,15 +26,9 @@ pub async fn commit(
     if 0 < delivered.problems.count && !plan.quarantine {
         return Ok(outcome.refused(problems_refusal(&delivered)));
     }
-    // Reading again is an act on the periods, even where nothing comes of it.
-    if plan.rereads.is_some()
-        && let Some(refusal) = shut_periods(installation, actor, plan, &delivered).await?
-    {
-        return Ok(outcome.refused(refusal));
-    }
-    if let Some(known) = unchanged(installation, plan, &delivered, &mut outcome).await? {
-        outcome.unchanged = true;
-        outcome.notes.push(format!("the same bytes are import {known} already: nothing changed"));
+    // The same bytes again do no harm, whatever their periods are; reading again is an act on the periods,
+    // even where nothing comes of it.
+    if plan.rereads.is_none() && is_unchanged(installation, plan, &delivered, &mut outcome).await? {
         return Ok(outcome);
     }
     for (period, (rows, billed)) in left_out_by_period(&delivered.sums) {
@@ -46,6 +40,9 @@ pub async fn commit(
         return Ok(outcome.refused(refusal));
     }
     for _ in 0..ATTEMPTS {
+        if is_unchanged(installation, plan, &delivered, &mut outcome).await? {
+            return Ok(outcome);
+        }
         let mut reader = installation.ledger.read().await?;
         let settlement = match settle(installation, &mut reader, import, plan, &delivered).await {
             Ok(settlement) => settlement,
@@ -91,6 +88,19 @@ fn problems_refusal(delivered: &Delivered) -> Refusal {
     .hint("correct the file, or `--quarantine` to import the other rows and keep these aside")
 }
 
+/// Whether a live import has delivered the same bytes; then the outcome says so.
+async fn is_unchanged(
+    installation: &Installation,
+    plan: &Plan,
+    delivered: &Delivered,
+    outcome: &mut Outcome,
+) -> Result<bool, WorkflowError> {
+    let Some(known) = unchanged(installation, plan, delivered, outcome).await? else { return Ok(false) };
+    outcome.unchanged = true;
+    outcome.notes.push(format!("the same bytes are import {known} already: nothing changed"));
+    Ok(true)
+}
+
 /// The live import that delivered the same bytes, if there is one.
 async fn unchanged(
     installation: &Installation,
@@ -109,10 +119,13 @@ async fn unchanged(
         return Ok(Some(row.import));
     }
     for (row, file) in reader.find_same_bytes_elsewhere(&plan.source.name, &digests).await? {
-        outcome.notes.push(format!(
+        let warning = format!(
             "warning: `{file}` was imported before as source `{}` (import {}); both count unless one is withdrawn",
             row.source_name, row.import
-        ));
+        );
+        if !outcome.notes.contains(&warning) {
+            outcome.notes.push(warning);
+        }
     }
     Ok(None)
 }
@@ -170,7 +183,12 @@ async fn record(
 ) -> Result<Option<Vec<Period>>, WorkflowError> {
     let mut tx = installation.ledger.begin().await?;
     let live: BTreeSet<PartKey> = live_parts(&mut tx, plan, delivered).await?.iter().map(part_key).collect();
-    if live != settlement.seen {
+    let digests: Vec<String> = delivered.files.iter().map(|file| file.sha256.clone()).collect();
+    let came_first = match plan.rereads {
+        Some(_) => None,
+        None => tx.find_live_import_by_digest(&plan.source.name, &digests).await?,
+    };
+    if live != settlement.seen || came_first.is_some() {
         return Ok(None);
     }
     let opened = open_periods(&mut tx, actor, delivered, settlement).await?;
