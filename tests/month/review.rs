@@ -34,7 +34,6 @@ fn what_waits_is_listed_with_its_reason() {
         ("--min-amount 12", &["1:3", "2:4"]),
         ("--max-amount 10", &["1:4", "2:3"]),
         ("--source HPC --min-amount 8 --flag pattern_match", &["2:4"]),
-        ("--period 2025-02", &[]),
     ] {
         let list = entries(&home.json(&format!("review list {filter}")));
         let mut found: Vec<&str> = list.iter().map(|charge| text(charge, "id")).collect();

@@ -159,7 +159,8 @@ fn of_report() {
       }
     ]
     "#);
-    assert_snapshot!(home.refused("report --by projectid"), @"");
+    let words = home.refused("report --by projectid");
+    assert!(words.contains("`projectid`") && words.contains("did you mean `project_id`"), "{words}");
 }
 
 #[test]
