@@ -57,7 +57,7 @@ pub(crate) const JOURNAL_EXPORT: Table = Table {
 /// A journal to record, and what it was computed from.
 #[derive(Clone, Copy, Debug)]
 pub struct NewJournal<'a> {
-    /// From [`Tx::next_journal_document`].
+    /// From [`Reader::next_journal_document`].
     pub document: &'a str,
     pub period: Period,
     /// The whole journal, as JSON.

@@ -1,6 +1,5 @@
-//! The PDF of a statement: [`page`] says what stands on it, `templates/statement.typ` where,
-//! [`words`] makes names
-//! printable, [`world`] gives Typst all that and nothing else.
+//! The PDF of a statement: `page` says what stands on it, `templates/statement.typ` where, `words` makes
+//! names printable, `world` gives Typst all that and nothing else.
 
 mod page;
 pub mod sample;

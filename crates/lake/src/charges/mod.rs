@@ -1,4 +1,4 @@
-//! Charges as Parquet: blocks are encoded on every core ([`encode`]) and appended in order ([`write`]).
+//! Charges as Parquet: blocks are encoded on every core (`encode`) and appended in order (`write`).
 
 mod columns;
 mod encode;
