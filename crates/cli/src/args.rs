@@ -103,7 +103,7 @@ pub enum Command {
     #[command(after_help = statements::EXPORT_EXAMPLES)]
     ExportJournal(ExportArgs),
     /// Follow a number back to the delivered line
-    #[command(after_help = "Example:\n  focus-billing why 2025-01-00001\n  focus-billing why 1:7")]
+    #[command(after_help = "Example:\n  focus-billing why S-2025-01-0001\n  focus-billing why 1:7")]
     Why(WhyArgs),
     /// Exact sums by any attribute
     #[command(after_help = statements::REPORT_EXAMPLES)]

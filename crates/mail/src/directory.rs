@@ -52,19 +52,22 @@ async fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     rename(&beside, path).await
 }
 
-/// The recipient, to be read, and the message id, to be unique: the same message has the same name.
+/// The recipient and the beginning of the message id, to be read, and a sum of the whole id, to be unique:
+/// the same message has the same name.
 fn file_name(message: &Message) -> String {
     let safe = |text: &str, longest: usize| -> String {
         let safe: String = text
             .chars()
-            .map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' })
+            .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '.') { c } else { '-' })
             .take(longest)
             .collect();
-        safe.trim_matches('-').to_owned()
+        safe.trim_matches(['-', '.']).to_owned()
     };
-    // Two ids that differ only in what is not safe must not share a file.
+    let id = message.message_id.trim_start_matches('<');
+    let beginning = id.split(['.', '@']).next().unwrap_or(id);
+    // Two ids that differ only in what is not safe, or not shown, must not share a file.
     let sum = message.message_id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
-    format!("to_{}_{}_{sum:016x}", safe(&message.to.email, 60), safe(&message.message_id, 60))
+    format!("to_{}_{}_{sum:016x}", safe(&message.to.email, 60), safe(beginning, 30))
 }

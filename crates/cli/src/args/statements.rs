@@ -41,7 +41,7 @@ pub enum StatementCommand {
     #[command(after_help = "Example:\n  focus-billing statements list --period 2025-01")]
     List(StatementFilter),
     /// One statement: its lines, versions and e-mails
-    #[command(after_help = "Example:\n  focus-billing statements show 2025-01-00001")]
+    #[command(after_help = "Example:\n  focus-billing statements show S-2025-01-0001")]
     Show {
         #[arg(value_name = "NUMBER")]
         number: String,

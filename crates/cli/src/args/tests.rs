@@ -115,14 +115,14 @@ fn names_and_examples() {
     focus-billing statements list: List statements
         focus-billing statements list --period 2025-01
     focus-billing statements show: One statement: its lines, versions and e-mails
-        focus-billing statements show 2025-01-00001
+        focus-billing statements show S-2025-01-0001
     focus-billing send: E-mail the statements that have not been sent
         focus-billing send --period 2025-01
     focus-billing export-journal: Write the journal of a closed period for accounting
         focus-billing export-journal --period 2025-01 --format gl
         focus-billing export-journal --period 2025-01 --format template --template journal.csv --output journal.csv
     focus-billing why: Follow a number back to the delivered line
-        focus-billing why 2025-01-00001
+        focus-billing why S-2025-01-0001
         focus-billing why 1:7
     focus-billing report: Exact sums by any attribute
         focus-billing report --period 2025-01 --by project_id,service_name
