@@ -1,6 +1,6 @@
 //! Sample statements to look at, and how fast they are made.
 //!
-//! `statements look DIR [TEMPLATE]` writes PDFs of every kind; `statements time COUNT LINES [THREADS]` measures.
+//! `statements look DIR [TEMPLATE]` writes PDFs of every kind; `statements time COUNT LINES [THREADS [TEMPLATE]]` measures.
 
 use std::path::Path;
 use std::time::Instant;
@@ -16,9 +16,12 @@ fn main() {
     match arguments.as_slice() {
         ["look", folder] => look(Path::new(folder), None),
         ["look", folder, template] => look(Path::new(folder), Some(template)),
-        ["time", count, lines] => time(number(count), number(lines), 1),
-        ["time", count, lines, threads] => time(number(count), number(lines), number(threads)),
-        _ => eprintln!("statements look DIR [TEMPLATE] | statements time COUNT LINES [THREADS]"),
+        ["time", count, lines] => time(number(count), number(lines), 1, None),
+        ["time", count, lines, threads] => time(number(count), number(lines), number(threads), None),
+        ["time", count, lines, threads, template] => {
+            time(number(count), number(lines), number(threads), Some(template));
+        }
+        _ => eprintln!("statements look DIR [TEMPLATE] | statements time COUNT LINES [THREADS [TEMPLATE]]"),
     }
 }
 
@@ -62,8 +65,8 @@ fn look(folder: &Path, template: Option<&str>) {
     }
 }
 
-fn time(count: usize, lines: usize, threads: usize) {
-    let renderer = renderer(Paper::UsLetter, None);
+fn time(count: usize, lines: usize, threads: usize, template: Option<&str>) {
+    let renderer = renderer(Paper::UsLetter, template);
     let start = Instant::now();
     std::thread::scope(|scope| {
         for thread in 0..threads {

@@ -274,10 +274,7 @@ async fn a_folder_gets_the_message_and_its_page_under_safe_names() {
         .collect();
     names.sort();
     assert_eq!(names.len(), 4, "{names:?}");
-    assert!(
-        names.iter().all(|name| name.starts_with("to_x-y-z-example.edu_2025-01")),
-        "{names:?}"
-    );
+    assert!(names.iter().all(|name| name.starts_with("to_x-y-z-example.edu_2025-01")), "{names:?}");
 }
 
 #[tokio::test]

@@ -89,6 +89,16 @@ pub enum RenderError {
 /// Statements up to this many resource lines are set tighter where that keeps them on one page.
 const ONE_PAGE_LINES: usize = 20;
 
+/// More rows than this never fit on one page when set roomily, so that is not tried.
+const ROOMY_ROWS: usize = 29;
+
+fn first_spacing(statement: &Statement) -> Spacing {
+    // Each service is a row among the services and the head of a group among the resources.
+    let rows = statement.resources.len() + 2 * statement.lines.len();
+    let short = statement.resources.len() <= ONE_PAGE_LINES;
+    if short && ROOMY_ROWS < rows { Spacing::Dense } else { Spacing::Roomy }
+}
+
 const BUILT_IN: &str = include_str!("../../templates/statement.typ");
 
 impl StatementRenderer {
@@ -136,8 +146,9 @@ impl StatementRenderer {
 
     /// As roomy as fits: a short statement is set tighter before it takes a second page.
     fn lay_out(&self, statement: &Statement, words: &Words) -> Result<PagedDocument, RenderError> {
-        let mut document = self.compile(statement, words, Spacing::Roomy)?;
-        for spacing in [Spacing::Dense, Spacing::Tight] {
+        let mut document = self.compile(statement, words, first_spacing(statement))?;
+        let tighter = [Spacing::Dense, Spacing::Tight];
+        for spacing in tighter.into_iter().filter(|&spacing| first_spacing(statement) < spacing) {
             if document.pages().len() > 1 && statement.resources.len() <= ONE_PAGE_LINES {
                 document = self.compile(statement, words, spacing)?;
             }

@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::words::Words;
 use super::{Institution, Paper, world};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// From wide to narrow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Spacing {
     Roomy,
     Dense,

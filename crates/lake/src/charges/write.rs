@@ -21,10 +21,23 @@ pub struct ChargeWriter {
     source: SourceName,
     encoder: ChargeEncoder,
     files: BTreeMap<(Period, SchemaKey), OpenFile>,
+    full: Vec<FullFile>,
+    rows_per_file: u64,
 }
+
+/// A writer holds the metadata of its row groups until the footer, some 5 MB a million rows: files end here,
+/// so that memory does not grow with a delivery.
+const ROWS_PER_FILE: u64 = 1_500_000;
 
 struct OpenFile {
     out: SerializedFileWriter<NewFile>,
+    rows: u64,
+}
+
+/// Written to its footer, but without its name yet.
+struct FullFile {
+    file: NewFile,
+    period: Period,
     rows: u64,
 }
 
@@ -47,7 +60,17 @@ impl ChargeWriter {
             source: source.clone(),
             encoder: ChargeEncoder::default(),
             files: BTreeMap::new(),
+            full: Vec::new(),
+            rows_per_file: ROWS_PER_FILE,
         }
+    }
+
+    /// Files of at most about so many rows, for tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_rows_per_file(mut self, rows: u64) -> ChargeWriter {
+        self.rows_per_file = rows;
+        self
     }
 
     /// For worker threads; clone it as often as needed.
@@ -62,6 +85,11 @@ impl ChargeWriter {
 
     fn append_group(&mut self, group: EncodedGroup) -> Result<(), LakeError> {
         let key = (group.period, group.schema.key.clone());
+        if self.files.get(&key).is_some_and(|file| self.rows_per_file <= file.rows)
+            && let Some(open) = self.files.remove(&key)
+        {
+            self.full.push(fill(group.period, open)?);
+        }
         let file = match self.files.entry(key) {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => {
@@ -86,21 +114,33 @@ impl ChargeWriter {
 
     /// Write the footers, sync, and give the files their names. By period.
     pub fn finish(mut self) -> Result<Vec<ChargeFile>, LakeError> {
-        let mut done = Vec::with_capacity(self.files.len());
+        let mut full = std::mem::take(&mut self.full);
         for ((period, _), open) in std::mem::take(&mut self.files) {
-            let path = open.out.inner().path().to_owned();
-            let failed = |source| LakeError::Parquet { act: "finish", path: path.clone(), source };
-            let mut file = open.out.into_inner().map_err(failed)?;
+            full.push(fill(period, open)?);
+        }
+        full.sort_by_key(|full| full.period);
+        let mut done = Vec::with_capacity(full.len());
+        for FullFile { mut file, period, rows } in full {
             let sha256 = file.sha256();
             let size_bytes = file.written();
-            let digest = hex::encode(&sha256[..4]);
-            let name = format!("{}-{digest}.parquet", owner(self.import));
-            let relative = format!("{}/{name}", folder(period, &self.source));
+            let named = |digest: &[u8]| {
+                let folder = folder(period, &self.source);
+                format!("{folder}/{}-{}.parquet", owner(self.import), hex::encode(digest))
+            };
+            let taken = |name: &str| done.iter().any(|file: &ChargeFile| file.path == name);
+            let relative = Some(named(&sha256[..4])).filter(|name| !taken(name));
+            let relative = relative.unwrap_or_else(|| named(&sha256));
             file.commit(&self.root.join(&relative))?;
-            done.push(ChargeFile { path: relative, period, rows: open.rows, size_bytes, sha256 });
+            done.push(ChargeFile { path: relative, period, rows, size_bytes, sha256 });
         }
         Ok(done)
     }
+}
+
+fn fill(period: Period, open: OpenFile) -> Result<FullFile, LakeError> {
+    let path = open.out.inner().path().to_owned();
+    let file = open.out.into_inner().map_err(|source| LakeError::Parquet { act: "finish", path, source })?;
+    Ok(FullFile { file, period, rows: open.rows })
 }
 
 /// What names of files of this import begin with, before a `-`.

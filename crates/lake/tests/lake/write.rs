@@ -4,7 +4,7 @@ use lake::{Filter, LakeError};
 use money::Amount;
 use proptest::prelude::*;
 
-use crate::common::{Charge, Home, amount, block, charge, files_below, wait};
+use crate::common::{Charge, Home, amount, block, charge, files_below, live, wait};
 
 /// Every value of every charge, read back through the view.
 fn assert_round_trip(blocks: &[Vec<Charge>]) {
@@ -115,6 +115,27 @@ fn files_are_named_by_period_source_import_and_digest() {
         files.iter().map(|file| (file.period.to_string(), file.rows)).collect::<Vec<_>>(),
         [("2025-01".to_owned(), 2), ("2025-02".to_owned(), 1)]
     );
+}
+
+#[test]
+fn a_long_delivery_is_several_files() {
+    let home = Home::new();
+    let source = billing::SourceName("AWS".to_owned());
+    let mut writer = home.lake.charge_writer(billing::ImportId(3), &source).with_rows_per_file(2);
+    for first_row in [1, 3, 5] {
+        let rows = block(&[charge("1"), charge("2")], first_row);
+        writer.append(writer.encoder().encode(&rows).unwrap()).unwrap();
+    }
+    assert!(files_below(home.lake.root()).iter().all(|path| path.contains(".tmp-")), "nothing counts yet");
+    let files = writer.finish().unwrap();
+    assert_eq!(files.iter().map(|file| file.rows).collect::<Vec<_>>(), [2, 2, 2]);
+    let mut paths: Vec<String> = files.iter().map(|file| file.path.clone()).collect();
+    paths.sort();
+    assert_eq!(files_below(home.lake.root()), paths);
+    let files = files.iter().map(|file| live(file, 3, "AWS")).collect();
+    let read = wait(home.view(files).charges(&Filter::default(), &[], None, 0)).unwrap();
+    let ids: Vec<String> = read.iter().map(|charge| charge.id.to_string()).collect();
+    assert_eq!(ids, ["3:1", "3:2", "3:3", "3:4", "3:5", "3:6"]);
 }
 
 #[test]
