@@ -86,11 +86,6 @@ fn a_month_from_files_to_a_finalized_period() {
         writeln!(refusals, "$ {act}\n{}", home.refused(act)).unwrap();
     }
     assert_snapshot!(refusals, @"
-    $ ingest more.csv --source AWS
-    2025-01: it is finalized (1 rows, billed 1)
-    error: the delivery has charges of periods that take no imports
-    hint: a finalized period stays as it is: `--only-open` leaves its rows out
-
     $ imports withdraw 1 --reason late --yes
     error: cannot withdraw an import from 2025-01: it is finalized
     hint: a finalized period stays as it is: bill what is missing in an open period

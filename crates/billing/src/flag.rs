@@ -26,10 +26,12 @@ pub enum Flag {
     UnknownCategory,
     /// Someone decided about this charge, and then a delivery changed its costs, attribution or flags.
     ChangedSinceDecision,
+    /// An adjustment of a finalized period.
+    Correction,
 }
 
 impl Flag {
-    pub const ALL: [Flag; 17] = [
+    pub const ALL: [Flag; 18] = [
         Flag::MissingPiEmail,
         Flag::InvalidPiEmail,
         Flag::MissingProjectId,
@@ -47,6 +49,7 @@ impl Flag {
         Flag::PeriodStart,
         Flag::UnknownCategory,
         Flag::ChangedSinceDecision,
+        Flag::Correction,
     ];
 
     #[must_use]
@@ -69,6 +72,7 @@ impl Flag {
             Flag::PeriodStart => "period_start",
             Flag::UnknownCategory => "unknown_category",
             Flag::ChangedSinceDecision => "changed_since_decision",
+            Flag::Correction => "correction",
         }
     }
 
@@ -93,6 +97,7 @@ impl Flag {
             Flag::PeriodStart => "the billing period does not start on the first of a month",
             Flag::UnknownCategory => "FOCUS does not know the charge category",
             Flag::ChangedSinceDecision => "the charge has changed since it was decided about",
+            Flag::Correction => "a later delivery changes what was billed in a finalized period",
         }
     }
 

@@ -7,6 +7,7 @@
 
 pub mod attribution;
 pub mod charge;
+pub mod correction;
 pub mod decision;
 pub mod delivery;
 pub mod flag;

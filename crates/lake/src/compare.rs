@@ -81,6 +81,20 @@ impl View {
         Ok(difference)
     }
 
+    /// The fingerprints of which the two do not have the same charges with the same content, in order.
+    pub async fn changed(old: &View, new: &View) -> Result<Vec<Fingerprint>, LakeError> {
+        let mut changed = Vec::new();
+        let (old, new) = (old.twins().await?, new.twins().await?);
+        walk_keys(old, new, |key, old, new| {
+            let (old, new) = without_equals(old, new);
+            if !old.is_empty() || !new.is_empty() {
+                changed.push(Fingerprint(key));
+            }
+        })
+        .await?;
+        Ok(changed)
+    }
+
     /// How many of `old`'s charges `new` has.
     pub async fn kept_share(old: &View, new: &View) -> Result<KeptShare, LakeError> {
         let mut share = KeptShare::default();
@@ -228,9 +242,17 @@ impl<T> Sorted<T> {
 
 /// Hand over the rows of each key of either side, together.
 async fn walk<T>(
+    old: Sorted<T>,
+    new: Sorted<T>,
+    mut each: impl FnMut(Vec<T>, Vec<T>),
+) -> Result<(), LakeError> {
+    walk_keys(old, new, |_, old, new| each(old, new)).await
+}
+
+async fn walk_keys<T>(
     mut old: Sorted<T>,
     mut new: Sorted<T>,
-    mut each: impl FnMut(Vec<T>, Vec<T>),
+    mut each: impl FnMut(u64, Vec<T>, Vec<T>),
 ) -> Result<(), LakeError> {
     loop {
         let key = match (old.next_key().await?, new.next_key().await?) {
@@ -238,7 +260,7 @@ async fn walk<T>(
             (Some(key), None) | (None, Some(key)) => key,
             (None, None) => return Ok(()),
         };
-        each(old.take(key).await?, new.take(key).await?);
+        each(key, old.take(key).await?, new.take(key).await?);
     }
 }
 

@@ -85,6 +85,9 @@ pub fn delivered_row(
     charge: &ChargeRow,
 ) -> Result<DeliveredRow, WorkflowError> {
     let internal = |what: String| WorkflowError::Internal(what);
+    if charge.byte_len == 0 && charge.line == 0 {
+        return Ok(gone_from(files, charge));
+    }
     let file = usize::try_from(charge.file).ok().and_then(|at| files.get(at));
     let file =
         file.ok_or_else(|| internal(format!("charge {} names a file that was not delivered", charge.id)))?;
@@ -128,6 +131,20 @@ pub fn delivered_row(
         text,
         columns,
     })
+}
+
+/// A correction of a charge that its delivery no longer has: what says so is that no row does.
+fn gone_from(files: &[DeliveredFile], charge: &ChargeRow) -> DeliveredRow {
+    let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    let corrects = charge.delivered.iter().find(|(name, _)| name == billing::correction::CORRECTS);
+    let corrects = corrects.map_or("what was billed", |(_, id)| id);
+    DeliveredRow {
+        file: names.join(", "),
+        sha256: files.first().map(|file| file.sha256.clone()).unwrap_or_default(),
+        line: 0,
+        text: format!("no row: the delivery does not have charge {corrects} any more"),
+        columns: Vec::new(),
+    }
 }
 
 /// In a compressed or Parquet file a row is found by reading up to it.

@@ -1,6 +1,7 @@
 use std::fmt::Write as _;
 
 use billing::ChargeId;
+use billing::correction;
 use lake::Sort;
 use workflow::listing::{self, ListedCharge};
 use workflow::story::{Story, charge_story};
@@ -96,11 +97,21 @@ pub fn told(story: &Story, door: &Door) -> String {
     if let Some(number) = &story.statement {
         let _ = writeln!(text, "  on statement {number}");
     }
-    let _ = writeln!(
-        text,
-        "\nas delivered: {}, line {} (sha256 {})",
-        story.delivered.file, story.delivered.line, story.delivered.sha256
-    );
+    let column = |name: &str| story.columns.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+    if let Some(period) = column(correction::CORRECTS_PERIOD) {
+        let charge = column(correction::CORRECTS);
+        let what =
+            charge.map_or("a charge that was not billed before".to_owned(), |id| format!("charge {id}"));
+        let _ = writeln!(text, "  corrects {what}, {period}");
+    }
+    let _ = match story.delivered.line {
+        0 => writeln!(text, "\nas delivered: {}: {}", story.delivered.file, story.delivered.text),
+        line => writeln!(
+            text,
+            "\nas delivered: {}, line {line} (sha256 {})",
+            story.delivered.file, story.delivered.sha256
+        ),
+    };
     for (column, value) in story.delivered.columns.iter().filter(|(_, value)| !value.is_empty()) {
         let _ = writeln!(text, "  {column:<26} {value}");
     }

@@ -97,11 +97,13 @@ fn charge(link: &Link, door: &Door) -> String {
     let charge = &link.charge;
     let service = charge.service_name.as_deref().unwrap_or("–");
     let resource = charge.resource_id.as_deref().unwrap_or("–");
+    let delivered = match link.delivered.line {
+        0 => format!("{}: {}", link.delivered.file, link.delivered.text),
+        line => format!("{} line {line}", link.delivered.file),
+    };
     format!(
-        "  {:<8} {:>14}  {service}, {resource}: {} line {}\n",
+        "  {:<8} {:>14}  {service}, {resource}: {delivered}\n",
         charge.id.to_string(),
         exact(charge.cost, door.currency()),
-        link.delivered.file,
-        link.delivered.line
     )
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use billing::period::{PeriodAct, may};
+use billing::period::{PeriodAct, PeriodState, may};
 use billing::{ImportId, Period};
-use ledger::{AuditEvent, FlagSum, ImportCosts, ImportRecord, Part, PartKey, Tx};
+use ledger::{AuditEvent, FlagSum, ImportCosts, ImportRecord, Part, PartKey, PeriodRecord, Tx};
 use serde_json::json;
 
+use super::corrections::{self, Corrections};
 use super::read::{Delivered, ledger_charge_files, left_out_by_period, total};
 use super::settle::{Settlement, live_parts, part_key, settle};
 use super::{Outcome, Plan};
@@ -39,6 +40,17 @@ pub async fn commit(
     if let Some(refusal) = shut_periods(installation, actor, plan, &delivered).await? {
         return Ok(outcome.refused(refusal));
     }
+    let corrections =
+        match corrections::correct(installation, import, plan, &mut delivered, &mut outcome.notes).await {
+            Ok(corrections) => corrections,
+            Err(WorkflowError::Refused(refusal)) => return Ok(outcome.refused(refusal)),
+            Err(error) => return Err(error),
+        };
+    outcome.adjustments = corrections.rows;
+    if delivered.is_corrections_only && corrections.rows == 0 {
+        outcome.unchanged = true;
+        return Ok(outcome);
+    }
     for _ in 0..ATTEMPTS {
         if is_unchanged(installation, plan, &delivered, &mut outcome).await? {
             return Ok(outcome);
@@ -60,7 +72,8 @@ pub async fn commit(
             evidence.finish()?;
         }
         failpoint::hit("workflow.import.evidence_kept");
-        match record(installation, actor, import, plan, &delivered, &settlement, &outcome).await {
+        let books = Books { delivered: &delivered, corrections: &corrections, settlement: &settlement };
+        match record(installation, actor, import, plan, &books, &outcome).await {
             Ok(Some(opened)) => {
                 outcome
                     .notes
@@ -145,6 +158,8 @@ async fn shut_periods(
     }
     for period in periods {
         let refused = match reader.find_period(period, None).await? {
+            // What a finalized period is delivered becomes a correction of it.
+            Some(PeriodRecord { state: PeriodState::Finalized { .. }, .. }) if plan.rereads.is_none() => None,
             Some(record) => may(PeriodAct::Import, &record.state)
                 .err()
                 .map(|why| (why.to_string(), why.of(PeriodAct::Import, period).hint())),
@@ -171,16 +186,23 @@ async fn shut_periods(
     Ok(Some(refusal))
 }
 
+/// What is to count.
+struct Books<'a> {
+    delivered: &'a Delivered,
+    corrections: &'a Corrections,
+    settlement: &'a Settlement,
+}
+
 /// Returns the periods that were opened; `None` when the books have changed since they were settled on.
 async fn record(
     installation: &Installation,
     actor: &Actor,
     import: ImportId,
     plan: &Plan,
-    delivered: &Delivered,
-    settlement: &Settlement,
+    books: &Books<'_>,
     outcome: &Outcome,
 ) -> Result<Option<Vec<Period>>, WorkflowError> {
+    let Books { delivered, corrections, settlement } = *books;
     let mut tx = installation.ledger.begin().await?;
     let live: BTreeSet<PartKey> = live_parts(&mut tx, plan, delivered).await?.iter().map(part_key).collect();
     let digests: Vec<String> = delivered.files.iter().map(|file| file.sha256.clone()).collect();
@@ -192,12 +214,16 @@ async fn record(
         return Ok(None);
     }
     let opened = open_periods(&mut tx, actor, delivered, settlement).await?;
+    if let Some(into) = corrections.into {
+        periods::require(&mut tx, into, PeriodAct::Import).await?;
+    }
     if tx.find_source(&plan.source.name).await?.is_none() {
         sources::create(&mut tx, actor, &plan.source.name, None).await?;
     }
     tx.fix_currency(installation.settings.currency.code).await?;
     let configuration_digest = tx.keep_configuration(&installation.configuration.text).await?;
-    tx.commit_import(&import_record(import, plan, delivered, configuration_digest), actor).await?;
+    tx.commit_import(&import_record(import, plan, delivered, corrections, configuration_digest), actor)
+        .await?;
     for part in &settlement.supersedes {
         tx.supersede_part(part, import).await?;
     }
@@ -210,6 +236,8 @@ async fn record(
         "billed_cost": outcome.billed_cost,
         "superseded": settlement.supersedes.iter().map(|part| part.import).collect::<BTreeSet<_>>(),
         "opened": opened,
+        "corrected": corrections.corrected,
+        "adjustments": corrections.rows,
     });
     let subject = format!("import {import}");
     tx.commit(AuditEvent::new(actor, "import.committed", subject, detail)).await?;
@@ -239,6 +267,7 @@ fn import_record(
     import: ImportId,
     plan: &Plan,
     delivered: &Delivered,
+    corrections: &Corrections,
     configuration_digest: String,
 ) -> ImportRecord {
     let sums = total(&delivered.sums);
@@ -253,12 +282,15 @@ fn import_record(
         configuration_digest,
         notes: plan.notes.iter().chain(&delivered.notes).cloned().collect(),
         files: delivered.files.clone(),
-        charge_files: ledger_charge_files(import, &delivered.charge_files),
+        charge_files: ledger_charge_files(
+            import,
+            &[delivered.charge_files.as_slice(), &corrections.files].concat(),
+        ),
         quarantine_file: delivered.quarantine_file.clone(),
         rows: delivered.files.iter().map(|file| file.rows).sum(),
-        charges: delivered.charges,
+        charges: delivered.charges + corrections.rows,
         quarantined: delivered.problems.bad_rows,
-        flagged: sums.flagged_rows,
+        flagged: sums.flagged_rows + corrections.rows,
         flags: flags
             .map(|(flag, sum)| FlagSum {
                 flag: flag.name().to_owned(),
@@ -276,7 +308,7 @@ fn import_record(
             .map(|((period, account), sums)| Part {
                 key: PartKey { import, period: *period, account: account.clone().unwrap_or_default() },
                 rows: sums.rows,
-                flagged: sums.flagged_rows,
+                flagged: sums.flagged_rows + corrections.rows,
                 list_cost: sums.list_cost,
                 contracted_cost: sums.contracted_cost,
                 billed_cost: sums.billed_cost,
@@ -284,6 +316,7 @@ fn import_record(
                 flagged_cost: sums.flagged_billed,
                 billed_magnitude: sums.billed_magnitude,
             })
+            .chain(corrections.parts.iter().cloned())
             .collect(),
     }
 }

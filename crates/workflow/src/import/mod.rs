@@ -1,8 +1,10 @@
 //! Import a delivery: read it, decide what it means for the ones before it, and make it count in one
 //! transaction. A crash leaves the books before or after, never between. Read `ingest` first, then
-//! `read.rs` (files to charges), `settle.rs` (what it supersedes) and `commit.rs`.
+//! `read.rs` (files to charges), `corrections.rs` (what touches a finalized period), `settle.rs` (what it
+//! supersedes) and `commit.rs`.
 
 mod commit;
+mod corrections;
 mod evidence;
 mod pipeline;
 mod quarantine;
@@ -71,9 +73,17 @@ pub struct Outcome {
     pub flags: Vec<(billing::Flag, u64, Amount)>,
     #[serde(skip)]
     pub flagged_cost: Amount,
+    /// Charges that correct a finalized period, in the open period that they are billed in.
+    #[serde(skip_serializing_if = "is_none")]
+    pub adjustments: u64,
     /// Set when nothing was imported because something is wrong with the delivery.
     #[serde(skip)]
     pub refusal: Option<Refusal>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// How the import came to be, beyond the request.
@@ -373,6 +383,7 @@ impl Outcome {
                 .map(|(flag, sum)| (*flag, sum.rows, sum.billed_cost))
                 .collect(),
             flagged_cost: total.flagged_billed,
+            adjustments: 0,
             refusal: None,
         }
     }
@@ -396,6 +407,7 @@ impl Outcome {
             dry_run: plan.dry_run,
             flags: Vec::new(),
             flagged_cost: Amount::ZERO,
+            adjustments: 0,
             refusal: Some(refusal),
         }
     }

@@ -45,8 +45,11 @@ pub struct Delivered {
     pub charges: u64,
     pub problems: Problems,
     pub notes: Vec<String>,
-    /// `Σ|billed_cost`| of the charges.
     pub periods: BTreeSet<Period>,
+    /// Rows of finalized periods were among it; they are no longer (see `corrections.rs`).
+    pub touches_finalized: bool,
+    /// There was nothing else.
+    pub is_corrections_only: bool,
 }
 
 /// How far a delivery has been read.
@@ -260,6 +263,8 @@ impl State<'_> {
             problems: self.problems,
             notes,
             periods,
+            touches_finalized: false,
+            is_corrections_only: false,
         })
     }
 }

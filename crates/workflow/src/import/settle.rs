@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use billing::correction::is_of_corrections;
 use billing::delivery::{self, Choice, EarlierImport, PartKey, Size, Unclear};
 use billing::settings::Delivery;
 use billing::{ImportId, Period};
@@ -50,8 +51,14 @@ pub async fn settle(
     plan: &Plan,
     delivered: &Delivered,
 ) -> Result<Settlement, WorkflowError> {
-    let live = live_parts(reader, plan, delivered).await?;
+    let mut live = live_parts(reader, plan, delivered).await?;
     let seen = live.iter().map(part_key).collect();
+    // Corrections of finalized periods are no delivery: only `--replace` of their import takes them back.
+    let replaced = |part: &LivePart| plan.choice == Choice::Replace(part.part.key.import);
+    live.retain(|part| replaced(part) || !is_of_corrections(&part.part.key.account));
+    if delivered.is_corrections_only {
+        return Ok(Settlement { supersedes: Vec::new(), told: Vec::new(), seen });
+    }
     if let Choice::Replace(id) = plan.choice
         && !live.iter().any(|part| part.part.key.import == id)
     {
@@ -94,7 +101,11 @@ pub async fn live_parts(
     let expected = plan.expected.iter().filter(|_| delivered.periods.is_empty());
     let periods: BTreeSet<Period> = delivered.periods.iter().chain(expected).copied().collect();
     let mut parts = reader.live_parts(&filter, None).await?;
-    parts.retain(|part| periods.contains(&part.part.key.period) || Some(part.part.key.import) == replaced);
+    parts.retain(|part| {
+        let key = &part.part.key;
+        let corrections = delivered.touches_finalized && is_of_corrections(&key.account);
+        corrections || periods.contains(&key.period) || Some(key.import) == replaced
+    });
     Ok(parts)
 }
 

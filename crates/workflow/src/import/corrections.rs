@@ -1,0 +1,511 @@
+//! A delivery that touches a finalized period: its rows of that period are held against what was billed, and
+//! what differs becomes adjustments in an open period, to be reviewed before they are billed. The rule is
+//! `billing::correction`.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use billing::attribution::{Attribution, AttributionRules};
+use billing::charge::{AmountColumn, COSTS, TIMES, TextColumn, TimeColumn};
+use billing::correction::{self, Adjustment, CORRECTS, CORRECTS_FINGERPRINT, CORRECTS_PERIOD, Side};
+use billing::delivery::{Choice, PartKey, Size, is_suspiciously_small};
+use billing::intake::PartSums;
+use billing::period::PeriodState;
+use billing::settings::Delivery;
+use billing::{ChargeColumns, ChargeId, Fingerprint, Flag, Flags, ImportId, Period, StatementNumber};
+use lake::{ChargeFile, ChargeRow, Filter, LiveFile, View, ViewSpec};
+use ledger::{LivePart, Part, PartFilter, Reader};
+use money::Amount;
+
+use super::Plan;
+use super::read::Delivered;
+use crate::charges::{Scope, charges, live_files};
+use crate::{Installation, Refusal, WorkflowError, sources};
+
+/// The adjustments of a delivery.
+#[derive(Default)]
+pub struct Corrections {
+    /// The periods that were compared.
+    pub corrected: BTreeSet<Period>,
+    /// The open period that the adjustments are billed in.
+    pub into: Option<Period>,
+    pub files: Vec<ChargeFile>,
+    pub parts: Vec<Part>,
+    pub rows: u64,
+    pub billed_cost: Amount,
+}
+
+/// Take the rows of finalized periods out of what was delivered, and make adjustments of them.
+///
+/// # Errors
+/// A refusal when no period is open, or when the delivery lost most of what was billed.
+pub async fn correct(
+    installation: &Installation,
+    import: ImportId,
+    plan: &Plan,
+    delivered: &mut Delivered,
+    notes: &mut Vec<String>,
+) -> Result<Corrections, WorkflowError> {
+    let mut reader = installation.ledger.read().await?;
+    let mut corrections = Corrections::default();
+    for &period in &delivered.periods {
+        let record = reader.find_period(period, None).await?;
+        if plan.rereads.is_none()
+            && record.is_some_and(|record| matches!(record.state, PeriodState::Finalized { .. }))
+        {
+            corrections.corrected.insert(period);
+        }
+    }
+    delivered.touches_finalized = !corrections.corrected.is_empty();
+    let mut maker = Maker { installation, import, plan, next_row: delivered.charges + 1 };
+    for period in corrections.corrected.clone() {
+        let taken = take_out(delivered, period);
+        maker.guard_against_loss(&mut reader, period, &taken).await?;
+        let made = maker.adjust(&mut reader, period, &taken).await?;
+        let count = made.len();
+        let billed: Amount = made.iter().filter_map(|(adjustment, _)| adjustment.costs[2]).sum();
+        let rows = taken.rows();
+        if made.is_empty() {
+            notes.push(format!(
+                "{period} is finalized: its {rows} rows are what was billed; there is nothing to correct"
+            ));
+            continue;
+        }
+        let into = open_period(&mut reader, period).await?;
+        maker.write(&mut reader, period, into, made, &mut corrections).await?;
+        corrections.into = Some(into);
+        notes.push(format!(
+            "{period} is finalized: its {rows} rows differ from what was billed; {count} adjustments (billed {billed}) are held in {into} for review"
+        ));
+    }
+    delivered.is_corrections_only = delivered.touches_finalized && delivered.sums.parts.is_empty();
+    Ok(corrections)
+}
+
+/// What was delivered for a finalized period.
+struct Taken {
+    files: Vec<ChargeFile>,
+    /// By billing account.
+    parts: BTreeMap<String, PartSums>,
+}
+
+impl Taken {
+    fn rows(&self) -> u64 {
+        self.parts.values().map(|part| part.rows).sum()
+    }
+}
+
+/// The rows of `period` count as left out: they were read, and are not charges of this import.
+fn take_out(delivered: &mut Delivered, period: Period) -> Taken {
+    let is_of = |file: &ChargeFile| file.period == period;
+    let files = delivered.charge_files.iter().filter(|file| is_of(file)).cloned().collect();
+    delivered.charge_files.retain(|file| !is_of(file));
+    delivered.periods.remove(&period);
+    let (taken, kept) =
+        std::mem::take(&mut delivered.sums.parts).into_iter().partition(|((of, _), _)| *of == period);
+    delivered.sums.parts = kept;
+    let taken: BTreeMap<_, PartSums> = taken;
+    let mut parts = BTreeMap::new();
+    for ((of, account), sums) in taken {
+        delivered.charges -= sums.rows;
+        delivered.sums.left_out.insert((of, account.clone()), sums);
+        parts.insert(account.unwrap_or_default(), sums);
+    }
+    Taken { files, parts }
+}
+
+/// The first open period after the one that is corrected.
+async fn open_period(reader: &mut Reader, corrected: Period) -> Result<Period, WorkflowError> {
+    let periods = reader.list_periods(None).await?;
+    let open = periods.into_iter().filter(|record| record.state.is_open() && corrected < record.period);
+    open.map(|record| record.period).min().ok_or_else(|| {
+        Refusal::new(format!(
+            "the delivery corrects {corrected}, which is finalized, and no later period is open"
+        ))
+        .hint("`periods open YYYY-MM` opens one that the adjustments can be billed in")
+        .into()
+    })
+}
+
+struct Maker<'a> {
+    installation: &'a Installation,
+    import: ImportId,
+    plan: &'a Plan,
+    next_row: u64,
+}
+
+impl Maker<'_> {
+    /// The source's live parts of the period and the delivery's accounts, and its corrections of them so far.
+    async fn billed(
+        &self,
+        reader: &mut Reader,
+        period: Period,
+        taken: &Taken,
+    ) -> Result<(Vec<LivePart>, Vec<LivePart>), WorkflowError> {
+        let filter = PartFilter { source: Some(self.plan.source.name.clone()), ..PartFilter::default() };
+        let (mut original, mut corrections) = (Vec::new(), Vec::new());
+        let made: Vec<String> =
+            taken.parts.keys().map(|account| correction::account_of_corrections(account, period)).collect();
+        for part in reader.live_parts(&filter, None).await? {
+            let key = &part.part.key;
+            if key.period == period && taken.parts.contains_key(&key.account) {
+                original.push(part);
+            } else if made.contains(&key.account) {
+                corrections.push(part);
+            }
+        }
+        Ok((original, corrections))
+    }
+
+    /// Whether the delivery holds the whole of the period, or only rows to be added to it.
+    async fn is_whole(&self, original: &[LivePart], new: &View) -> Result<bool, WorkflowError> {
+        let settings = sources::find_settings(&self.installation.settings, &self.plan.source.name);
+        let mode = settings.map_or(Delivery::default(), |source| source.delivery);
+        Ok(match (self.plan.choice, mode) {
+            (Choice::Append, _) | (Choice::Automatic, Delivery::Increment) => false,
+            (Choice::Replace(_), _) | (Choice::Automatic, Delivery::Snapshot) => true,
+            (Choice::Automatic, Delivery::Ask) => {
+                let old = self.view(live_files(original, &self.installation.settings))?;
+                0 < View::kept_share(&old, new).await?.kept || 0 < View::overlap(&old, new).await?.rows
+            }
+        })
+    }
+
+    fn view(&self, files: Vec<LiveFile>) -> Result<View, WorkflowError> {
+        Ok(self.installation.lake.view(ViewSpec { files, ..ViewSpec::default() })?)
+    }
+
+    fn new_files(&self, taken: &Taken) -> Vec<LiveFile> {
+        let file = |file: &ChargeFile| LiveFile {
+            path: file.path.clone(),
+            import: self.import,
+            source: self.plan.source.name.0.clone(),
+            period: file.period,
+            accounts: None,
+            basis: billing::settings::Basis::default(),
+        };
+        taken.files.iter().map(file).collect()
+    }
+
+    async fn guard_against_loss(
+        &self,
+        reader: &mut Reader,
+        period: Period,
+        taken: &Taken,
+    ) -> Result<(), WorkflowError> {
+        let (original, _) = self.billed(reader, period, taken).await?;
+        let new: Size = taken.parts.values().map(|part| (part.rows, part.billed_magnitude)).collect();
+        let old: Size = original.iter().map(|part| (part.part.rows, part.part.billed_magnitude)).collect();
+        let whole = self.is_whole(&original, &self.view(self.new_files(taken))?).await?;
+        if !whole || self.plan.force || !is_suspiciously_small(new, old) {
+            return Ok(());
+        }
+        Err(Refusal::new(format!(
+            "the delivery has {} charges of {period} (Σ|billed| {}), and {} (Σ|billed| {}) were billed: more than half is lost",
+            new.rows, new.billed, old.rows, old.billed
+        ))
+        .hint("look at the file; `--force` if it is right all the same")
+        .into())
+    }
+
+    /// The adjustments, each with the row that it is shown as.
+    async fn adjust(
+        &self,
+        reader: &mut Reader,
+        period: Period,
+        taken: &Taken,
+    ) -> Result<Vec<(Adjustment, ChargeRow)>, WorkflowError> {
+        let (mut original, corrected) = self.billed(reader, period, taken).await?;
+        let new = self.view(self.new_files(taken))?;
+        if !self.is_whole(&original, &new).await? {
+            original.clear();
+        }
+        let corrected = if original.is_empty() { Vec::new() } else { corrected };
+        let old = self.view(live_files(&original, &self.installation.settings))?;
+        let mut changed: BTreeSet<Fingerprint> = View::changed(&old, &new).await?.into_iter().collect();
+        let corrections = self.corrections(reader, &corrected).await?;
+        changed.extend(corrections.iter().map(|side| side.fingerprint));
+        let changed: Vec<u64> = changed.into_iter().map(|fingerprint| fingerprint.0).collect();
+        // Who was billed is said by the decisions that stood when the period was finalized.
+        let settings = self.installation.settings_of(reader, period).await?;
+        let decided = charges(self.installation, reader, Scope::period(period), &settings, None).await?;
+        let original = rows_of(&old, &decided, &changed).await?;
+        let new = rows_of(&new, &new, &changed).await?;
+        let sides = |rows: &BTreeMap<ChargeId, ChargeRow>| -> Vec<Side> { rows.values().map(side).collect() };
+        let made = correction::adjustments(&sides(&original), &corrections, &sides(&new));
+        let with_row = |adjustment: Adjustment| {
+            let said = adjustment.said_by.and_then(|id| new.get(&id));
+            let row = said.or_else(|| adjustment.corrects.and_then(|id| original.get(&id)));
+            row.cloned().map(|row| (adjustment, row))
+        };
+        Ok(made.into_iter().filter_map(with_row).collect())
+    }
+
+    /// The adjustments of earlier deliveries, as charges of what they correct.
+    async fn corrections(&self, reader: &mut Reader, parts: &[LivePart]) -> Result<Vec<Side>, WorkflowError> {
+        let mut sides = Vec::new();
+        for period in parts.iter().map(|part| part.part.key.period).collect::<BTreeSet<_>>() {
+            let decided =
+                charges(self.installation, reader, Scope::period(period), &self.installation.settings, None)
+                    .await?;
+            let filter = Filter {
+                source: Some(self.plan.source.name.0.clone()),
+                period: Some(period),
+                ..Filter::default()
+            };
+            for row in decided.charges(&filter, &[], None, 0).await? {
+                let value = |name: &str| row.delivered.iter().find(|(known, _)| known == name);
+                let Some((_, corrects)) = value(CORRECTS_FINGERPRINT) else { continue };
+                let account = value("billing_account_id").map_or("", |(_, account)| account);
+                if !parts.iter().any(|part| part.part.key.account == account) {
+                    continue;
+                }
+                let fingerprint = u64::from_str_radix(corrects, 16)
+                    .map_err(|error| WorkflowError::Internal(format!("{}: {corrects}: {error}", row.id)))?;
+                sides.push(Side { fingerprint: Fingerprint(fingerprint), ..side(&row) });
+            }
+        }
+        Ok(sides)
+    }
+
+    async fn write(
+        &mut self,
+        reader: &mut Reader,
+        corrected: Period,
+        into: Period,
+        made: Vec<(Adjustment, ChargeRow)>,
+        corrections: &mut Corrections,
+    ) -> Result<(), WorkflowError> {
+        let rules = AttributionRules::compile(&self.installation.settings)
+            .map_err(|error| Refusal::new(error.to_string()))?;
+        let statements = numbers(reader, corrected).await?;
+        let mut writer = self.installation.lake.charge_writer(self.import, &self.plan.source.name);
+        let encoder = writer.encoder();
+        let mut by_file: BTreeMap<i64, Vec<Row>> = BTreeMap::new();
+        for (at, (adjustment, row)) in made.into_iter().enumerate() {
+            let account = row.delivered.iter().find(|(name, _)| name == "billing_account_id");
+            let account = account.map_or("", |(_, account)| account);
+            let account = correction::account_of_corrections(account, corrected);
+            let mut flags = rules.flags(&adjustment.owner);
+            flags.add(Flag::Correction);
+            let fingerprint = correction::fingerprint(adjustment.fingerprint, self.import, at);
+            let row = Row {
+                texts: texts(&adjustment, &row, &account, corrected, flags, &statements),
+                has_line: adjustment.said_by.is_some(),
+                adjustment,
+                row,
+                account,
+                fingerprint,
+            };
+            by_file.entry(if row.has_line { row.row.file } else { 0 }).or_default().push(row);
+        }
+        for (file, rows) in by_file {
+            let columns = columns(&rows, file, self.next_row, into)?;
+            self.next_row += rows.len() as u64;
+            writer.append(encoder.encode(&columns)?)?;
+            self.count(&rows, into, corrections);
+        }
+        corrections.files.extend(writer.finish()?);
+        Ok(())
+    }
+
+    fn count(&self, rows: &[Row], into: Period, corrections: &mut Corrections) {
+        for row in rows {
+            let [list, contracted, billed, effective] =
+                row.adjustment.costs.map(|cost| cost.unwrap_or(Amount::ZERO));
+            let key = PartKey { import: self.import, period: into, account: row.account.clone() };
+            let known = corrections.parts.iter().position(|part| part.key == key);
+            let at = known.unwrap_or_else(|| {
+                corrections.parts.push(Part { key, ..no_rows() });
+                corrections.parts.len() - 1
+            });
+            let part = &mut corrections.parts[at];
+            part.rows += 1;
+            part.flagged += 1;
+            part.list_cost += list;
+            part.contracted_cost += contracted;
+            part.billed_cost += billed;
+            part.effective_cost += effective;
+            part.flagged_cost += billed;
+            part.billed_magnitude += billed.abs();
+            corrections.rows += 1;
+            corrections.billed_cost += billed;
+        }
+    }
+}
+
+fn no_rows() -> Part {
+    Part {
+        key: PartKey { import: ImportId(0), period: Period::from_code(0), account: String::new() },
+        rows: 0,
+        flagged: 0,
+        list_cost: Amount::ZERO,
+        contracted_cost: Amount::ZERO,
+        billed_cost: Amount::ZERO,
+        effective_cost: Amount::ZERO,
+        flagged_cost: Amount::ZERO,
+        billed_magnitude: Amount::ZERO,
+    }
+}
+
+/// The charges of `undecided` with these fingerprints, as `decided` shows them.
+async fn rows_of(
+    undecided: &View,
+    decided: &View,
+    fingerprints: &[u64],
+) -> Result<BTreeMap<ChargeId, ChargeRow>, WorkflowError> {
+    let ids: Vec<ChargeId> =
+        undecided.locate(fingerprints).await?.into_iter().map(|located| located.id).collect();
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let rows = decided.charges(&Filter::ids(ids), &[], None, 0).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+fn side(row: &ChargeRow) -> Side {
+    let value = |name: &str| row.delivered.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+    let delivered = |name: &str| value(name).cloned();
+    Side {
+        id: row.id,
+        fingerprint: row.fingerprint,
+        costs: COSTS.map(|name| value(name).and_then(|text| text.parse().ok())),
+        delivered: Attribution {
+            pi_email: delivered("pi_email"),
+            project_id: delivered("project_id"),
+            fund_org: delivered("fund_org"),
+            cost_center: delivered("cost_center"),
+            account_code: delivered("account_code"),
+            reference_1: delivered("reference_1"),
+            reference_2: delivered("reference_2"),
+            end_date: delivered("end_date"),
+            reconciliation_end: delivered("reconciliation_end"),
+        },
+        owner: row.attribution.clone(),
+        state: row.state,
+    }
+}
+
+/// The statements that are corrected, by PI and project.
+async fn numbers(
+    reader: &mut Reader,
+    period: Period,
+) -> Result<HashMap<(String, String), StatementNumber>, WorkflowError> {
+    let rows = reader.current_statements(period, None).await?;
+    Ok(rows.into_iter().map(|row| ((row.pi_email, row.project_id), row.id.number)).collect())
+}
+
+/// An adjustment on its way into the lake.
+struct Row {
+    adjustment: Adjustment,
+    row: ChargeRow,
+    /// Whether `row` is a row of this delivery; otherwise it is the charge that is gone.
+    has_line: bool,
+    account: String,
+    fingerprint: Fingerprint,
+    texts: BTreeMap<String, String>,
+}
+
+/// What an adjustment keeps of the row that it is shown as, and what it says of itself.
+fn texts(
+    adjustment: &Adjustment,
+    row: &ChargeRow,
+    account: &str,
+    corrected: Period,
+    flags: Flags,
+    statements: &HashMap<(String, String), StatementNumber>,
+) -> BTreeMap<String, String> {
+    let is_text = |name: &str| {
+        let focus = focus::FocusColumn::ALL.iter().find(|column| column.snake() == name);
+        let number = focus.is_some_and(|column| matches!(column.kind(), focus::Kind::Decimal));
+        let own = ["fingerprint", "content_digest", "overlap_key", "flags", "flag_detail"];
+        !number
+            && !COSTS.contains(&name)
+            && !TIMES.contains(&name)
+            && !own.contains(&name)
+            && !Attribution::FIELDS.contains(&name)
+    };
+    let mut texts: BTreeMap<String, String> =
+        row.delivered.iter().filter(|(name, _)| is_text(name)).cloned().collect();
+    let owner = &adjustment.owner;
+    for (name, value) in Attribution::FIELDS.into_iter().zip(owner.values()) {
+        if let Some(value) = value {
+            texts.insert(name.to_owned(), value.to_owned());
+        }
+    }
+    let statement = owner.pi_email.clone().zip(owner.project_id.clone()).and_then(|key| statements.get(&key));
+    let what = statement.map_or_else(
+        || format!("Correction of {corrected}"),
+        |number| format!("Correction of {corrected} ({number})"),
+    );
+    let service = row.service_name.as_deref().unwrap_or("charges");
+    texts.insert("service_name".to_owned(), format!("{what}: {service}"));
+    texts.insert("charge_class".to_owned(), "Correction".to_owned());
+    texts.insert("billing_account_id".to_owned(), account.to_owned());
+    texts.insert("flags".to_owned(), flags.to_string());
+    texts.insert(CORRECTS_PERIOD.to_owned(), corrected.to_string());
+    texts.insert(CORRECTS_FINGERPRINT.to_owned(), format!("{:016x}", adjustment.fingerprint.0));
+    if let Some(id) = adjustment.corrects {
+        texts.insert(CORRECTS.to_owned(), id.to_string());
+    }
+    texts
+}
+
+fn columns(rows: &[Row], file: i64, first_row: u64, into: Period) -> Result<ChargeColumns, WorkflowError> {
+    let place = |of: fn(&ChargeRow) -> i64| -> Vec<i64> {
+        rows.iter().map(|row| if row.has_line { of(&row.row) } else { 0 }).collect()
+    };
+    let first_row = i64::try_from(first_row).unwrap_or(i64::MAX);
+    let names: BTreeSet<&String> = rows.iter().flat_map(|row| row.texts.keys()).collect();
+    let time = |name: &str| -> Result<TimeColumn, WorkflowError> {
+        let mut column = Vec::with_capacity(rows.len());
+        for row in rows {
+            let text = row.row.delivered.iter().find(|(known, _)| known == name);
+            column.push(match text {
+                Some((_, text)) => text
+                    .parse::<jiff::Timestamp>()
+                    .map_err(|error| WorkflowError::Internal(format!("{name} `{text}`: {error}")))?
+                    .as_microsecond(),
+                None => TimeColumn::NULL,
+            });
+        }
+        Ok(TimeColumn(column))
+    };
+    let cost = |at: usize| {
+        let units = |row: &Row| row.adjustment.costs[at].map_or(AmountColumn::NULL, Amount::units);
+        AmountColumn(rows.iter().map(units).collect())
+    };
+    Ok(ChargeColumns {
+        rows: rows.len(),
+        row: (first_row..).take(rows.len()).collect(),
+        file: u32::try_from(file).unwrap_or_default(),
+        line: place(|row| row.line),
+        byte_offset: place(|row| row.byte_offset),
+        byte_len: place(|row| row.byte_len).into_iter().map(|len| i32::try_from(len).unwrap_or(0)).collect(),
+        period: vec![into; rows.len()],
+        costs: std::array::from_fn(cost),
+        times: [time(TIMES[0])?, time(TIMES[1])?, time(TIMES[2])?, time(TIMES[3])?],
+        text: names
+            .into_iter()
+            .map(|name| (name.clone(), text_column(rows.iter().map(|row| row.texts.get(name)))))
+            .collect(),
+        numbers: Vec::new(),
+        fingerprint: rows.iter().map(|row| row.fingerprint.0).collect(),
+        content_digest: rows.iter().map(|row| correction::content_digest(&row.adjustment).0).collect(),
+        // An adjustment overlaps nothing: it is not a charge for a resource at a time, but for a difference.
+        overlap_key: rows.iter().map(|row| row.fingerprint.0).collect(),
+    })
+}
+
+fn text_column<'a>(texts: impl Iterator<Item = Option<&'a String>>) -> TextColumn {
+    let mut values: Vec<Box<str>> = Vec::new();
+    let mut known: HashMap<&str, u32> = HashMap::new();
+    let mut key = |text: Option<&'a String>| {
+        let Some(text) = text else { return TextColumn::NULL_KEY };
+        *known.entry(text).or_insert_with(|| {
+            values.push(text.as_str().into());
+            u32::try_from(values.len() - 1).unwrap_or(TextColumn::NULL_KEY)
+        })
+    };
+    let keys = texts.map(&mut key).collect();
+    TextColumn::Coded { keys, values }
+}
