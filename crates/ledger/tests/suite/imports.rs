@@ -76,6 +76,7 @@ pub fn record(import: ImportId, source: &str, sha256: &str, parts: &[(&str, &str
         rows: 3,
         charges: 3,
         quarantined: 0,
+        left_out: 0,
         flagged: 1,
         flags: vec![FlagSum { flag: "missing_fund_org".to_owned(), rows: 1, billed_cost: amount("0.125") }],
         costs: ImportCosts {

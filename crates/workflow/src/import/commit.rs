@@ -258,6 +258,7 @@ fn import_record(
         rows: delivered.files.iter().map(|file| file.rows).sum(),
         charges: delivered.charges,
         quarantined: delivered.problems.bad_rows,
+        left_out: delivered.sums.left_out.values().map(|part| part.rows).sum(),
         flagged: sums.flagged_rows,
         flags: flags
             .map(|(flag, sum)| FlagSum {
