@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use billing::{LedgerNumber, Period};
 use billing::journal::{CannotPost, Descriptions, Grouping, Journal, StatementLines, settings_to_paste};
 use billing::period::PeriodAct;
 use billing::settings::Settings;
 use billing::statement::Statement;
+use billing::{LedgerNumber, Period};
 use documents::{JournalTemplate, journal_detail, journal_gl, journal_summary};
 use ledger::{AuditEvent, JournalRow, NewJournal, NewJournalExport, Reader, StatementVersion};
 use money::Minor;

@@ -36,7 +36,8 @@ impl PartIdentity {
 /// The identities of the parts in a block of charges.
 #[must_use]
 pub fn identities(columns: &ChargeColumns) -> BTreeMap<PartKey, PartIdentity> {
-    let accounts = columns.text.iter().find(|(name, _)| name == "billing_account_id").map(|(_, column)| column);
+    let accounts =
+        columns.text.iter().find(|(name, _)| name == "billing_account_id").map(|(_, column)| column);
     let account = |row: usize| accounts.and_then(|column: &TextColumn| column.get(row));
     let file = i64::from(columns.file);
     let mut parts: BTreeMap<PartKey, PartIdentity> = BTreeMap::new();

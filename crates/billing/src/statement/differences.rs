@@ -102,7 +102,8 @@ impl Found<'_> {
         };
         for (name, was, is) in paired(issued, follows, key) {
             let (Some(was), Some(is)) = (was, is) else {
-                let due = |line: Option<&PostedLine>| line.map_or(NOTHING.to_owned(), |line| self.due(line.due));
+                let due =
+                    |line: Option<&PostedLine>| line.map_or(NOTHING.to_owned(), |line| self.due(line.due));
                 let (was, is) = (due(was), due(is));
                 self.text(&name, &was, &is);
                 continue;
@@ -117,13 +118,18 @@ impl Found<'_> {
             let (was, is) = (&was.group, &is.group);
             self.text(&format!("{name}: charges"), &was.charges.to_string(), &is.charges.to_string());
             self.text(&format!("{name}: exact cost"), &was.cost.to_string(), &is.cost.to_string());
-            self.text(&format!("{name}: exact list cost"), &was.list_cost.to_string(), &is.list_cost.to_string());
+            self.text(
+                &format!("{name}: exact list cost"),
+                &was.list_cost.to_string(),
+                &is.list_cost.to_string(),
+            );
         }
     }
 
     fn resources(&mut self, issued: &[ResourceLine], follows: &[ResourceLine]) {
         let key = |line: &ResourceLine| {
-            let name = line.resource_id.as_deref().or(line.resource_name.as_deref()).unwrap_or("without a name");
+            let name =
+                line.resource_id.as_deref().or(line.resource_name.as_deref()).unwrap_or("without a name");
             let service = line.service_name.as_deref().unwrap_or("charges without a service");
             format!("resource {name} of {service} ({})", line.kind.name())
         };
@@ -256,9 +262,13 @@ mod tests {
 
     #[test]
     fn every_figure_counts_to_its_last_digit() {
-        let issued = statement(vec![usage("EC2", "1200", "1000"), usage("S3", "5", "5"), usage("GPU", "9", "8")]);
-        let mut follows =
-            statement(vec![usage("EC2", "1200", "1000.001"), usage("S3", "6", "5"), usage("Lambda", "2", "2")]);
+        let issued =
+            statement(vec![usage("EC2", "1200", "1000"), usage("S3", "5", "5"), usage("GPU", "9", "8")]);
+        let mut follows = statement(vec![
+            usage("EC2", "1200", "1000.001"),
+            usage("S3", "6", "5"),
+            usage("Lambda", "2", "2"),
+        ]);
         follows.notes.push("2 charges are held back.".to_owned());
         follows.fund_orgs = vec!["CHEM-1".to_owned()];
         follows.resources[1].due = Minor::new(199);

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
-use billing::intake::{Desk, EarlierCharges, FileContext, Intake, IntakeOptions, PartIdentity, Sums, identities};
+use billing::intake::{
+    Desk, EarlierCharges, FileContext, Intake, IntakeOptions, PartIdentity, Sums, identities,
+};
 use billing::{LedgerNumber, Period};
 use focus::{Block, Source};
 use lake::{LiveFile, ViewSpec};
@@ -27,7 +29,11 @@ struct Read {
 }
 
 impl Verifying<'_> {
-    pub(super) async fn delivered(&mut self, reader: &mut Reader, imports: &[ImportRow]) -> Result<(), WorkflowError> {
+    pub(super) async fn delivered(
+        &mut self,
+        reader: &mut Reader,
+        imports: &[ImportRow],
+    ) -> Result<(), WorkflowError> {
         let mut files = Vec::new();
         for row in imports {
             files.push(reader.list_delivered_files(row.import).await?);
@@ -81,7 +87,8 @@ impl Verifying<'_> {
             all.add(read)?;
         }
         let filter = PartFilter { import: Some(row.import), ..PartFilter::default() };
-        let parts: Vec<Part> = reader.list_parts(&filter, None).await?.into_iter().map(|(part, _)| part).collect();
+        let parts: Vec<Part> =
+            reader.list_parts(&filter, None).await?.into_iter().map(|(part, _)| part).collect();
         self.sums_again(row, &parts, &all);
         self.identities_again(reader, row, &all).await
     }
@@ -179,21 +186,28 @@ impl Verifying<'_> {
         }
         for ((period, account), sums) in again {
             let place = part_place(row, period, &account.unwrap_or_default());
-            let what = format!("{} charges come of the delivered bytes that the ledger does not have", sums.rows);
+            let what =
+                format!("{} charges come of the delivered bytes that the ledger does not have", sums.rows);
             self.findings.differ(check, place, what);
         }
     }
 
     /// Charge by charge: place, identity and content are those of the charge files.
-    async fn identities_again(&mut self, reader: &mut Reader, row: &ImportRow, read: &Read) -> Result<(), WorkflowError> {
-        let files = reader.list_charge_files(Some(row.import), None).await?.into_iter().map(|file| LiveFile {
-            path: file.path,
-            import: file.import,
-            source: row.source_name.0.clone(),
-            period: file.period,
-            accounts: None,
-            basis: billing::settings::Basis::default(),
-        });
+    async fn identities_again(
+        &mut self,
+        reader: &mut Reader,
+        row: &ImportRow,
+        read: &Read,
+    ) -> Result<(), WorkflowError> {
+        let files =
+            reader.list_charge_files(Some(row.import), None).await?.into_iter().map(|file| LiveFile {
+                path: file.path,
+                import: file.import,
+                source: row.source_name.0.clone(),
+                period: file.period,
+                accounts: None,
+                basis: billing::settings::Basis::default(),
+            });
         let view = self.installation.lake.view(ViewSpec { files: files.collect(), ..ViewSpec::default() })?;
         let mut kept = view.identities().await?;
         for ((period, account), again) in &read.identities {

@@ -18,11 +18,27 @@ use crate::{Installation, WorkflowError};
 
 /// A file to be looked at.
 enum Work {
-    Charges { path: String, sha256: String, size_bytes: u64 },
+    Charges {
+        path: String,
+        sha256: String,
+        size_bytes: u64,
+    },
     /// Quarantined rows: the ledger has their number, not a digest.
-    Quarantine { path: String, rows: u64 },
-    Evidence { sha256: String, size_bytes: u64, names: String },
-    Document { path: PathBuf, sha256: String, size_bytes: u64, what: String },
+    Quarantine {
+        path: String,
+        rows: u64,
+    },
+    Evidence {
+        sha256: String,
+        size_bytes: u64,
+        names: String,
+    },
+    Document {
+        path: PathBuf,
+        sha256: String,
+        size_bytes: u64,
+        what: String,
+    },
 }
 
 impl Work {
@@ -44,7 +60,11 @@ impl Work {
 }
 
 impl Verifying<'_> {
-    pub(super) async fn files(&mut self, reader: &mut Reader, imports: &[ImportRow]) -> Result<(), WorkflowError> {
+    pub(super) async fn files(
+        &mut self,
+        reader: &mut Reader,
+        imports: &[ImportRow],
+    ) -> Result<(), WorkflowError> {
         let mut work = self.lake_files(reader, imports).await?;
         work.extend(self.documents(reader).await?);
         for item in &work {
@@ -56,7 +76,11 @@ impl Verifying<'_> {
         Ok(())
     }
 
-    async fn lake_files(&self, reader: &mut Reader, imports: &[ImportRow]) -> Result<Vec<Work>, WorkflowError> {
+    async fn lake_files(
+        &self,
+        reader: &mut Reader,
+        imports: &[ImportRow],
+    ) -> Result<Vec<Work>, WorkflowError> {
         let mut work = Vec::new();
         for file in reader.list_charge_files(None, self.request.period).await? {
             work.push(Work::Charges { path: file.path, sha256: file.sha256, size_bytes: file.size_bytes });
@@ -73,9 +97,11 @@ impl Verifying<'_> {
                 known.1 = if known.1.is_empty() { name } else { format!("{}, {name}", known.1) };
             }
         }
-        work.extend(
-            evidence.into_iter().map(|(sha256, (size_bytes, names))| Work::Evidence { sha256, size_bytes, names }),
-        );
+        work.extend(evidence.into_iter().map(|(sha256, (size_bytes, names))| Work::Evidence {
+            sha256,
+            size_bytes,
+            names,
+        }));
         Ok(work)
     }
 
@@ -88,7 +114,10 @@ impl Verifying<'_> {
                 path: folder.join(&document.path),
                 sha256: document.sha256,
                 size_bytes: document.size_bytes,
-                what: format!("{} of statement {} v{}", document.kind, document.id.number, document.id.version),
+                what: format!(
+                    "{} of statement {} v{}",
+                    document.kind, document.id.number, document.id.version
+                ),
             });
         }
         let mut exports = BTreeMap::new();
@@ -151,20 +180,27 @@ fn look_at(installation: &Installation, work: &Work, seen: &dyn Fn(u64)) -> Opti
         },
         Work::Quarantine { path, rows } => match quarantined_rows(&lake.root().join(path)) {
             Ok(found) if found == *rows => None,
-            Ok(found) => Some(differing(check, path, "quarantined rows", &rows.to_string(), &found.to_string())),
+            Ok(found) => {
+                Some(differing(check, path, "quarantined rows", &rows.to_string(), &found.to_string()))
+            }
             Err(error) => Some(plain(check, path, &error)),
         },
         Work::Evidence { sha256, size_bytes, names } => {
-            let place = format!("deliveries/{}/{sha256}.frames ({names})", sha256.get(..2).unwrap_or_default());
+            let place =
+                format!("deliveries/{}/{sha256}.frames ({names})", sha256.get(..2).unwrap_or_default());
             let digest = match digest(sha256) {
                 Ok(digest) => digest,
                 Err(what) => return Some(plain(check, &place, &what)),
             };
             match lake.kept_delivery_bytes(&digest) {
                 Ok(kept) if kept == *size_bytes => None,
-                Ok(kept) => {
-                    Some(differing(check, &place, "delivered bytes", &size_bytes.to_string(), &kept.to_string()))
-                }
+                Ok(kept) => Some(differing(
+                    check,
+                    &place,
+                    "delivered bytes",
+                    &size_bytes.to_string(),
+                    &kept.to_string(),
+                )),
                 Err(LakeError::NoDelivery { .. }) => Some(plain(check, &place, "it is missing")),
                 Err(LakeError::Damaged { what, .. }) => Some(plain(check, &place, &what)),
                 Err(error) => cannot_read(&place, &error),
@@ -211,7 +247,8 @@ fn differing(check: Check, place: &str, what: &str, expected: &str, found: &str)
 
 pub(super) fn digest(text: &str) -> Result<[u8; 32], String> {
     let mut digest = [0; 32];
-    hex::decode_to_slice(text, &mut digest).map_err(|_| format!("the ledger says `{text}`, which is no SHA-256"))?;
+    hex::decode_to_slice(text, &mut digest)
+        .map_err(|_| format!("the ledger says `{text}`, which is no SHA-256"))?;
     Ok(digest)
 }
 

@@ -11,7 +11,11 @@ use crate::installation::RULES_VERSION;
 use crate::journal::{posted_before, recompute};
 
 impl Verifying<'_> {
-    pub(super) async fn journals(&mut self, reader: &mut Reader, period: Period) -> Result<(), WorkflowError> {
+    pub(super) async fn journals(
+        &mut self,
+        reader: &mut Reader,
+        period: Period,
+    ) -> Result<(), WorkflowError> {
         let rows = reader.list_journals(Some(period), None).await?;
         self.findings.count(Check::Journals, rows.len() as u64);
         for row in &rows {
@@ -52,7 +56,11 @@ impl Verifying<'_> {
     }
 
     /// The lines as the ledger has them: they balance, and come to what the journal's row says.
-    async fn lines(&mut self, reader: &mut Reader, row: &JournalRow) -> Result<Vec<JournalLineRow>, WorkflowError> {
+    async fn lines(
+        &mut self,
+        reader: &mut Reader,
+        row: &JournalRow,
+    ) -> Result<Vec<JournalLineRow>, WorkflowError> {
         let check = Check::Journals;
         let place = format!("journal {}", row.document);
         let lines = reader.list_journal_lines(&row.document).await?;
@@ -63,7 +71,13 @@ impl Verifying<'_> {
         let (debits, credits) = (of_side(true), of_side(false));
         let currency = self.installation.settings.currency.clone();
         let text = |minor| currency.display(minor);
-        self.findings.compare(check, &place, "debits and credits of its lines", &text(debits), &text(credits));
+        self.findings.compare(
+            check,
+            &place,
+            "debits and credits of its lines",
+            &text(debits),
+            &text(credits),
+        );
         self.findings.compare(check, &place, "debits of its lines", &text(row.debits), &text(debits));
         self.findings.compare(check, &place, "credits of its lines", &text(row.credits), &text(credits));
         self.findings.compare(check, &place, "number of its lines", &row.lines, &(lines.len() as u64));
@@ -83,7 +97,8 @@ impl Verifying<'_> {
             if was == is {
                 continue;
             }
-            let told = |line: Option<&&JournalLine>| line.map_or("nothing".to_owned(), |line| told(line, currency));
+            let told =
+                |line: Option<&&JournalLine>| line.map_or("nothing".to_owned(), |line| told(line, currency));
             let (found, expected) = (told(was), told(is));
             self.findings.differences.push(Difference {
                 check: Check::Journals,
@@ -97,7 +112,10 @@ impl Verifying<'_> {
 
     fn entries(&mut self, place: &str, recorded: &Journal, follows: &Journal) {
         let names = |journal: &Journal| {
-            let names = journal.entries.iter().map(|entry| format!("{} ({})", entry.source_name(), entry.lines().len()));
+            let names = journal
+                .entries
+                .iter()
+                .map(|entry| format!("{} ({})", entry.source_name(), entry.lines().len()));
             names.collect::<Vec<_>>().join(", ")
         };
         self.findings.compare(Check::Journals, place, "entries", &names(follows), &names(recorded));
@@ -135,5 +153,7 @@ fn told(line: &JournalLine, currency: &Currency) -> String {
     };
     let JournalLine { fund_org, account, reference_id, source_name, description, .. } = line;
     let amount = currency.display(line.amount);
-    format!("{side} {amount} on {fund_org} account {account} ({reference_id}, {source_name}, `{description}`)")
+    format!(
+        "{side} {amount} on {fund_org} account {account} ({reference_id}, {source_name}, `{description}`)"
+    )
 }

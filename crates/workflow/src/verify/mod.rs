@@ -13,8 +13,8 @@ mod sums;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use billing::settings::Settings;
 use billing::Period;
+use billing::settings::Settings;
 use ledger::{AuditFinding, ImportFilter, ImportRow, Reader};
 use serde::Serialize;
 
@@ -165,7 +165,9 @@ impl Check {
                  issues a version that follows from the books"
             }
             Check::Periods => "periods: `report --period` shows where the charges stand",
-            Check::Journals => "journals: `why` shows the statements behind one; tell accounting which lines differ",
+            Check::Journals => {
+                "journals: `why` shows the statements behind one; tell accounting which lines differ"
+            }
         }
     }
 }
@@ -284,7 +286,8 @@ pub async fn verify(
         progress,
     };
     let (head, head_hash) = verifying.audit(&mut reader).await?;
-    let imports = reader.list_imports(&ImportFilter { period: request.period, ..ImportFilter::default() }).await?;
+    let imports =
+        reader.list_imports(&ImportFilter { period: request.period, ..ImportFilter::default() }).await?;
     verifying.files(&mut reader, &imports).await?;
     verifying.step("sums");
     verifying.imports(&mut reader, &imports).await?;

@@ -89,13 +89,18 @@ impl Verifying<'_> {
         let computed = compute(view, period, settings, had_one).await?;
         // What the act left: the versions it issued, and those it found unchanged.
         let after = reader.current_statements(period, Some(run.issued_by)).await?;
-        let mut after: BTreeMap<Owner, StatementRow> = after.into_iter().map(|row| (owner(&row), row)).collect();
+        let mut after: BTreeMap<Owner, StatementRow> =
+            after.into_iter().map(|row| (owner(&row), row)).collect();
         for (follows, _) in computed {
             let owner = (follows.pi_email.clone(), follows.project_id.clone());
             let Some(row) = after.remove(&owner) else {
                 let due = follows.currency.display(follows.totals.due);
                 let place = format!("{} of {} in {period}", owner.1, owner.0);
-                self.findings.differ(Check::Statements, place, format!("{due} is due, and no statement says so"));
+                self.findings.differ(
+                    Check::Statements,
+                    place,
+                    format!("{due} is due, and no statement says so"),
+                );
                 continue;
             };
             if row.ledger_number == run.issued_by {

@@ -43,7 +43,11 @@ struct Stands {
 
 impl Verifying<'_> {
     /// Rows delivered = charges + quarantined + left out, of every import and of every file of it.
-    pub(super) async fn imports(&mut self, reader: &mut Reader, imports: &[ImportRow]) -> Result<(), WorkflowError> {
+    pub(super) async fn imports(
+        &mut self,
+        reader: &mut Reader,
+        imports: &[ImportRow],
+    ) -> Result<(), WorkflowError> {
         self.findings.count(Check::Imports, imports.len() as u64);
         for row in imports {
             let place = import_place(row);
@@ -55,21 +59,34 @@ impl Verifying<'_> {
             let left_out = row.left_out.unwrap_or_else(|| row.rows.saturating_sub(charges + quarantined));
             equal("rows: charges, quarantined and left out", row.rows, charges + quarantined + left_out);
             equal("rows of its files", row.rows, files.iter().map(|file| file.rows).sum());
-            equal("quarantined rows of its files", quarantined, files.iter().map(|file| file.quarantined).sum());
+            equal(
+                "quarantined rows of its files",
+                quarantined,
+                files.iter().map(|file| file.quarantined).sum(),
+            );
             let kept = reader.list_charge_files(Some(row.import), None).await?;
             equal("rows of its charge files", charges, kept.iter().map(|file| file.rows).sum());
             let filter = PartFilter { import: Some(row.import), ..PartFilter::default() };
-            let parts: Vec<_> = reader.list_parts(&filter, None).await?.into_iter().map(|(part, _)| part).collect();
+            let parts: Vec<_> =
+                reader.list_parts(&filter, None).await?.into_iter().map(|(part, _)| part).collect();
             equal("charges of its parts", charges, parts.iter().map(|part| part.rows).sum());
             equal("flagged charges of its parts", row.flagged, parts.iter().map(|part| part.flagged).sum());
             let costs = [
-                ("list cost of its parts", row.costs.list_cost, parts.iter().map(|part| part.list_cost).sum()),
+                (
+                    "list cost of its parts",
+                    row.costs.list_cost,
+                    parts.iter().map(|part| part.list_cost).sum(),
+                ),
                 (
                     "contracted cost of its parts",
                     row.costs.contracted_cost,
                     parts.iter().map(|part| part.contracted_cost).sum(),
                 ),
-                ("billed cost of its parts", row.costs.billed_cost, parts.iter().map(|part| part.billed_cost).sum()),
+                (
+                    "billed cost of its parts",
+                    row.costs.billed_cost,
+                    parts.iter().map(|part| part.billed_cost).sum(),
+                ),
                 (
                     "effective cost of its parts",
                     row.costs.effective_cost,
@@ -116,9 +133,13 @@ impl Verifying<'_> {
             view.totals(&by, &flagged).await?.into_iter().map(|row| (key(&row), row)).collect();
         for live in parts {
             let part = &live.part;
-            let account =
-                if part.key.account.is_empty() { String::new() } else { format!(", account {}", part.key.account) };
-            let place = format!("import {} of {} in {}{account}", part.key.import, live.source_name, part.key.period);
+            let account = if part.key.account.is_empty() {
+                String::new()
+            } else {
+                format!(", account {}", part.key.account)
+            };
+            let place =
+                format!("import {} of {} in {}{account}", part.key.import, live.source_name, part.key.period);
             let key = (part.key.import.to_string(), part.key.account.clone());
             let (rows, flags) = (all.get(&key), held.get(&key));
             let counts = [
@@ -134,7 +155,11 @@ impl Verifying<'_> {
                 ("contracted cost", part.contracted_cost, cost(|row| row.contracted_cost)),
                 ("billed cost", part.billed_cost, cost(|row| row.billed_cost)),
                 ("effective cost", part.effective_cost, cost(|row| row.effective_cost)),
-                ("billed cost of flagged", part.flagged_cost, flags.map_or(Amount::ZERO, |row| row.billed_cost)),
+                (
+                    "billed cost of flagged",
+                    part.flagged_cost,
+                    flags.map_or(Amount::ZERO, |row| row.billed_cost),
+                ),
             ];
             for (what, expected, found) in costs {
                 self.findings.compare(Check::Parts, &place, what, &expected, &found);
@@ -171,7 +196,13 @@ impl Verifying<'_> {
             let (rows, billed) = delivered.get(source).copied().unwrap_or_default();
             self.findings.compare(Check::Periods, &place, "charges of the live parts", &rows, &at.own.rows);
             if let Some(billed) = billed {
-                self.findings.compare(Check::Periods, &place, "cost of the live parts", &billed, &at.own.cost);
+                self.findings.compare(
+                    Check::Periods,
+                    &place,
+                    "cost of the live parts",
+                    &billed,
+                    &at.own.cost,
+                );
             }
             let parts = [at.billable, at.held, at.rejected, at.deferred];
             let rows = parts.iter().map(|sum| sum.rows).sum();
