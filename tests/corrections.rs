@@ -129,6 +129,7 @@ fn adjustments_are_reviewed_billed_and_followed_back() {
     let story = home.ok(&format!("charges show {}", text(&dearer.unwrap(), "id")));
     assert!(story.contains("aws_2025-01.csv, line 2"), "{story}");
     home.ok("audit verify");
+    home.ok("verify --deep");
 }
 
 #[test]

@@ -71,9 +71,7 @@ fn a_month_from_files_to_a_finalized_period() {
     home.ok("audit verify");
 
     let mut refusals = String::new();
-    home.focus("more.csv", &[row("i-9", "Compute", "1", "1", &project("genome"))]);
     for act in [
-        "ingest more.csv --source AWS",
         "imports withdraw 1 --reason late --yes",
         "imports reread 1",
         "review reject --id 1:1 --note late --yes",

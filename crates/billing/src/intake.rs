@@ -13,6 +13,7 @@ mod file;
 mod flagging;
 mod identity;
 mod notes;
+mod part_identity;
 mod sums;
 mod tags;
 mod taken;
@@ -32,6 +33,7 @@ pub use desk::Desk;
 pub use earlier::EarlierCharges;
 pub use file::{FileContext, MissingColumns};
 pub use notes::{Note, NoteCounts};
+pub use part_identity::{PartIdentity, identities};
 pub use taken::{BadRow, FlagSums, PartKey, PartSums, SumTooLarge, Sums, Taken};
 
 /// The rules of one import, compiled once and shared by all workers.

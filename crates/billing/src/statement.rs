@@ -3,6 +3,7 @@
 //! The types are here; how the cents come about is in [`posting`](post_statement), and read from there.
 
 mod changed;
+mod differences;
 mod notes;
 mod posting;
 mod resources;
@@ -10,6 +11,7 @@ mod resources;
 pub(crate) mod testing;
 
 pub use changed::changed;
+pub use differences::{Differs, differences};
 pub use notes::{award_note, held_note};
 pub use posting::{discount_percent, post_statement};
 pub use resources::{PostedResources, ResourceGroup, ServiceLine, by_service, post_resources};

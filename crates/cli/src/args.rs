@@ -13,7 +13,9 @@ use std::path::PathBuf;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub use administration::{AuditCommand, ConfigCommand, InitArgs, UserCommand, UserName};
+pub use administration::{
+    AuditCommand, AuditFormat, AuditRows, ConfigCommand, InitArgs, UserCommand, UserName, VerifyArgs,
+};
 pub use imports::{
     DemoArgs, ImportCommand, ImportRef, IngestArgs, PeriodCommand, PeriodNotes, PeriodReason, PeriodRef,
     SourceCommand, WithdrawArgs,
@@ -111,6 +113,11 @@ pub enum Command {
     /// Accounts for the web interface
     #[command(subcommand)]
     Users(UserCommand),
+    /// Prove that what was issued follows from what was delivered and decided
+    #[command(
+        after_help = "Examples:\n  focus-billing verify\n  focus-billing verify --period 2025-01 --deep"
+    )]
+    Verify(VerifyArgs),
     /// The chain of everything that was done
     #[command(subcommand)]
     Audit(AuditCommand),

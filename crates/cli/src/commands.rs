@@ -16,6 +16,7 @@ mod review;
 mod sources;
 mod statements;
 mod users;
+mod verify;
 mod why;
 mod words;
 
@@ -57,6 +58,7 @@ async fn act(cli: Cli, output: Output) -> Result<(), Refusal> {
         Command::Why(args) => why::run(&args, door).await,
         Command::Report(args) => report::run(args, door).await,
         Command::Users(command) => users::run(command, door).await,
+        Command::Verify(args) => verify::run(&args, door).await,
         Command::Audit(command) => audit::run(command, door).await,
         Command::Demo(_) | Command::Config(_) | Command::Completions { .. } | Command::Version => Ok(()),
     }

@@ -43,6 +43,19 @@ impl Table {
     }
 }
 
+/// A CSV file that a spreadsheet can open: no cell becomes a formula.
+///
+/// # Panics
+/// Never: it writes to memory.
+#[must_use]
+pub fn table_for_people(names: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut table = Table::for_people(names);
+    for row in rows {
+        table.row(&row.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    String::from_utf8_lossy(&table.into_bytes()).into_owned()
+}
+
 /// Whether a spreadsheet would calculate the cell (OWASP, CSV injection). A plain number is none:
 /// `-12.50` stays what it is.
 fn is_formula(cell: &str) -> bool {

@@ -160,6 +160,25 @@ impl Delivery {
         self.index.last().map_or(0, |entry| entry.raw_offset + entry.raw_len)
     }
 
+    /// Whether the frames stand end to end and fill the file up to the index. Returns the length of the
+    /// delivered bytes.
+    pub(crate) fn check_index(&self) -> Result<u64, LakeError> {
+        let (mut raw, mut kept) = (0, MAGIC.len() as u64);
+        for entry in &self.index {
+            if (entry.raw_offset, entry.offset) != (raw, kept) {
+                return Err(LakeError::damaged(&self.path, "its frames do not follow each other"));
+            }
+            raw += entry.raw_len;
+            kept += entry.len;
+        }
+        let whole = kept + (self.index.len() * ENTRY + TAIL) as u64;
+        if whole != self.kept_bytes {
+            let what = format!("it has {} bytes, and its frames come to {whole}", self.kept_bytes);
+            return Err(LakeError::damaged(&self.path, what));
+        }
+        Ok(raw)
+    }
+
     fn frame(&self, at: usize) -> Result<Vec<u8>, LakeError> {
         let entry = self.index[at];
         let place = || format!("its frame {} (from byte {})", at + 1, entry.raw_offset);

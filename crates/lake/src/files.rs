@@ -147,20 +147,41 @@ pub(crate) fn remove_where(folder: &Path, is_left_over: &dyn Fn(&str) -> bool) -
     Ok(removed)
 }
 
-/// Whether a file's bytes still have their SHA-256.
-pub(crate) fn check_file(path: &Path, sha256: &[u8; 32]) -> Result<(), LakeError> {
-    let mut file = File::open(path).map_err(LakeError::io("open", path))?;
-    let mut digest = Sha256::new();
+/// What a file is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileFound {
+    pub size_bytes: u64,
+    pub sha256: [u8; 32],
+}
+
+/// Size and SHA-256 of a file; `None` where there is none. `seen` is told of every run of bytes read.
+pub(crate) fn digest_file(path: &Path, seen: &dyn Fn(u64)) -> Result<Option<FileFound>, LakeError> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(LakeError::io("open", path)(error)),
+    };
+    let (mut digest, mut size_bytes) = (Sha256::new(), 0);
     let mut bytes = vec![0; 1 << 18];
     loop {
         match file.read(&mut bytes).map_err(LakeError::io("read", path))? {
             0 => break,
-            len => digest.update(&bytes[..len]),
+            len => {
+                digest.update(&bytes[..len]);
+                size_bytes += len as u64;
+                seen(len as u64);
+            }
         }
     }
-    let found: [u8; 32] = digest.finalize().into();
-    if found == *sha256 {
+    Ok(Some(FileFound { size_bytes, sha256: digest.finalize().into() }))
+}
+
+/// Whether a file's bytes still have their SHA-256.
+pub(crate) fn check_file(path: &Path, sha256: &[u8; 32]) -> Result<(), LakeError> {
+    let gone = || LakeError::io("open", path)(std::io::ErrorKind::NotFound.into());
+    let found = digest_file(path, &|_| ())?.ok_or_else(gone)?;
+    if found.sha256 == *sha256 {
         return Ok(());
     }
-    Err(LakeError::damaged(path, format!("its content has SHA-256 {}", hex::encode(found))))
+    Err(LakeError::damaged(path, format!("its content has SHA-256 {}", hex::encode(found.sha256))))
 }

@@ -10,7 +10,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use crate::LakeError;
 use crate::charges::{ChargeWriter, owner};
 use crate::delivery::{Delivery, DeliveryReader, DeliveryWriter};
-use crate::files::{TEMPORARY, check_file, make_folder, remove_where};
+use crate::files::{FileFound, TEMPORARY, check_file, digest_file, make_folder, remove_where};
 use crate::overlay::{self, OverlayRef};
 use crate::table::Footers;
 
@@ -109,6 +109,25 @@ impl Lake {
     /// [`LakeError::Damaged`] when they differ.
     pub fn check_charge_file(&self, path: &str, sha256: &[u8; 32]) -> Result<(), LakeError> {
         check_file(&self.inside(path)?, sha256)
+    }
+
+    /// Size and SHA-256 of a file of the lake as it is now; `None` where there is none. `seen` is told how
+    /// many bytes were read, run by run. Memory does not grow with the file.
+    ///
+    /// # Errors
+    /// [`LakeError::NotInLake`], and what could not be read.
+    pub fn digest_file(&self, path: &str, seen: &dyn Fn(u64)) -> Result<Option<FileFound>, LakeError> {
+        digest_file(&self.inside(path)?, seen)
+    }
+
+    /// How many delivered bytes are kept under this digest, from the index alone: the file is there, whole,
+    /// and of this delivery, but the bytes themselves are not read ([`check_delivery`](Lake::check_delivery)
+    /// does).
+    ///
+    /// # Errors
+    /// [`LakeError::NoDelivery`], [`LakeError::Damaged`].
+    pub fn kept_delivery_bytes(&self, sha256: &[u8; 32]) -> Result<u64, LakeError> {
+        Delivery::open(&self.root, sha256)?.check_index()
     }
 
     pub(crate) fn footers(&self) -> &Footers {

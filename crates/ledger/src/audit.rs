@@ -191,6 +191,10 @@ impl Reader {
         self.row(Query::new(AUDIT).and("number =", number), read_row).await
     }
 
+    pub async fn find_audit_by_hash(&mut self, hash: &str) -> Result<Option<AuditRow>, LedgerError> {
+        self.row(Query::new(AUDIT).and("hash =", hash), read_row).await
+    }
+
     /// Recompute the chain: any edit, insertion or removal of audit rows is found, the last included.
     /// (Who rewrites the whole chain and its head is found by comparing with a head kept elsewhere.)
     pub async fn verify_audit(&mut self) -> Result<AuditCheck, LedgerError> {

@@ -32,6 +32,7 @@ pub(crate) const IMPORT: Table = Table {
         "billed_cost",
         "effective_cost",
         "quarantine_file",
+        "left_out_count",
     ],
 };
 
@@ -134,10 +135,12 @@ pub struct ImportRecord {
     pub charge_files: Vec<ChargeFile>,
     /// The quarantined rows, in the lake.
     pub quarantine_file: Option<String>,
-    /// Delivered rows: charges and quarantined.
+    /// Delivered rows: charges, quarantined and left out.
     pub rows: u64,
     pub charges: u64,
     pub quarantined: u64,
+    /// Rows of periods that were not open, left out because that was asked for.
+    pub left_out: u64,
     /// Rows with at least one flag.
     pub flagged: u64,
     pub flags: Vec<FlagSum>,
@@ -162,6 +165,9 @@ pub struct ImportRow {
     pub rows: u64,
     pub charges: u64,
     pub quarantined: u64,
+    /// `None` in imports from before this was counted.
+    #[serde(skip)]
+    pub left_out: Option<u64>,
     pub flagged: u64,
     pub costs: ImportCosts,
 }
@@ -201,7 +207,7 @@ const IMPORTS: &str = "SELECT import.number, import.import_id, import.source_key
     import.at, import.by_user, import.expected_periods, import.mode, import.rereads,
     import.configuration_digest, import.notes, import.row_count, import.charge_count,
     import.quarantined_count, import.flagged_count, import.list_cost, import.contracted_cost,
-    import.billed_cost, import.effective_cost, import.quarantine_file
+    import.billed_cost, import.effective_cost, import.quarantine_file, import.left_out_count
     FROM import JOIN source ON source.source_key = import.source_key WHERE 1 = 1";
 
 fn read_import(row: &Cells) -> Result<ImportRow, LedgerError> {
@@ -222,6 +228,7 @@ fn read_import(row: &Cells) -> Result<ImportRow, LedgerError> {
         rows: row.count("row_count")?,
         charges: row.count("charge_count")?,
         quarantined: row.count("quarantined_count")?,
+        left_out: row.opt_int("left_out_count")?.and_then(|count| u64::try_from(count).ok()),
         flagged: row.count("flagged_count")?,
         costs: ImportCosts {
             list_cost: row.amount("list_cost")?,
@@ -429,6 +436,7 @@ fn import_row(source_key: &str, record: &ImportRecord, committed: &Stamp) -> Vec
         record.costs.billed_cost.into(),
         record.costs.effective_cost.into(),
         (&record.quarantine_file).into(),
+        record.left_out.into(),
     ]
 }
 

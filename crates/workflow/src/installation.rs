@@ -69,6 +69,15 @@ impl Installation {
         let Some(digest) = record.as_ref().and_then(PeriodRecord::closed_with) else {
             return Ok(self.settings.clone());
         };
+        let digest = digest.to_owned();
+        self.kept_settings(reader, &digest).await
+    }
+
+    /// The settings of a configuration that the ledger keeps.
+    ///
+    /// # Errors
+    /// A digest that no act kept; a kept configuration that cannot be read.
+    pub async fn kept_settings(&self, reader: &mut Reader, digest: &str) -> Result<Settings, WorkflowError> {
         if digest == self.configuration.digest {
             return Ok(self.settings.clone());
         }
@@ -88,20 +97,8 @@ impl Installation {
         reader: &mut Reader,
         period: Period,
     ) -> Result<Settings, WorkflowError> {
-        let mut settings = self.settings_of(reader, period).await?;
-        for today in &self.settings.sources {
-            match settings.sources.iter_mut().find(|source| source.name == today.name) {
-                Some(kept) => {
-                    kept.fund_org = kept.fund_org.take().or_else(|| today.fund_org.clone());
-                    kept.account_code = kept.account_code.take().or_else(|| today.account_code.clone());
-                }
-                None => settings.sources.push(today.clone()),
-            }
-        }
-        if settings.journal.default_account.is_empty() {
-            settings.journal.default_account.clone_from(&self.settings.journal.default_account);
-        }
-        Ok(settings)
+        let kept = self.settings_of(reader, period).await?;
+        Ok(with_accounts_of(kept, &self.settings))
     }
 
     /// # Errors
@@ -120,6 +117,24 @@ impl Installation {
         StatementRenderer::new(template, self.institution.clone(), &[])
             .map_err(|error| WorkflowError::Render { what: "statements".to_owned(), why: error.to_string() })
     }
+}
+
+/// Kept settings with the accounts that they lack taken from `today`.
+#[must_use]
+pub fn with_accounts_of(mut settings: Settings, today: &Settings) -> Settings {
+    for today in &today.sources {
+        match settings.sources.iter_mut().find(|source| source.name == today.name) {
+            Some(kept) => {
+                kept.fund_org = kept.fund_org.take().or_else(|| today.fund_org.clone());
+                kept.account_code = kept.account_code.take().or_else(|| today.account_code.clone());
+            }
+            None => settings.sources.push(today.clone()),
+        }
+    }
+    if settings.journal.default_account.is_empty() {
+        settings.journal.default_account.clone_from(&today.journal.default_account);
+    }
+    settings
 }
 
 /// What is read again of a kept configuration.

@@ -4,18 +4,18 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use billing::Period;
 use billing::journal::{CannotPost, Descriptions, Grouping, Journal, StatementLines, settings_to_paste};
 use billing::period::PeriodAct;
 use billing::settings::Settings;
 use billing::statement::Statement;
+use billing::{LedgerNumber, Period};
 use documents::{JournalTemplate, journal_detail, journal_gl, journal_summary};
 use ledger::{AuditEvent, JournalRow, NewJournal, NewJournalExport, Reader, StatementVersion};
 use money::Minor;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::installation::{RULES_VERSION, write_file};
+use crate::installation::{RULES_VERSION, with_accounts_of, write_file};
 use crate::{Actor, Installation, Refusal, WorkflowError, periods};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +68,9 @@ struct Model {
     journal: Journal,
     /// The statements whose posted lines it has, so that the next posts only the difference.
     statements: Vec<(String, u32)>,
+    /// The configuration of the day, by digest: accounts that the period's own lacked are taken from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    accounts_from: Option<String>,
 }
 
 impl Format {
@@ -93,7 +96,7 @@ pub async fn export(
     let mut tx = installation.ledger.begin().await?;
     let record = periods::load(&mut tx, request.period).await?;
     let settings = installation.settings_for_journal(&mut tx, request.period).await?;
-    let statements = current(&mut tx, request.period).await?;
+    let statements = current(&mut tx, request.period, None).await?;
     let last = last_model(&mut tx, request.period).await?;
     let named: Vec<(String, u32)> =
         statements.iter().map(|statement| (statement.number.0.clone(), statement.version)).collect();
@@ -109,12 +112,13 @@ pub async fn export(
         Some((row, model)) if is_copy => (row, model.journal),
         last => {
             let posted = match &last {
-                Some(_) => posted_before(&mut tx, request.period).await?,
+                Some(_) => posted_before(&mut tx, request.period, None).await?,
                 None => BTreeMap::new(),
             };
             let document = tx.next_journal_document(request.period).await?;
             let journal = make(request.period, document, &statements, &posted, &settings)?;
-            let model = Model { journal: journal.clone(), statements: named };
+            let accounts_from = Some(tx.keep_configuration(&installation.configuration.text).await?);
+            let model = Model { journal: journal.clone(), statements: named, accounts_from };
             let model =
                 serde_json::to_value(&model).map_err(|error| WorkflowError::Internal(error.to_string()))?;
             let computed_at = tx.head();
@@ -169,9 +173,13 @@ pub async fn export(
     })
 }
 
-async fn current(reader: &mut Reader, period: Period) -> Result<Vec<Statement>, WorkflowError> {
+async fn current(
+    reader: &mut Reader,
+    period: Period,
+    as_of: Option<LedgerNumber>,
+) -> Result<Vec<Statement>, WorkflowError> {
     let mut statements = Vec::new();
-    for row in reader.current_statements(period, None).await? {
+    for row in reader.current_statements(period, as_of).await? {
         statements.push(reader.load_statement(&row.id).await?);
     }
     Ok(statements)
@@ -197,12 +205,13 @@ fn covers(journaled: &[(String, u32)], current: &[(String, u32)]) -> bool {
 }
 
 /// The statement versions that the journals so far have posted, by number: the latest of each.
-async fn posted_before(
+pub(crate) async fn posted_before(
     reader: &mut Reader,
     period: Period,
+    as_of: Option<LedgerNumber>,
 ) -> Result<BTreeMap<String, Statement>, WorkflowError> {
     let mut versions: BTreeMap<String, u32> = BTreeMap::new();
-    for row in reader.list_journals(Some(period), None).await? {
+    for row in reader.list_journals(Some(period), as_of).await? {
         for (number, version) in read_model(reader, &row.document).await?.statements {
             let latest = versions.entry(number).or_default();
             *latest = version.max(*latest);
@@ -316,6 +325,37 @@ fn template(
 fn file_path(installation: &Installation, request: &Request, journal: &Journal) -> PathBuf {
     let name = format!("{}_{}.csv", journal.document, request.format.name());
     installation.folders.journals.join(name)
+}
+
+/// A recorded journal, what it is computed to be from the books of then, and its text.
+pub(crate) struct Recomputed {
+    pub text: String,
+    pub recorded: Journal,
+    pub follows: Journal,
+}
+
+/// Make a journal again as of the number it was computed from, with the settings that it was made with.
+///
+/// # Errors
+/// What cannot be read, or cannot be posted any more.
+pub(crate) async fn recompute(
+    installation: &Installation,
+    reader: &mut Reader,
+    row: &JournalRow,
+) -> Result<Recomputed, WorkflowError> {
+    let text = reader.load_journal_model(&row.document).await?;
+    let model = read_model(reader, &row.document).await?;
+    let today = match &model.accounts_from {
+        Some(digest) => installation.kept_settings(reader, digest).await?,
+        None => installation.settings.clone(),
+    };
+    let settings = installation.kept_settings(reader, &row.configuration_digest).await?;
+    let settings = with_accounts_of(settings, &today);
+    let as_of = Some(row.computed_at);
+    let statements = current(reader, row.period, as_of).await?;
+    let posted = posted_before(reader, row.period, as_of).await?;
+    let follows = make(row.period, row.document.clone(), &statements, &posted, &settings)?;
+    Ok(Recomputed { text, recorded: model.journal, follows })
 }
 
 /// The statements whose posted lines a journal has.

@@ -21,6 +21,7 @@ pub mod sources;
 pub mod statements;
 pub mod story;
 pub mod users;
+pub mod verify;
 pub mod why;
 
 pub use installation::{Actor, Installation};

@@ -135,10 +135,18 @@ fn names_and_examples() {
         focus-billing users set-role maria admin
     focus-billing users reset: Give an account a new password; it is asked for
         focus-billing users reset maria
+    focus-billing verify: Prove that what was issued follows from what was delivered and decided
+        focus-billing verify
+        focus-billing verify --period 2025-01 --deep
     focus-billing audit list: List what was done, the latest last
         focus-billing audit list --limit 20
+    focus-billing audit export: Write what was done for another program: JSON, CSV, Splunk
+        focus-billing audit export --format splunk --from 120
+    focus-billing audit anchor: Write the end of the chain, to be kept elsewhere
+        focus-billing audit anchor --output anchor.json
     focus-billing audit verify: Prove that no entry was edited, inserted or removed
         focus-billing audit verify
+        focus-billing audit verify --anchor anchor.json
     focus-billing config init: Write a commented configuration file to start from
         focus-billing config init config.yaml
     focus-billing config check: Name every problem of the configuration with its line
@@ -287,7 +295,11 @@ fn commands_of(page: &str) -> Vec<String> {
 
 #[test]
 fn the_commands_of_the_documents_parse() {
-    let pages = [include_str!("../../../../README.md"), include_str!("../../../../docs/guide/operations.md")];
+    let pages = [
+        include_str!("../../../../README.md"),
+        include_str!("../../../../docs/guide/operations.md"),
+        include_str!("../../../../docs/guide/verify.md"),
+    ];
     let commands: Vec<String> = pages.into_iter().flat_map(commands_of).collect();
     assert!(commands.len() > 8, "{commands:?}");
     for command in commands {

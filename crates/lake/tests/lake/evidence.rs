@@ -100,6 +100,18 @@ fn damage_is_found_wherever_it_is() {
     }
     std::fs::write(&path, &good).unwrap();
     home.lake.check_delivery(&kept.sha256).unwrap();
+    // Without reading the bytes: what is short, long or of another file is found all the same.
+    assert_eq!(home.lake.kept_delivery_bytes(&kept.sha256).unwrap(), bytes.len() as u64);
+    for len in 0..good.len() {
+        std::fs::write(&path, &good[..len]).unwrap();
+        assert!(home.lake.kept_delivery_bytes(&kept.sha256).is_err(), "cut to {len} bytes");
+    }
+    let index = good.len() - 56 - 48 * 3;
+    let longer = [&good[..index], b"x", &good[index..]].concat();
+    std::fs::write(&path, longer).unwrap();
+    let error = home.lake.kept_delivery_bytes(&kept.sha256).unwrap_err();
+    assert!(error.to_string().contains("its frames come to"), "{error}");
+    std::fs::write(&path, &good).unwrap();
     let error = home.lake.check_delivery(&[7; 32]).unwrap_err();
     insta::assert_snapshot!(
         error,

@@ -5,6 +5,7 @@
 mod common;
 mod compare;
 mod evidence;
+mod identities;
 mod statements;
 mod view;
 mod write;

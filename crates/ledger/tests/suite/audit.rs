@@ -33,6 +33,8 @@ async fn an_untouched_ledger_is_sound() {
         assert_eq!(reader.verify_books().await.unwrap(), check);
         let rows = reader.list_audit(&AuditFilter::default()).await.unwrap();
         assert_eq!(rows[4].hash, check.head_hash);
+        assert_eq!(reader.find_audit_by_hash(&rows[2].hash).await.unwrap().as_ref(), Some(&rows[2]));
+        assert_eq!(reader.find_audit_by_hash("").await.unwrap(), None);
         assert_eq!(rows.iter().map(|row| row.number.0).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
         assert_eq!((rows[0].act.as_str(), rows[0].prev_hash.as_str()), ("installation.created", ""));
     }

@@ -76,6 +76,7 @@ pub fn record(import: ImportId, source: &str, sha256: &str, parts: &[(&str, &str
         rows: 3,
         charges: 3,
         quarantined: 0,
+        left_out: 4,
         flagged: 1,
         flags: vec![FlagSum { flag: "missing_fund_org".to_owned(), rows: 1, billed_cost: amount("0.125") }],
         costs: ImportCosts {
@@ -133,6 +134,7 @@ async fn an_import_is_read_as_it_was_committed() {
         let row = reader.load_import(id).await.unwrap();
         let written = record(id, "aws", &"a".repeat(64), &[("2025-01", "", "10.5"), ("2025-01", "b", "2")]);
         assert_eq!((row.number, &row.notes, row.costs), (number, &written.notes, written.costs));
+        assert_eq!(row.left_out, Some(written.left_out));
         assert_eq!((row.mode, row.source_name.0.as_str(), row.rows), (ImportMode::New, "AWS", 3));
         assert_eq!(reader.list_delivered_files(id).await.unwrap(), written.files);
         assert_eq!(reader.list_charge_files(Some(id), None).await.unwrap(), written.charge_files);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use billing::period::{PeriodAct, PeriodState, may};
 use billing::{ImportId, Period};
 use ledger::{AuditEvent, FlagSum, ImportCosts, ImportRecord, Part, PartKey, PeriodRecord, Tx};
+use money::Amount;
 use serde_json::json;
 
 use super::corrections::{self, Corrections};
@@ -272,6 +273,7 @@ fn import_record(
 ) -> ImportRecord {
     let sums = total(&delivered.sums);
     let flags = delivered.sums.flags.iter();
+    let adjusted = |cost: fn(&Part) -> Amount| -> Amount { corrections.parts.iter().map(cost).sum() };
     let parts = delivered.sums.parts.iter();
     ImportRecord {
         import,
@@ -290,6 +292,7 @@ fn import_record(
         rows: delivered.files.iter().map(|file| file.rows).sum(),
         charges: delivered.charges + corrections.rows,
         quarantined: delivered.problems.bad_rows,
+        left_out: delivered.sums.left_out.values().map(|part| part.rows).sum(),
         flagged: sums.flagged_rows + corrections.rows,
         flags: flags
             .map(|(flag, sum)| FlagSum {
@@ -299,10 +302,10 @@ fn import_record(
             })
             .collect(),
         costs: ImportCosts {
-            list_cost: sums.list_cost,
-            contracted_cost: sums.contracted_cost,
-            billed_cost: sums.billed_cost,
-            effective_cost: sums.effective_cost,
+            list_cost: sums.list_cost + adjusted(|part| part.list_cost),
+            contracted_cost: sums.contracted_cost + adjusted(|part| part.contracted_cost),
+            billed_cost: sums.billed_cost + adjusted(|part| part.billed_cost),
+            effective_cost: sums.effective_cost + adjusted(|part| part.effective_cost),
         },
         parts: parts
             .map(|((period, account), sums)| Part {
