@@ -22,10 +22,16 @@ struct Migration {
     postgres: &'static str,
 }
 
-const MIGRATIONS: [Migration; 1] = [Migration {
-    sqlite: include_str!("../migrations/sqlite/0001_the_books.sql"),
-    postgres: include_str!("../migrations/postgres/0001_the_books.sql"),
-}];
+const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        sqlite: include_str!("../migrations/sqlite/0001_the_books.sql"),
+        postgres: include_str!("../migrations/postgres/0001_the_books.sql"),
+    },
+    Migration {
+        sqlite: include_str!("../migrations/sqlite/0002_journal_life.sql"),
+        postgres: include_str!("../migrations/postgres/0002_journal_life.sql"),
+    },
+];
 
 /// The schema version this program writes.
 pub(crate) const SCHEMA_VERSION: i64 = MIGRATIONS.len().cast_signed() as i64;
