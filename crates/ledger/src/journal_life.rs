@@ -147,39 +147,12 @@ impl Reader {
 }
 
 impl Tx {
-    /// Record what the rules of [`billing::journal::JournalState`] allowed: the state that `document` is in
-    /// from now on.
+    /// Record what the rules of [`billing::journal::JournalState`] allowed. `note` is the reason of a
+    /// rejection or waiver, `by_document` posts again what was rejected.
     ///
     /// # Errors
     /// [`LedgerError::Missing`] for a document that was never recorded.
-    pub async fn record_journal_state(
-        &mut self,
-        document: &str,
-        state: &JournalState,
-        stamp: &Stamp,
-    ) -> Result<(), LedgerError> {
-        let (kind, note) = match state {
-            JournalState::Exported => {
-                return Err(LedgerError::exists("journal document", document));
-            }
-            JournalState::Accepted { note, .. } => (JournalEventKind::Accepted, note.as_deref()),
-            JournalState::Rejected { reason, .. } => (JournalEventKind::Rejected, Some(reason.as_str())),
-            JournalState::Waived { reason, .. } => (JournalEventKind::Waived, Some(reason.as_str())),
-        };
-        self.insert_journal_event(document, kind, note, None, stamp).await
-    }
-
-    /// A rejected document is posted again by another one.
-    pub async fn record_journal_replaced(
-        &mut self,
-        document: &str,
-        by_document: &str,
-        stamp: &Stamp,
-    ) -> Result<(), LedgerError> {
-        self.insert_journal_event(document, JournalEventKind::Replaced, None, Some(by_document), stamp).await
-    }
-
-    async fn insert_journal_event(
+    pub async fn record_journal_event(
         &mut self,
         document: &str,
         kind: JournalEventKind,

@@ -42,6 +42,8 @@ pub struct Folders {
     /// Issued documents by digest.
     pub documents: PathBuf,
     pub pdfs: PathBuf,
+    /// Drafts of statements, a folder for each period.
+    pub drafts: PathBuf,
     pub journals: PathBuf,
     pub emails: PathBuf,
     /// Where institutions keep their own templates, in the order they are searched.
@@ -101,6 +103,9 @@ impl Installation {
         if settings.journal.default_account.is_empty() {
             settings.journal.default_account.clone_from(&self.settings.journal.default_account);
         }
+        // What the other ledger has room for, and how documents are called there, changes no amount.
+        settings.journal.limits.clone_from(&self.settings.journal.limits);
+        settings.journal.document_format.clone_from(&self.settings.journal.document_format);
         Ok(settings)
     }
 

@@ -128,12 +128,20 @@ async fn a_journal_is_where_its_events_put_it_as_of_a_number() {
         let waived = JournalState::Waived { waived: stamp("office", 3), reason: "no reply".to_owned() };
         let accepted = JournalState::Accepted { accepted: stamp("office", 4), note: Some("JV 7".to_owned()) };
         let mut tx = bench.begin().await;
-        tx.record_journal_state("J-2025-01-1", &rejected(None), &stamp("accounting", 2)).await.unwrap();
-        tx.record_journal_state("J-2025-01-3", &waived, &stamp("office", 3)).await.unwrap();
+        for (document, kind, note, stamp) in [
+            ("J-2025-01-1", JournalEventKind::Rejected, "fund ended", stamp("accounting", 2)),
+            ("J-2025-01-3", JournalEventKind::Waived, "no reply", stamp("office", 3)),
+        ] {
+            tx.record_journal_event(document, kind, Some(note), None, &stamp).await.unwrap();
+        }
         let answered = commit(tx, "journal.rejected").await;
         let mut tx = bench.begin().await;
-        tx.record_journal_replaced("J-2025-01-1", "J-2025-01-2", &stamp("office", 4)).await.unwrap();
-        tx.record_journal_state("J-2025-01-3", &accepted, &stamp("office", 4)).await.unwrap();
+        for (document, kind, note, by) in [
+            ("J-2025-01-1", JournalEventKind::Replaced, None, Some("J-2025-01-2")),
+            ("J-2025-01-3", JournalEventKind::Accepted, Some("JV 7"), None),
+        ] {
+            tx.record_journal_event(document, kind, note, by, &stamp("office", 4)).await.unwrap();
+        }
         commit(tx, "journal.exported").await;
 
         let mut reader = bench.ledger.read().await.unwrap();
@@ -157,7 +165,8 @@ async fn a_journal_is_where_its_events_put_it_as_of_a_number() {
         drop(reader);
 
         let mut tx = bench.begin().await;
-        let unknown = tx.record_journal_state("J-1", &rejected(None), &stamp("office", 5)).await.unwrap_err();
-        assert_eq!(unknown.to_string(), "the journal `J-1` is not in the ledger");
+        let accepted = JournalEventKind::Accepted;
+        let unknown = tx.record_journal_event("J-1", accepted, None, None, &stamp("office", 5)).await;
+        assert_eq!(unknown.unwrap_err().to_string(), "the journal `J-1` is not in the ledger");
     }
 }

@@ -129,8 +129,10 @@ async fn an_older_schema_is_brought_up_to_date() {
         assert_eq!((last.act.as_str(), last.by.as_str()), ("installation.upgraded", "office"));
         drop(reader);
         // What the migration brought is guarded like the rest.
-        let refused = behind.execute("DELETE FROM journal_event").await;
-        let _ = refused;
+        let row = "INSERT INTO journal_event VALUES (1, 1, 'J', 'accepted', NULL, NULL, '2025', 'x')";
+        behind.execute(row).await.unwrap();
+        let refused = behind.execute("DELETE FROM journal_event").await.unwrap_err().to_string();
+        assert!(refused.contains("never changed"), "{refused}");
     }
 }
 
