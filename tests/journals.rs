@@ -42,8 +42,13 @@ fn lines(home: &Home, file: &str) -> String {
     let (funds, debits, credits) = (table.column("fund_org"), table.column("debit"), table.column("credit"));
     let rows = funds.iter().zip(debits).zip(credits);
     rows.fold(String::new(), |mut text, ((fund, debit), credit)| {
-        writeln!(text, "{fund} {} {}", if debit.is_empty() { "-" } else { debit }, if credit.is_empty() { "-" } else { credit })
-            .unwrap();
+        writeln!(
+            text,
+            "{fund} {} {}",
+            if debit.is_empty() { "-" } else { debit },
+            if credit.is_empty() { "-" } else { credit }
+        )
+        .unwrap();
         text
     })
 }
@@ -69,7 +74,10 @@ fn a_rejected_journal_is_posted_again_whole() {
 
     // The replacement is what counts now: another export is a copy of it, and the old one can still be had.
     let copy = home.json("export-journal --period 2025-01 --format gl --output copy.csv");
-    assert_eq!((text(&copy, "document"), &copy["copy"], &copy["same_bytes"]), ("J-2025-01-2", &true.into(), &true.into()));
+    assert_eq!(
+        (text(&copy, "document"), &copy["copy"], &copy["same_bytes"]),
+        ("J-2025-01-2", &true.into(), &true.into())
+    );
     home.ok("export-journal --period 2025-01 --format gl --document j-2025-01-1 --output old.csv");
     assert_eq!(home.read("old.csv"), home.read("first.csv"));
     home.ok("journals accept J-2025-01-2 --note 'JV 7'");
@@ -169,7 +177,10 @@ fn an_answer_that_never_comes_is_waived_with_a_reason() {
     home.ok("journals accept J-2025-01-1 --note 'it was there after all'");
     let acts: Vec<String> =
         entries(&home.json("audit list")).iter().map(|row| text(row, "act").to_owned()).collect();
-    assert!(acts.ends_with(&["journal.waived", "period.finalized", "journal.accepted"].map(str::to_owned)), "{acts:?}");
+    assert!(
+        acts.ends_with(&["journal.waived", "period.finalized", "journal.accepted"].map(str::to_owned)),
+        "{acts:?}"
+    );
 }
 
 #[test]
@@ -201,7 +212,12 @@ fn control_totals_are_those_of_the_file() {
     let exported = home.json("export-journal --period 2025-01 --format gl --output gl.csv");
     let table = Table::read(&home.read("gl.csv"));
     assert_eq!(exported["lines"], table.rows.len());
-    let totals = [("debit_total", "35.00"), ("credit_total", "35.00"), ("balance", "0.00"), ("document_total", "70.00")];
+    let totals = [
+        ("debit_total", "35.00"),
+        ("credit_total", "35.00"),
+        ("balance", "0.00"),
+        ("document_total", "70.00"),
+    ];
     for (field, amount) in totals {
         assert_eq!(text(&exported, field), amount);
     }

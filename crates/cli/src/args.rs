@@ -23,8 +23,8 @@ pub use review::{
     ReviewFilter, UndoArgs,
 };
 pub use statements::{
-    ExportArgs, GenerateArgs, JournalCommand, JournalFormat, JournalRef, ReportArgs, ReportFormat, ReportState, SendArgs, ShowArgs,
-    StatementCommand, StatementFilter, WhyArgs,
+    ExportArgs, GenerateArgs, JournalCommand, JournalFormat, JournalRef, ReportArgs, ReportFormat,
+    ReportState, SendArgs, ShowArgs, StatementCommand, StatementFilter, WhyArgs,
 };
 
 /// Research computing bills that can be explained to the cent

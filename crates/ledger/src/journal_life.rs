@@ -13,10 +13,8 @@ use crate::journal::JournalRow;
 use crate::query::{Cells, Query, Reader};
 use crate::tx::Tx;
 
-pub(crate) const JOURNAL_EVENT: Table = Table {
-    name: "journal_event",
-    columns: &["document", "event", "note", "by_document", "at", "by_user"],
-};
+pub(crate) const JOURNAL_EVENT: Table =
+    Table { name: "journal_event", columns: &["document", "event", "note", "by_document", "at", "by_user"] };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -115,7 +115,11 @@ impl Drafts {
     }
 }
 
-pub(crate) async fn draft(installation: &Installation, period: Period, dry_run: bool) -> Result<Drafts, WorkflowError> {
+pub(crate) async fn draft(
+    installation: &Installation,
+    period: Period,
+    dry_run: bool,
+) -> Result<Drafts, WorkflowError> {
     let mut reader = installation.ledger.read().await?;
     let act = if dry_run { PeriodAct::Look } else { PeriodAct::Generate };
     let record = periods::require(&mut reader, period, act).await?;

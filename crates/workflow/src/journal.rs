@@ -153,8 +153,7 @@ pub async fn export(
         None => postings_of(&mut tx, request.period, &document).await?,
     };
     let made = file(installation, request, &model.journal, &postings, &settings)?;
-    let path =
-        request.output.clone().unwrap_or_else(|| file_path(installation, request, &model.journal));
+    let path = request.output.clone().unwrap_or_else(|| file_path(installation, request, &model.journal));
     let sha256 = ledger::sha256_hex(&made.bytes);
     let kept = installation.folders.documents.join(&sha256[..2]).join(format!("{sha256}.journal"));
     write_file(&kept, &made.bytes)?;
@@ -208,8 +207,10 @@ async fn due(tx: &mut Tx, request: &Request) -> Result<Due, WorkflowError> {
         if journal.period == request.period {
             return Ok(Due::Copy(journal.document));
         }
-        let refusal =
-            Refusal::new(format!("journal {} is of {}, not of {}", journal.document, journal.period, request.period));
+        let refusal = Refusal::new(format!(
+            "journal {} is of {}, not of {}",
+            journal.document, journal.period, request.period
+        ));
         return Err(refusal.into());
     }
     let postings = unposted(tx, request.period, None).await?;

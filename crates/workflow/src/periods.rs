@@ -2,9 +2,7 @@
 
 use billing::Period;
 use billing::journal::JournalState;
-use billing::period::{
-    Opening, PeriodAct, PeriodRefusal, PeriodState, RefusedAct, Unfinished, may, opening,
-};
+use billing::period::{Opening, PeriodAct, PeriodRefusal, PeriodState, RefusedAct, Unfinished, may, opening};
 use billing::settings::Settings;
 use ledger::{AuditEvent, LedgerNumber, PeriodAct as Event, PeriodRecord, Reader, Tx};
 use serde::Serialize;

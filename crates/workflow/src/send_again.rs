@@ -37,7 +37,9 @@ pub async fn send_again(
     let (what, period) = (format!("{} v{}", number, row.id.version), row.period);
     if carried.iter().any(|record| record.state == MessageState::Sending) {
         let refusal = Refusal::new(format!("cannot send {what} again: it is being sent at this moment"));
-        return Err(refusal.hint("wait for it; what was cut off counts as uncertain after two minutes").into());
+        return Err(refusal
+            .hint("wait for it; what was cut off counts as uncertain after two minutes")
+            .into());
     }
     if !carried.iter().any(|record| matches!(record.state, MessageState::Sent | MessageState::Uncertain)) {
         let refusal = Refusal::new(format!("cannot send {what} again: it has not been sent yet"));

@@ -108,7 +108,8 @@ async fn stand(
 
 /// `version 1 (amount due: …)` says what it replaces; here only what changed is of interest.
 fn what_changed(replaces: &str, version: u32) -> String {
-    let inner = replaces.strip_prefix(&format!("version {version} (")).and_then(|text| text.strip_suffix(')'));
+    let inner =
+        replaces.strip_prefix(&format!("version {version} (")).and_then(|text| text.strip_suffix(')'));
     inner.unwrap_or(replaces).to_owned()
 }
 
@@ -187,15 +188,19 @@ pub async fn compare(
         let (_, latest) = find(&mut reader, &number, None).await?;
         let version = version.or(Some(latest.version - 1)).filter(|&version| version < latest.version);
         let Some(version) = version.filter(|&version| 0 < version) else {
-            return Err(Refusal::new(format!("{number} v{} has no later version to compare with", latest.version))
-                .hint("name two statements: `statements diff S-2025-01-0001 S-2025-02-0001`")
-                .into());
+            return Err(Refusal::new(format!(
+                "{number} v{} has no later version to compare with",
+                latest.version
+            ))
+            .hint("name two statements: `statements diff S-2025-01-0001 S-2025-02-0001`")
+            .into());
         };
         (find(&mut reader, &number, Some(version)).await?.1, latest)
     };
     let (old, new) = (reader.load_statement(&before).await?, reader.load_statement(&after).await?);
     if old.project_id != new.project_id {
-        let refusal = Refusal::new(format!("{} and {} are of different projects", before.number, after.number));
+        let refusal =
+            Refusal::new(format!("{} and {} are of different projects", before.number, after.number));
         return Err(refusal
             .detail(format!("{}: {}", before.number, old.project_id))
             .detail(format!("{}: {}", after.number, new.project_id))

@@ -39,8 +39,10 @@ impl DocumentFormat {
         let has = |name: &str| format.contains(name);
         let names_month = has("{period}") || (has("{month}") && (has("{year}") || has("{yy}")));
         if !has("{sequence}") || !names_month {
-            return bad("two journals would have one name: it needs {sequence}, and {period} or {yy} and {month}"
-                .to_owned());
+            return bad(
+                "two journals would have one name: it needs {sequence}, and {period} or {yy} and {month}"
+                    .to_owned(),
+            );
         }
         if format.starts_with(['-', '.']) {
             return bad("it cannot begin with - or .".to_owned());

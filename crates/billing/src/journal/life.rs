@@ -173,9 +173,13 @@ impl RefusedAnswer {
                  `journals accept {document}`"
             ),
             JournalRefusal::Rejected => format!("`export-journal --period {period}` posts it again"),
-            JournalRefusal::Replaced(by) => format!("`journals {} {by}` is about what is posted now", self.act),
+            JournalRefusal::Replaced(by) => {
+                format!("`journals {} {by}` is about what is posted now", self.act)
+            }
             JournalRefusal::Waived => {
-                format!("`journals accept {document}` or `journals reject {document} --reason …` when there is an answer")
+                format!(
+                    "`journals accept {document}` or `journals reject {document} --reason …` when there is an answer"
+                )
             }
             JournalRefusal::Finalized => {
                 "a finalized period stays as it is: bill what is missing in an open period".to_owned()
@@ -286,7 +290,10 @@ mod tests {
     fn a_rejection_and_a_waiver_need_a_reason() {
         let closed = PeriodState::Closed { closed: stamp() };
         for reason in ["", "  "] {
-            assert_eq!(JournalState::Exported.reject(stamp(), reason, &closed), Err(JournalRefusal::NoReason));
+            assert_eq!(
+                JournalState::Exported.reject(stamp(), reason, &closed),
+                Err(JournalRefusal::NoReason)
+            );
             assert_eq!(JournalState::Exported.waive(stamp(), reason), Err(JournalRefusal::NoReason));
         }
     }

@@ -58,10 +58,7 @@ fn moves_money(line: &PostedLine) -> bool {
 /// A statement of which nothing was posted yet is posted with all its lines, those of zero as well; of
 /// others only lines whose money changed are.
 #[must_use]
-pub fn to_post<'a>(
-    statements: &[Statement],
-    posted: impl IntoIterator<Item = &'a Posting>,
-) -> Vec<Posting> {
+pub fn to_post<'a>(statements: &[Statement], posted: impl IntoIterator<Item = &'a Posting>) -> Vec<Posting> {
     let mut before: BTreeMap<&StatementNumber, BTreeMap<LineKey, PostedLine>> = BTreeMap::new();
     for posting in posted {
         let lines = before.entry(&posting.number).or_default();

@@ -66,13 +66,7 @@ impl LineDifference {
 impl From<&PostedLine> for LineFigures {
     fn from(line: &PostedLine) -> LineFigures {
         let PostedLine { group, list, discount, subsidy, due } = line;
-        LineFigures {
-            charges: group.charges,
-            list: *list,
-            discount: *discount,
-            subsidy: *subsidy,
-            due: *due,
-        }
+        LineFigures { charges: group.charges, list: *list, discount: *discount, subsidy: *subsidy, due: *due }
     }
 }
 
@@ -88,7 +82,11 @@ pub fn difference(before: &Statement, after: &Statement) -> StatementDifference 
         if was == Some(is) {
             unchanged += 1;
         } else {
-            lines.push(LineDifference { before: was, after: Some(is), ..LineDifference::new(line_key(line)) });
+            lines.push(LineDifference {
+                before: was,
+                after: Some(is),
+                ..LineDifference::new(line_key(line))
+            });
         }
     }
     let gone = old.into_iter();

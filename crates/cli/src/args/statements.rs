@@ -54,11 +54,9 @@ pub enum StatementCommand {
         version: Option<u32>,
     },
     /// How two statements differ: two versions, or a project's in two periods
-    #[command(
-        after_help = "Examples:\n  focus-billing statements diff S-2025-01-0001\n  \
+    #[command(after_help = "Examples:\n  focus-billing statements diff S-2025-01-0001\n  \
                       focus-billing statements diff S-2025-01-0001v1 S-2025-01-0001v2\n  \
-                      focus-billing statements diff S-2025-01-0001 S-2025-02-0001"
-    )]
+                      focus-billing statements diff S-2025-01-0001 S-2025-02-0001")]
     Diff {
         #[arg(value_name = "BEFORE")]
         before: String,
@@ -137,7 +135,9 @@ pub enum JournalCommand {
     #[command(after_help = "Example:\n  focus-billing journals show J-2025-01-1")]
     Show(JournalRef),
     /// Accounting has it in its books; this is final
-    #[command(after_help = "Example:\n  focus-billing journals accept J-2025-01-1 --note \"posted as JV 10442\"")]
+    #[command(
+        after_help = "Example:\n  focus-billing journals accept J-2025-01-1 --note \"posted as JV 10442\""
+    )]
     Accept {
         #[command(flatten)]
         journal: JournalRef,

@@ -26,7 +26,8 @@ pub async fn run(command: JournalCommand, door: &Door) -> Result<(), Refusal> {
         JournalCommand::Waive { journal, reason } => (journal, Answer::Waive { reason }),
     };
     let record = journals::answer(&installation, &door.stamp(), &journal.document, &answer).await?;
-    door.output.data(&record, |record| format!("{} is {}\n", record.journal.document, state(&record.state)))?;
+    door.output
+        .data(&record, |record| format!("{} is {}\n", record.journal.document, state(&record.state)))?;
     if !record.state.stands() {
         let period = record.journal.period;
         door.output.hint(&format!("`focus-billing export-journal --period {period}` posts its money again"));
