@@ -59,6 +59,7 @@ fn defect_24_notes_are_never_erased() {
     home.close("2025-01");
     home.reopen("2025-01", "and so did the cluster");
     home.bill_january();
+    home.settle("2025-01");
     home.ok("periods finalize 2025-01 --notes 'signed by Kim'");
 
     let shown = home.ok("periods show 2025-01");

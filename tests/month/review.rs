@@ -142,7 +142,7 @@ fn a_period_with_charges_held_can_be_closed_but_not_finalized() {
     home.reopen("2025-01", "to decide");
     home.decide("reject", "--id 1:1");
     home.close("2025-01");
-    home.finalize("2025-01");
+    home.ok("periods finalize 2025-01");
 }
 
 #[test]

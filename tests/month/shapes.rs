@@ -378,6 +378,7 @@ fn every_command_answers_a_machine() {
         "charges show 1:1",
         "show ann@x.edu --period 2025-01",
         "statements list",
+        "journals list",
         "report",
         "why 1:1",
         "users list",

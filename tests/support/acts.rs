@@ -31,8 +31,29 @@ impl Home {
         self.ok(&format!("periods reopen {period} --reason '{reason}'"));
     }
 
+    /// Post what is not posted, let accounting accept it, and finalize.
     pub fn finalize(&self, period: &str) {
+        self.settle(period);
         self.ok(&format!("periods finalize {period} --notes 'signed off'"));
+    }
+
+    /// Export the journal of a period to a file of its own, and accept all that is open.
+    pub fn settle(&self, period: &str) {
+        self.ok(&format!("export-journal --period {period} --output settled-{period}.csv"));
+        for journal in entries(&self.json(&format!("journals list --period {period}"))) {
+            if text(&journal, "state") == "exported" {
+                self.ok(&format!("journals accept {}", text(&journal, "document")));
+            }
+        }
+    }
+
+    /// The journals of a period as `document state`.
+    pub fn journals(&self, period: &str) -> Vec<String> {
+        let journals = entries(&self.json(&format!("journals list --period {period}")));
+        journals
+            .iter()
+            .map(|journal| format!("{} {}", text(journal, "document"), text(journal, "state")))
+            .collect()
     }
 
     /// `open`, `closed` or `finalized`.

@@ -1,16 +1,23 @@
 //! Journal entries that balance, because no other kind can be built.
 //!
-//! [`Journal::from_statements`] makes the journal of a period from the posted lines of its statements;
-//! [`Journal::grouped`] sums its lines for the formats. Read `posting.rs` first.
+//! [`to_post`] says what is still to be posted of a period's statements; [`Journal::from_statements`] makes
+//! the journal of it; [`Journal::grouped`] sums its lines for the formats; [`JournalState`] is what
+//! accounting made of it. Read `posting.rs` first.
 
 mod description;
+mod document;
 mod grouping;
+mod life;
 mod posting;
+mod postings;
 
 pub use description::{BadDescription, Descriptions};
+pub use document::{BadDocumentFormat, DocumentFormat, JournalLimits, Shortened, TooLong};
 pub use grouping::Grouping;
+pub use life::{JournalAct, JournalRefusal, JournalState, RefusedAnswer};
 pub(crate) use posting::account_code_regex;
 pub use posting::{CannotPost, StatementLines, settings_to_paste};
+pub use postings::{Posting, to_post};
 
 use money::Minor;
 use serde::{Deserialize, Serialize};
@@ -97,6 +104,9 @@ pub struct ControlTotals {
     pub lines: usize,
     pub debits: Minor,
     pub credits: Minor,
+    /// The sum over all lines of the account's last twelve digits, read as a number: a line that is lost,
+    /// doubled or put on another account changes it.
+    pub hash_total: u64,
 }
 
 /// The journal and the statements it was made from do not say the same. Amounts are in minor units.
@@ -156,26 +166,20 @@ impl TryFrom<UncheckedEntry> for JournalEntry {
 }
 
 impl ControlTotals {
-    fn of<'a>(lines: impl IntoIterator<Item = &'a JournalLine>) -> ControlTotals {
-        let mut totals = ControlTotals::default();
-        for line in lines {
-            totals.lines += 1;
-            match line.side {
-                Side::Debit => totals.debits += line.amount,
-                Side::Credit => totals.credits += line.amount,
-            }
-        }
-        totals
+    /// Debits less credits: zero, for every document.
+    #[must_use]
+    pub fn balance(&self) -> Minor {
+        self.debits - self.credits
+    }
+
+    /// Debits and credits together, as Banner totals a document.
+    #[must_use]
+    pub fn document_total(&self) -> Minor {
+        self.debits + self.credits
     }
 }
 
 impl Journal {
-    /// `J-2025-01-1`: the first journal of January 2025.
-    #[must_use]
-    pub fn document_id(period: Period, sequence: u32) -> String {
-        format!("J-{period}-{sequence}")
-    }
-
     /// All lines, entry by entry.
     pub fn lines(&self) -> impl Iterator<Item = &JournalLine> {
         self.entries.iter().flat_map(|entry| &entry.lines)

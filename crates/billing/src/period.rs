@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 mod life;
 
-pub use life::{Opening, PeriodAct, PeriodRefusal, PeriodState, RefusedAct, Stamp, may, opening};
+pub use life::{Opening, PeriodAct, PeriodRefusal, PeriodState, RefusedAct, Stamp, Unfinished, may, opening};
 
 /// A calendar month, `2025-01`. Its end is exclusive, as FOCUS has it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::SourceName;
 use crate::attribution::{fund_org_pattern, fund_org_regex};
-use crate::journal::{BadDescription, Descriptions};
+use crate::journal::{BadDescription, BadDocumentFormat, Descriptions, DocumentFormat, JournalLimits};
 use crate::pattern::{Anchor, BadPattern, compile_pattern};
 
 /// Everything of the configuration that a rule may depend on.
@@ -80,6 +80,7 @@ pub enum Basis {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct JournalSettings {
     /// Named groups `fund` and `orgn`, and any other for templates. `(?P<name>…)` or `(?<name>…)`.
     pub fund_org_regex: String,
@@ -89,6 +90,10 @@ pub struct JournalSettings {
     pub default_account: String,
     pub debit_description: String,
     pub credit_description: String,
+    /// How documents are numbered: see [`DocumentFormat`].
+    pub document_format: String,
+    /// The lengths of the texts of the ledger that takes the journal.
+    pub limits: JournalLimits,
 }
 
 impl Default for Settings {
@@ -113,6 +118,8 @@ pub enum BadSetting {
     Pattern(#[from] BadPattern),
     #[error(transparent)]
     Description(#[from] BadDescription),
+    #[error(transparent)]
+    DocumentFormat(#[from] BadDocumentFormat),
 }
 
 impl BadSetting {
@@ -122,6 +129,7 @@ impl BadSetting {
         match self {
             BadSetting::Pattern(bad) => bad.place(),
             BadSetting::Description(bad) => bad.key.to_owned(),
+            BadSetting::DocumentFormat(_) => "journal.document_format".to_owned(),
         }
     }
 }
@@ -144,6 +152,8 @@ impl Settings {
         problems.extend(account_code.err().map(BadSetting::from));
         let descriptions = Descriptions::compile(&self.journal).err().into_iter().flatten();
         problems.extend(descriptions.map(BadSetting::from));
+        let document_format = DocumentFormat::compile(&self.journal.document_format);
+        problems.extend(document_format.err().map(BadSetting::from));
         problems
     }
 }
@@ -189,6 +199,8 @@ impl Default for JournalSettings {
             default_account: String::new(),
             debit_description: description.to_owned(),
             credit_description: description.to_owned(),
+            document_format: DocumentFormat::DEFAULT.to_owned(),
+            limits: JournalLimits::default(),
         }
     }
 }
@@ -207,6 +219,7 @@ mod tests {
         settings.journal.account_code_regex = "(".into();
         settings.journal.debit_description = "{x}".into();
         settings.journal.credit_description = "{".into();
+        settings.journal.document_format = "J".into();
         let places: Vec<String> = settings.problems().iter().map(BadSetting::place).collect();
         assert_eq!(
             places,
@@ -218,6 +231,7 @@ mod tests {
                 "journal.account_code_regex",
                 "journal.debit_description",
                 "journal.credit_description",
+                "journal.document_format",
             ]
         );
     }

@@ -3,7 +3,9 @@
 //! The types are here; how the cents come about is in [`posting`](post_statement), and read from there.
 
 mod changed;
+mod difference;
 mod differences;
+mod life;
 mod notes;
 mod posting;
 mod resources;
@@ -11,7 +13,10 @@ mod resources;
 pub(crate) mod testing;
 
 pub use changed::changed;
+pub(crate) use changed::{LineKey, line_key};
+pub use difference::{LineDifference, LineFigures, StatementDifference, difference};
 pub use differences::{Differs, differences};
+pub use life::StatementState;
 pub use notes::{award_note, held_note};
 pub use posting::{discount_percent, post_statement};
 pub use resources::{PostedResources, ResourceGroup, ServiceLine, by_service, post_resources};

@@ -25,8 +25,8 @@ pub use review::{
     ReviewFilter, UndoArgs,
 };
 pub use statements::{
-    ExportArgs, GenerateArgs, JournalFormat, ReportArgs, ReportFormat, ReportState, SendArgs, ShowArgs,
-    StatementCommand, StatementFilter, WhyArgs,
+    ExportArgs, GenerateArgs, JournalCommand, JournalFormat, JournalRef, ReportArgs, ReportFormat,
+    ReportState, SendArgs, ShowArgs, StatementCommand, StatementFilter, WhyArgs,
 };
 
 /// Research computing bills that can be explained to the cent
@@ -99,11 +99,14 @@ pub enum Command {
     #[command(subcommand)]
     Statements(StatementCommand),
     /// E-mail the statements that have not been sent
-    #[command(after_help = "Example:\n  focus-billing send --period 2025-01")]
+    #[command(after_help = statements::SEND_EXAMPLES)]
     Send(SendArgs),
     /// Write the journal of a closed period for accounting
     #[command(after_help = statements::EXPORT_EXAMPLES)]
     ExportJournal(ExportArgs),
+    /// Journals that were exported: what accounting made of them
+    #[command(subcommand)]
+    Journals(JournalCommand),
     /// Follow a number back to the delivered line
     #[command(after_help = "Example:\n  focus-billing why S-2025-01-0001\n  focus-billing why 1:7")]
     Why(WhyArgs),

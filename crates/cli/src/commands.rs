@@ -10,10 +10,12 @@ mod imports;
 mod ingest;
 mod installation;
 mod journal;
+mod journals;
 mod periods;
 mod report;
 mod review;
 mod sources;
+mod statement_diff;
 mod statements;
 mod users;
 mod verify;
@@ -55,6 +57,7 @@ async fn act(cli: Cli, output: Output) -> Result<(), Refusal> {
         Command::Statements(command) => statements::run(command, door).await,
         Command::Send(args) => statements::run_send(&args, door).await,
         Command::ExportJournal(args) => journal::run(args, door).await,
+        Command::Journals(command) => journals::run(command, door).await,
         Command::Why(args) => why::run(&args, door).await,
         Command::Report(args) => report::run(args, door).await,
         Command::Users(command) => users::run(command, door).await,

@@ -82,6 +82,7 @@ pub struct Email {
 #[derive(Clone, Debug)]
 pub struct OutputFolders {
     pub pdfs: PathBuf,
+    pub drafts: PathBuf,
     pub journals: PathBuf,
     pub emails: PathBuf,
 }

@@ -12,7 +12,8 @@ use money::{Amount, Minor};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    configuration, decision, email, import, installation, journal, part, period, source, statement, user,
+    configuration, decision, email, import, installation, journal, journal_life, part, period, source,
+    statement, user,
 };
 
 /// A table of the books: its columns after `number` and `seq`, in the order they are inserted in.
@@ -43,6 +44,7 @@ pub(crate) const TABLES: &[&Table] = &[
     &journal::JOURNAL,
     &journal::JOURNAL_LINE,
     &journal::JOURNAL_EXPORT,
+    &journal_life::JOURNAL_EVENT,
     &email::EMAIL_MESSAGE,
     &email::EMAIL_STATEMENT,
     &email::EMAIL_EVENT,

@@ -22,10 +22,14 @@ struct Migration {
     postgres: &'static str,
 }
 
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: [Migration; 3] = [
     Migration {
         sqlite: include_str!("../migrations/sqlite/0001_the_books.sql"),
         postgres: include_str!("../migrations/postgres/0001_the_books.sql"),
+    },
+    Migration {
+        sqlite: include_str!("../migrations/sqlite/0002_journal_life.sql"),
+        postgres: include_str!("../migrations/postgres/0002_journal_life.sql"),
     },
     Migration {
         sqlite: include_str!("../migrations/sqlite/0004_rows_left_out.sql"),

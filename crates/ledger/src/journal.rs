@@ -57,7 +57,7 @@ pub(crate) const JOURNAL_EXPORT: Table = Table {
 /// A journal to record, and what it was computed from.
 #[derive(Clone, Copy, Debug)]
 pub struct NewJournal<'a> {
-    /// From [`Reader::next_journal_document`].
+    /// Its name, made of the period and [`Reader::next_journal_sequence`].
     pub document: &'a str,
     pub period: Period,
     /// The whole journal, as JSON.
@@ -239,9 +239,10 @@ impl Reader {
         .await
     }
 
-    /// The document id a new journal of the period gets: `J-2025-01-1`, `J-2025-01-2`, …
-    pub async fn next_journal_document(&mut self, period: Period) -> Result<String, LedgerError> {
-        Ok(format!("J-{period}-{}", self.last_journal_ordinal(period).await? + 1))
+    /// The place of a new journal among those of its period, from 1.
+    pub async fn next_journal_sequence(&mut self, period: Period) -> Result<u32, LedgerError> {
+        let next = self.last_journal_ordinal(period).await? + 1;
+        u32::try_from(next).map_err(|_| LedgerError::unreadable("journal.ordinal", next))
     }
 
     async fn last_journal_ordinal(&mut self, period: Period) -> Result<i64, LedgerError> {
@@ -251,17 +252,17 @@ impl Reader {
 }
 
 impl Tx {
-    /// Record a journal under the period's next document id. Returns its row.
+    /// Record the period's next journal. Returns its row.
     ///
     /// # Errors
-    /// [`LedgerError::Unbalanced`]; [`LedgerError::Exists`] when the document id is not the next one.
+    /// [`LedgerError::Unbalanced`]; [`LedgerError::Exists`] when the document id was given before.
     pub async fn record_journal(
         &mut self,
         new: &NewJournal<'_>,
         recorded: &Stamp,
     ) -> Result<JournalRow, LedgerError> {
         let ordinal = self.last_journal_ordinal(new.period).await? + 1;
-        if new.document != format!("J-{}-{ordinal}", new.period) {
+        if self.find_journal(new.document).await?.is_some() {
             return Err(LedgerError::exists("journal document", new.document));
         }
         let of_side =

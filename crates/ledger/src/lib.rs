@@ -19,6 +19,7 @@ mod error;
 mod import;
 mod installation;
 mod journal;
+mod journal_life;
 mod lease;
 mod ledger;
 mod part;
@@ -41,6 +42,7 @@ pub use import::{
 };
 pub use installation::Installation;
 pub use journal::{JournalExport, JournalLineRow, JournalRow, NewJournal, NewJournalExport};
+pub use journal_life::{JournalEvent, JournalEventKind, JournalRecord};
 pub use lease::ImportLease;
 pub use ledger::Ledger;
 pub use part::{LivePart, Part, PartEvent, PartFilter, PartKey, PartState};

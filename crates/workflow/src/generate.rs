@@ -115,7 +115,11 @@ impl Drafts {
     }
 }
 
-async fn draft(installation: &Installation, period: Period, dry_run: bool) -> Result<Drafts, WorkflowError> {
+pub(crate) async fn draft(
+    installation: &Installation,
+    period: Period,
+    dry_run: bool,
+) -> Result<Drafts, WorkflowError> {
     let mut reader = installation.ledger.read().await?;
     let act = if dry_run { PeriodAct::Look } else { PeriodAct::Generate };
     let record = periods::require(&mut reader, period, act).await?;
@@ -313,7 +317,7 @@ async fn issue(
 }
 
 impl Draft {
-    fn replaces(&self) -> Option<String> {
+    pub(crate) fn replaces(&self) -> Option<String> {
         match (&self.before, &self.change) {
             (Some(row), Change::Replaced(words)) => {
                 Some(format!("version {} ({})", row.id.version, words.join("; ")))
@@ -322,7 +326,7 @@ impl Draft {
         }
     }
 
-    fn described(&self) -> Issued {
+    pub(crate) fn described(&self) -> Issued {
         let statement = &self.statement;
         let places = statement.currency.code.places();
         let totals = statement.totals;

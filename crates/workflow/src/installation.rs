@@ -42,6 +42,8 @@ pub struct Folders {
     /// Issued documents by digest.
     pub documents: PathBuf,
     pub pdfs: PathBuf,
+    /// Drafts of statements, a folder for each period.
+    pub drafts: PathBuf,
     pub journals: PathBuf,
     pub emails: PathBuf,
     /// Where institutions keep their own templates, in the order they are searched.
@@ -122,6 +124,9 @@ impl Installation {
 /// Kept settings with the accounts that they lack taken from `today`.
 #[must_use]
 pub fn with_accounts_of(mut settings: Settings, today: &Settings) -> Settings {
+    // What the other ledger has room for, and how documents are called there, changes no amount.
+    settings.journal.limits.clone_from(&today.journal.limits);
+    settings.journal.document_format.clone_from(&today.journal.document_format);
     for today in &today.sources {
         match settings.sources.iter_mut().find(|source| source.name == today.name) {
             Some(kept) => {

@@ -1,19 +1,27 @@
 //! Hand a balanced journal of a closed period to accounting. A journal is recorded once; the same again
-//! is a copy, and what statements say differently after it is posted as the difference.
+//! is a copy, and what statements say differently after it is posted as the difference. What accounting
+//! rejected counts as not posted, so that the next document posts it again.
 
-use std::collections::BTreeMap;
+mod file;
+
 use std::path::PathBuf;
 
-use billing::journal::{CannotPost, Descriptions, Grouping, Journal, StatementLines, settings_to_paste};
+use billing::journal::{
+    CannotPost, ControlTotals, DocumentFormat, Journal, Posting, StatementLines, settings_to_paste, to_post,
+};
 use billing::period::PeriodAct;
 use billing::settings::Settings;
 use billing::statement::Statement;
-use billing::{LedgerNumber, Period};
-use documents::{JournalTemplate, journal_detail, journal_gl, journal_summary};
-use ledger::{AuditEvent, JournalRow, NewJournal, NewJournalExport, Reader, StatementVersion};
-use money::Minor;
+use billing::{LedgerNumber, Period, StatementNumber};
+use ledger::{
+    AuditEvent, JournalEventKind, JournalRecord, JournalRow, NewJournal, NewJournalExport, PeriodRecord,
+    Reader, StatementVersion, Tx,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+
+pub(crate) use file::general_ledger;
+use file::{file, file_path};
 
 use crate::installation::{RULES_VERSION, with_accounts_of, write_file};
 use crate::{Actor, Installation, Refusal, WorkflowError, periods};
@@ -38,6 +46,8 @@ pub struct Request {
     pub template: Option<PathBuf>,
     /// Instead of the journals folder.
     pub output: Option<PathBuf>,
+    /// A copy of this document, instead of what is to be posted now.
+    pub document: Option<String>,
 }
 
 /// What was exported.
@@ -46,15 +56,16 @@ pub struct Exported {
     pub document: String,
     pub period: Period,
     pub format: &'static str,
-    pub lines: u64,
+    #[serde(flatten)]
+    pub control: Control,
     #[serde(skip)]
-    pub debits: Minor,
-    #[serde(skip)]
-    pub credits: Minor,
-    pub debit_total: String,
-    pub credit_total: String,
+    pub totals: ControlTotals,
+    /// The rejected documents that this one posts again.
+    pub replaces: Vec<String>,
     /// Not the first file of this document and format.
     pub copy: bool,
+    /// Of a copy: whether it has the bytes of the first file.
+    pub same_bytes: bool,
     pub path: String,
     pub sha256: String,
     pub notes: Vec<String>,
@@ -62,15 +73,51 @@ pub struct Exported {
     pub bytes: Vec<u8>,
 }
 
+/// What accounting checks a document by: totals of its general-ledger lines (`gl` and `template` files
+/// hold them; `detail` and `summary` explain the same document by statement). Amounts are decimals.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Control {
+    pub lines: u64,
+    pub debit_total: String,
+    pub credit_total: String,
+    /// Debits less credits.
+    pub balance: String,
+    /// Debits and credits together, as Banner totals a document.
+    pub document_total: String,
+    /// The sum of the account numbers of all lines: see [`ControlTotals::hash_total`].
+    pub hash_total: u64,
+}
+
+impl Control {
+    #[must_use]
+    pub fn of(totals: &ControlTotals, places: u8) -> Control {
+        Control {
+            lines: totals.lines as u64,
+            debit_total: totals.debits.decimal(places),
+            credit_total: totals.credits.decimal(places),
+            balance: totals.balance().decimal(places),
+            document_total: totals.document_total().decimal(places),
+            hash_total: totals.hash_total,
+        }
+    }
+}
+
 /// What the ledger keeps of a journal.
-#[derive(Serialize, Deserialize)]
-struct Model {
-    journal: Journal,
-    /// The statements whose posted lines it has, so that the next posts only the difference.
-    statements: Vec<(String, u32)>,
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Model {
+    pub journal: Journal,
+    /// The statements it posts, with the version that is posted in full by it.
+    pub statements: Vec<(String, u32)>,
+    /// What it posts of each; `None` in the books of schema 1, where a document posted what the statements
+    /// said beyond all documents before it.
+    #[serde(default)]
+    pub postings: Option<Vec<Posting>>,
+    /// The rejected documents that it posts again.
+    #[serde(default)]
+    pub replaces: Vec<String>,
     /// The configuration of the day, by digest: accounts that the period's own lacked are taken from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    accounts_from: Option<String>,
+    pub accounts_from: Option<String>,
 }
 
 impl Format {
@@ -86,8 +133,8 @@ impl Format {
 }
 
 /// # Errors
-/// A period that is not closed, or without statements; everything that is missing in the configuration,
-/// at once, before anything is written.
+/// A period that is not closed, or without anything to post; everything that is missing in the
+/// configuration, at once, before anything is written.
 pub async fn export(
     installation: &Installation,
     actor: &Actor,
@@ -96,235 +143,214 @@ pub async fn export(
     let mut tx = installation.ledger.begin().await?;
     let record = periods::load(&mut tx, request.period).await?;
     let settings = installation.settings_for_journal(&mut tx, request.period).await?;
-    let statements = current(&mut tx, request.period, None).await?;
-    let last = last_model(&mut tx, request.period).await?;
-    let named: Vec<(String, u32)> =
-        statements.iter().map(|statement| (statement.number.0.clone(), statement.version)).collect();
-    let is_copy = last.as_ref().is_some_and(|(_, model)| covers(&model.statements, &named));
-    let act = if is_copy { PeriodAct::CopyJournal } else { PeriodAct::ExportJournal };
-    periods::require(&mut tx, request.period, act).await?;
-    if statements.is_empty() {
-        return Err(Refusal::new(format!("{} has no statements to post", request.period))
-            .hint(format!("`generate --period {}`", request.period))
-            .into());
-    }
-    let (row, journal) = match last {
-        Some((row, model)) if is_copy => (row, model.journal),
-        last => {
-            let posted = match &last {
-                Some(_) => posted_before(&mut tx, request.period, None).await?,
-                None => BTreeMap::new(),
-            };
-            let document = tx.next_journal_document(request.period).await?;
-            let journal = make(request.period, document, &statements, &posted, &settings)?;
-            let accounts_from = Some(tx.keep_configuration(&installation.configuration.text).await?);
-            let model = Model { journal: journal.clone(), statements: named, accounts_from };
-            let model =
-                serde_json::to_value(&model).map_err(|error| WorkflowError::Internal(error.to_string()))?;
-            let computed_at = tx.head();
-            let lines: Vec<_> = journal.lines().cloned().collect();
-            let new = NewJournal {
-                document: &journal.document,
-                period: request.period,
-                model: &model,
-                lines: &lines,
-                computed_at,
-                configuration_digest: record.closed_with().unwrap_or(&installation.configuration.digest),
-                rule_version: RULES_VERSION,
-            };
-            (tx.record_journal(&new, actor).await?, journal)
+    let model = match due(&mut tx, request).await? {
+        Due::Copy(document) => {
+            periods::require(&mut tx, request.period, PeriodAct::CopyJournal).await?;
+            read_model(&mut tx, &document).await?
         }
+        Due::New(postings) => post(installation, &mut tx, actor, &record, &settings, postings).await?,
     };
-    let (bytes, notes) = file(installation, request, &journal, &statements, &settings)?;
-    let path = request.output.clone().unwrap_or_else(|| file_path(installation, request, &journal));
-    let sha256 = ledger::sha256_hex(&bytes);
-    write_file(&installation.folders.documents.join(&sha256[..2]).join(format!("{sha256}.journal")), &bytes)?;
-    write_file(&path, &bytes)?;
+    let document = model.journal.document.clone();
+    let postings = match &model.postings {
+        Some(postings) => postings.clone(),
+        None => postings_of(&mut tx, request.period, &document).await?,
+    };
+    let made = file(installation, request, &model.journal, &postings, &settings)?;
+    let path = request.output.clone().unwrap_or_else(|| file_path(installation, request, &model.journal));
+    let sha256 = ledger::sha256_hex(&made.bytes);
+    let kept = installation.folders.documents.join(&sha256[..2]).join(format!("{sha256}.journal"));
+    write_file(&kept, &made.bytes)?;
+    write_file(&path, &made.bytes)?;
     let shown = installation.folders.shown(&path).to_string();
-    let kept = NewJournalExport {
-        document: &journal.document,
+    let first = tx.list_journal_exports(Some(&document)).await?;
+    let first = first.into_iter().find(|export| export.format == request.format.name());
+    let new = NewJournalExport {
+        document: &document,
         format: request.format.name(),
         sha256: &sha256,
         path: &shown,
-        size_bytes: bytes.len() as u64,
+        size_bytes: made.bytes.len() as u64,
     };
-    let copy = tx.record_journal_export(&kept, actor).await?;
+    let copy = tx.record_journal_export(&new, actor).await?;
+    let totals = made.totals;
     let detail = json!({
-        "format": request.format.name(), "copy": copy, "sha256": sha256, "lines": row.lines,
-        "debits_minor": row.debits, "credits_minor": row.credits, "path": shown,
+        "format": request.format.name(), "copy": copy, "sha256": sha256, "lines": totals.lines,
+        "debits_minor": totals.debits, "credits_minor": totals.credits, "hash_total": totals.hash_total,
+        "replaces": model.replaces, "path": shown,
     });
-    tx.commit(AuditEvent::new(actor, "journal.exported", &journal.document, detail)).await?;
-    let places = settings.currency.code.places();
-    let totals = journal.control_totals();
+    tx.commit(AuditEvent::new(actor, "journal.exported", &document, detail)).await?;
     Ok(Exported {
-        document: journal.document,
+        document,
         period: request.period,
         format: request.format.name(),
-        lines: totals.lines as u64,
-        debits: totals.debits,
-        credits: totals.credits,
-        debit_total: totals.debits.decimal(places),
-        credit_total: totals.credits.decimal(places),
+        control: Control::of(&totals, settings.currency.code.places()),
+        totals,
+        replaces: model.replaces,
         copy,
+        same_bytes: first.is_none_or(|first| first.sha256 == sha256),
         path: shown,
         sha256,
-        notes,
-        bytes,
+        notes: made.notes,
+        bytes: made.bytes,
     })
 }
 
-async fn current(
+/// What an export hands out.
+enum Due {
+    /// A document that is there.
+    Copy(String),
+    /// A new one, of what is not posted yet.
+    New(Vec<Posting>),
+}
+
+/// A copy of the document that is named, or of the last that stands where nothing is left to be posted.
+async fn due(tx: &mut Tx, request: &Request) -> Result<Due, WorkflowError> {
+    if let Some(document) = &request.document {
+        let journal = crate::journals::load(tx, document).await?.journal;
+        if journal.period == request.period {
+            return Ok(Due::Copy(journal.document));
+        }
+        let refusal = Refusal::new(format!(
+            "journal {} is of {}, not of {}",
+            journal.document, journal.period, request.period
+        ));
+        return Err(refusal.into());
+    }
+    let postings = unposted(tx, request.period, None).await?;
+    let records = tx.list_journal_records(Some(request.period), None).await?;
+    let standing = records.into_iter().rev().find(|record| record.state.stands());
+    Ok(match standing {
+        Some(record) if postings.is_empty() => Due::Copy(record.journal.document),
+        _ => Due::New(postings),
+    })
+}
+
+/// Record a document of everything that is not posted yet.
+async fn post(
+    installation: &Installation,
+    tx: &mut Tx,
+    actor: &Actor,
+    record: &PeriodRecord,
+    settings: &Settings,
+    postings: Vec<Posting>,
+) -> Result<Model, WorkflowError> {
+    let period = record.period;
+    periods::require(tx, period, PeriodAct::ExportJournal).await?;
+    if postings.is_empty() {
+        return Err(if tx.current_statements(period, None).await?.is_empty() {
+            Refusal::new(format!("{period} has no statements to post"))
+                .hint(format!("`generate --period {period}`"))
+        } else {
+            Refusal::new(format!("{period} has nothing to post: its statements come to lines of zero"))
+                .hint(format!("`periods finalize {period}` needs no journal then"))
+        }
+        .into());
+    }
+    let sequence = tx.next_journal_sequence(period).await?;
+    let format = DocumentFormat::compile(&settings.journal.document_format)
+        .map_err(|error| Refusal::new(error.to_string()))?;
+    let journal = make(period, format.document_id(period, sequence), &postings, settings)?;
+    let replaces = to_replace(tx, period).await?;
+    let named = |posting: &Posting| (posting.number.0.clone(), posting.version);
+    let model = Model {
+        statements: postings.iter().map(named).collect(),
+        journal,
+        postings: Some(postings),
+        replaces,
+        accounts_from: Some(tx.keep_configuration(&installation.configuration.text).await?),
+    };
+    let lines: Vec<_> = model.journal.lines().cloned().collect();
+    let new = NewJournal {
+        document: &model.journal.document,
+        period,
+        model: &serde_json::to_value(&model).map_err(|error| WorkflowError::Internal(error.to_string()))?,
+        lines: &lines,
+        computed_at: tx.head(),
+        configuration_digest: record.closed_with().unwrap_or(&installation.configuration.digest),
+        rule_version: RULES_VERSION,
+    };
+    tx.record_journal(&new, actor).await?;
+    for rejected in &model.replaces {
+        let by = Some(model.journal.document.as_str());
+        tx.record_journal_event(rejected, JournalEventKind::Replaced, None, by, actor).await?;
+    }
+    Ok(model)
+}
+
+/// The rejected documents whose money no document posts again yet.
+async fn to_replace(reader: &mut Reader, period: Period) -> Result<Vec<String>, WorkflowError> {
+    use billing::journal::JournalState::Rejected;
+    let records = reader.list_journal_records(Some(period), None).await?;
+    let rejected =
+        records.into_iter().filter(|record| matches!(record.state, Rejected { replaced_by: None, .. }));
+    Ok(rejected.map(|record| record.journal.document).collect())
+}
+
+/// What the current statements of a period say beyond the documents that stand. With `as_of` as the books
+/// were then: what a document computed at that number posts.
+pub(crate) async fn unposted(
     reader: &mut Reader,
     period: Period,
     as_of: Option<LedgerNumber>,
-) -> Result<Vec<Statement>, WorkflowError> {
+) -> Result<Vec<Posting>, WorkflowError> {
     let mut statements = Vec::new();
     for row in reader.current_statements(period, as_of).await? {
         statements.push(reader.load_statement(&row.id).await?);
     }
-    Ok(statements)
+    let records = reader.list_journal_records(Some(period), as_of).await?;
+    let posted = all_postings(reader, &records).await?;
+    let standing = posted.iter().filter(|(record, _)| record.state.stands());
+    Ok(to_post(&statements, standing.flat_map(|(_, postings)| postings)))
 }
 
-async fn last_model(
+/// What each document posts, oldest first.
+pub(crate) async fn all_postings<'a>(
+    reader: &mut Reader,
+    records: &'a [JournalRecord],
+) -> Result<Vec<(&'a JournalRecord, Vec<Posting>)>, WorkflowError> {
+    let mut all: Vec<(&JournalRecord, Vec<Posting>)> = Vec::new();
+    for record in records {
+        let model = read_model(reader, &record.journal.document).await?;
+        let postings = match model.postings {
+            Some(postings) => postings,
+            None => {
+                let statements = load_named(reader, &model.statements).await?;
+                to_post(&statements, all.iter().flat_map(|(_, postings)| postings))
+            }
+        };
+        all.push((record, postings));
+    }
+    Ok(all)
+}
+
+async fn load_named(
+    reader: &mut Reader,
+    statements: &[(String, u32)],
+) -> Result<Vec<Statement>, WorkflowError> {
+    let mut loaded = Vec::new();
+    for (number, version) in statements {
+        let id = StatementVersion { number: StatementNumber(number.clone()), version: *version };
+        loaded.push(reader.load_statement(&id).await?);
+    }
+    Ok(loaded)
+}
+
+/// What one document posts.
+async fn postings_of(
     reader: &mut Reader,
     period: Period,
-) -> Result<Option<(JournalRow, Model)>, WorkflowError> {
-    let Some(row) = reader.list_journals(Some(period), None).await?.pop() else { return Ok(None) };
-    let model = read_model(reader, &row.document).await?;
-    Ok(Some((row, model)))
+    document: &str,
+) -> Result<Vec<Posting>, WorkflowError> {
+    let records = reader.list_journal_records(Some(period), None).await?;
+    let all = all_postings(reader, &records).await?;
+    let own = all.into_iter().find(|(record, _)| record.journal.document == document);
+    Ok(own.map(|(_, postings)| postings).unwrap_or_default())
 }
 
-async fn read_model(reader: &mut Reader, document: &str) -> Result<Model, WorkflowError> {
+pub(crate) async fn read_model(reader: &mut Reader, document: &str) -> Result<Model, WorkflowError> {
     let text = reader.load_journal_model(document).await?;
     serde_json::from_str(&text)
         .map_err(|error| WorkflowError::Internal(format!("journal {document} cannot be read: {error}")))
-}
-
-fn covers(journaled: &[(String, u32)], current: &[(String, u32)]) -> bool {
-    current.iter().all(|statement| journaled.contains(statement))
-}
-
-/// The statement versions that the journals so far have posted, by number: the latest of each.
-pub(crate) async fn posted_before(
-    reader: &mut Reader,
-    period: Period,
-    as_of: Option<LedgerNumber>,
-) -> Result<BTreeMap<String, Statement>, WorkflowError> {
-    let mut versions: BTreeMap<String, u32> = BTreeMap::new();
-    for row in reader.list_journals(Some(period), as_of).await? {
-        for (number, version) in read_model(reader, &row.document).await?.statements {
-            let latest = versions.entry(number).or_default();
-            *latest = version.max(*latest);
-        }
-    }
-    let mut posted = BTreeMap::new();
-    for (number, version) in versions {
-        let id = StatementVersion { number: billing::StatementNumber(number.clone()), version };
-        posted.insert(number, reader.load_statement(&id).await?);
-    }
-    Ok(posted)
-}
-
-fn make(
-    period: Period,
-    document: String,
-    statements: &[Statement],
-    posted: &BTreeMap<String, Statement>,
-    settings: &Settings,
-) -> Result<Journal, WorkflowError> {
-    let mut reversed: Vec<Statement> = Vec::new();
-    for statement in statements {
-        if let Some(old) = posted.get(&statement.number.0).filter(|old| old.version != statement.version) {
-            let mut old = old.clone();
-            for line in &mut old.lines {
-                line.due = -line.due;
-                line.subsidy = -line.subsidy;
-            }
-            reversed.push(old);
-        }
-    }
-    let is_posted = |statement: &&Statement| {
-        posted.get(&statement.number.0).is_none_or(|old| old.version != statement.version)
-    };
-    let new = statements.iter().filter(is_posted);
-    let lines: Vec<StatementLines<'_>> = new.chain(&reversed).map(StatementLines::from).collect();
-    let journal = Journal::from_statements(period, document, &lines, settings)
-        .map_err(|problems| cannot_post(period, &problems, settings))?;
-    journal.check_payers(&lines).map_err(|error| WorkflowError::Internal(error.to_string()))?;
-    Ok(journal)
-}
-
-fn cannot_post(period: Period, problems: &[CannotPost], settings: &Settings) -> Refusal {
-    let refusal = Refusal::new(format!("cannot export the journal of {period}; nothing was written"))
-        .details(problems.iter().map(CannotPost::to_string));
-    match settings_to_paste(problems, settings) {
-        Some(yaml) => refusal.hint(format!("add to the configuration, with values:\n{yaml}")),
-        None => refusal,
-    }
-}
-
-fn file(
-    installation: &Installation,
-    request: &Request,
-    journal: &Journal,
-    statements: &[Statement],
-    settings: &Settings,
-) -> Result<(Vec<u8>, Vec<String>), WorkflowError> {
-    let failed = |why: String| WorkflowError::Render { what: format!("journal {}", journal.document), why };
-    let descriptions = Descriptions::compile(&settings.journal)
-        .map_err(|bad| Refusal::new("journal descriptions").details(bad.iter().map(ToString::to_string)))?;
-    let bytes = match request.format {
-        Format::Detail => journal_detail(statements),
-        Format::Summary => journal_summary(statements),
-        Format::Gl => journal_gl(&journal.grouped(Grouping::Gl, &descriptions), &settings.currency),
-        Format::Template => {
-            let template = template(installation, request, settings)?;
-            let grouped = journal.grouped(Grouping::Gl, &descriptions);
-            let bytes = template
-                .render(&grouped, &settings.currency, &installation.template_config)
-                .map_err(|error| failed(error.to_string()))?;
-            return Ok((bytes, template.note().map(str::to_owned).into_iter().collect()));
-        }
-    };
-    Ok((bytes, Vec::new()))
-}
-
-/// A path given, then the institution's folders, then what is built in.
-fn template(
-    installation: &Installation,
-    request: &Request,
-    settings: &Settings,
-) -> Result<JournalTemplate, WorkflowError> {
-    let name = &settings.journal.template;
-    let path = match &request.template {
-        Some(path) => Some(path.clone()),
-        None => {
-            installation.folders.templates.iter().map(|folder| folder.join(name)).find(|path| path.exists())
-        }
-    };
-    let Some(path) = path else {
-        if name == "journal_gl.csv" {
-            return JournalTemplate::built_in().map_err(|error| WorkflowError::Internal(error.to_string()));
-        }
-        return Err({
-            let folders = installation.folders.templates.iter();
-            let folders: Vec<String> =
-                folders.map(|folder| installation.folders.shown(folder).to_string()).collect();
-            Refusal::new(format!("journal template `{name}` cannot be found"))
-                .hint(format!("looked in {}", folders.join(", ")))
-                .hint("`--template FILE` names one; `journal_gl.csv` is built in")
-                .into()
-        });
-    };
-    let text = std::fs::read_to_string(&path).map_err(|source| WorkflowError::file("read", &path, source))?;
-    let shown = installation.folders.shown(&path).to_string();
-    JournalTemplate::compile(&shown, &text)
-        .map_err(|error| Refusal::new(format!("journal template: {error}")).into())
-}
-
-fn file_path(installation: &Installation, request: &Request, journal: &Journal) -> PathBuf {
-    let name = format!("{}_{}.csv", journal.document, request.format.name());
-    installation.folders.journals.join(name)
 }
 
 /// A recorded journal, what it is computed to be from the books of then, and its text.
@@ -351,18 +377,38 @@ pub(crate) async fn recompute(
     };
     let settings = installation.kept_settings(reader, &row.configuration_digest).await?;
     let settings = with_accounts_of(settings, &today);
-    let as_of = Some(row.computed_at);
-    let statements = current(reader, row.period, as_of).await?;
-    let posted = posted_before(reader, row.period, as_of).await?;
-    let follows = make(row.period, row.document.clone(), &statements, &posted, &settings)?;
+    let postings = unposted(reader, row.period, Some(row.computed_at)).await?;
+    let follows = make(row.period, row.document.clone(), &postings, &settings)?;
     Ok(Recomputed { text, recorded: model.journal, follows })
+}
+
+fn make(
+    period: Period,
+    document: String,
+    postings: &[Posting],
+    settings: &Settings,
+) -> Result<Journal, WorkflowError> {
+    let lines: Vec<StatementLines<'_>> = postings.iter().map(StatementLines::from).collect();
+    let journal = Journal::from_statements(period, document, &lines, settings)
+        .map_err(|problems| cannot_post(period, &problems, settings))?;
+    journal.check_payers(&lines).map_err(|error| WorkflowError::Internal(error.to_string()))?;
+    Ok(journal)
+}
+
+fn cannot_post(period: Period, problems: &[CannotPost], settings: &Settings) -> Refusal {
+    let refusal = Refusal::new(format!("cannot export the journal of {period}; nothing was written"))
+        .details(problems.iter().map(CannotPost::to_string));
+    match settings_to_paste(problems, settings) {
+        Some(yaml) => refusal.hint(format!("add to the configuration, with values:\n{yaml}")),
+        None => refusal,
+    }
 }
 
 /// The statements whose posted lines a journal has.
 pub(crate) async fn statements_of(
     reader: &mut Reader,
     document: &str,
-) -> Result<Vec<billing::StatementNumber>, WorkflowError> {
+) -> Result<Vec<StatementNumber>, WorkflowError> {
     let model = read_model(reader, document).await?;
-    Ok(model.statements.into_iter().map(|(number, _)| billing::StatementNumber(number)).collect())
+    Ok(model.statements.into_iter().map(|(number, _)| StatementNumber(number)).collect())
 }

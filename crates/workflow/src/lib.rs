@@ -5,11 +5,13 @@
 
 pub mod audit;
 pub mod charges;
+pub mod drafts;
 pub mod generate;
 pub mod import;
 pub mod imports;
 pub mod installation;
 pub mod journal;
+pub mod journals;
 pub mod listing;
 pub mod periods;
 pub mod refusal;
@@ -17,6 +19,7 @@ pub mod render;
 pub mod report;
 pub mod review;
 pub mod send;
+pub mod send_again;
 pub mod sources;
 pub mod statements;
 pub mod story;

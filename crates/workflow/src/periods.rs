@@ -1,7 +1,9 @@
 //! Open, close, reopen and finalize a billing period. What may be done when is in `billing::period`.
 
 use billing::Period;
-use billing::period::{Opening, PeriodAct, PeriodRefusal, PeriodState, RefusedAct, may, opening};
+use billing::journal::JournalState;
+use billing::period::{Opening, PeriodAct, PeriodRefusal, PeriodState, RefusedAct, Unfinished, may, opening};
+use billing::settings::Settings;
 use ledger::{AuditEvent, LedgerNumber, PeriodAct as Event, PeriodRecord, Reader, Tx};
 use serde::Serialize;
 use serde_json::json;
@@ -95,20 +97,32 @@ pub async fn close(
 }
 
 /// # Errors
-/// When it is not closed, or without a reason.
+/// When it is not closed, when accounting has accepted a journal of it, or without a reason.
 pub async fn reopen(
     installation: &Installation,
     actor: &Actor,
     period: Period,
     reason: &str,
 ) -> Result<LedgerNumber, WorkflowError> {
-    const NO_JOURNAL_IS_ACCEPTED_YET: bool = false;
     let mut tx = installation.ledger.begin().await?;
     let record = load(&mut tx, period).await?;
-    record
-        .state
-        .reopen(reason, NO_JOURNAL_IS_ACCEPTED_YET)
-        .map_err(|why| refused(why.of(PeriodAct::Reopen, period)))?;
+    let mut accepted = tx.list_journal_records(Some(period), None).await?;
+    accepted.retain(|record| record.state.is_accepted());
+    record.state.reopen(reason, !accepted.is_empty()).map_err(|why| {
+        let refusal = refused(why.of(PeriodAct::Reopen, period));
+        if why != PeriodRefusal::JournalAccepted {
+            return refusal;
+        }
+        refusal.details(accepted.iter().filter_map(|record| match &record.state {
+            JournalState::Accepted { accepted, .. } => Some(format!(
+                "{}: accepted {} by {}",
+                record.journal.document,
+                accepted.at.strftime("%Y-%m-%d"),
+                accepted.by
+            )),
+            _ => None,
+        }))
+    })?;
     tx.record_period(period, Event::Reopened, actor, Some(reason), None).await?;
     Ok(tx.commit(AuditEvent::new(actor, "period.reopened", period, json!({ "reason": reason }))).await?)
 }
@@ -116,7 +130,8 @@ pub async fn reopen(
 /// Finalize a closed period: its statements and journals never change again.
 ///
 /// # Errors
-/// When it is not closed, when charges are held, or when what is billable has no statements.
+/// When it is not closed, when charges are held, when what is billable has no statements, when statements
+/// are not posted, or when a journal is neither accepted nor waived.
 pub async fn finalize(
     installation: &Installation,
     actor: &Actor,
@@ -130,17 +145,75 @@ pub async fn finalize(
     let scope = Scope::period(period);
     let view = charges(installation, &mut tx, scope, &settings, None).await?;
     let totals = state_totals(&view, period).await?;
-    let held = usize::try_from(totals.held.rows).unwrap_or(usize::MAX);
-    record.state.finalize(held, actor.clone()).map_err(|why| refused(why.of(PeriodAct::Finalize, period)))?;
-    if 0 < totals.billed_here.rows && tx.current_statements(period, None).await?.is_empty() {
+    if 0 < totals.billed_here.rows
+        && totals.held.rows == 0
+        && tx.current_statements(period, None).await?.is_empty()
+    {
         let refusal = Refusal::new(format!(
             "cannot finalize {period}: it has {} billable charges and no statements",
             totals.billed_here.rows
         ));
         return Err(refusal.hint(format!("`generate --period {period}`")).into());
     }
+    let (unposted, unanswered) = not_settled(&mut tx, period, &settings).await?;
+    let unfinished = Unfinished {
+        held: usize::try_from(totals.held.rows).unwrap_or(usize::MAX),
+        unposted: unposted.len(),
+        unanswered: unanswered.len(),
+    };
+    record.state.finalize(unfinished, actor.clone()).map_err(|why| {
+        let refusal = refused(why.of(PeriodAct::Finalize, period));
+        match why {
+            PeriodRefusal::NotPosted(_) => refusal.details(some_of(unposted)),
+            PeriodRefusal::Unanswered(_) => refusal.details(some_of(unanswered)),
+            _ => refusal,
+        }
+    })?;
     tx.record_period(period, Event::Finalized, actor, notes, None).await?;
     Ok(tx.commit(AuditEvent::new(actor, "period.finalized", period, json!({ "notes": notes }))).await?)
+}
+
+/// The statements of a period that are not posted and its journals without an answer, a line of words for
+/// each. Where funds are not required (showback) nothing has to be posted, unless something was.
+async fn not_settled(
+    reader: &mut Reader,
+    period: Period,
+    settings: &Settings,
+) -> Result<(Vec<String>, Vec<String>), WorkflowError> {
+    let records = reader.list_journal_records(Some(period), None).await?;
+    let unanswered = records.iter().filter(|record| !record.state.is_answered());
+    let unanswered = unanswered
+        .map(|record| {
+            let journal = &record.journal;
+            format!(
+                "{}: exported {} by {}, {} debited",
+                journal.document,
+                journal.recorded.at.strftime("%Y-%m-%d"),
+                journal.recorded.by,
+                settings.currency.display(journal.debits)
+            )
+        })
+        .collect();
+    if !settings.require_fund_org && records.is_empty() {
+        return Ok((Vec::new(), unanswered));
+    }
+    let unposted = crate::journal::unposted(reader, period, None).await?;
+    let unposted = unposted.iter().map(|posting| {
+        let sum = settings.currency.display(posting.sum());
+        format!(
+            "{} v{} ({}, {}): {sum} not posted",
+            posting.number, posting.version, posting.pi_email, posting.project_id
+        )
+    });
+    Ok((unposted.collect(), unanswered))
+}
+
+/// The first lines of a long list, and how many more there are.
+fn some_of(lines: Vec<String>) -> Vec<String> {
+    const SHOWN: usize = 10;
+    let more = lines.len().saturating_sub(SHOWN);
+    let rest = (0 < more).then(|| format!("… and {more} more"));
+    lines.into_iter().take(SHOWN).chain(rest).collect()
 }
 
 /// Refuse an act that the period's state does not allow.

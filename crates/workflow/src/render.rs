@@ -52,28 +52,38 @@ pub async fn render_missing(
 
 type Work = (StatementVersion, Statement, Option<Vec<u8>>);
 
+/// Render on every core; the documents come in the order of the work.
 fn render_all(
     installation: &Installation,
     renderer: &StatementRenderer,
     work: &[Work],
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Vec<StatementDocument>, WorkflowError> {
+    let made = on_every_core(work, progress, |item| render_one(installation, renderer, item))?;
+    Ok(made.into_iter().flatten().collect())
+}
+
+/// Do the same with each item, on every core; what comes out is in the order of what went in.
+pub(crate) fn on_every_core<T: Sync, R: Send>(
+    work: &[T],
+    progress: &(dyn Fn(usize, usize) + Sync),
+    each: impl Fn(&T) -> Result<R, WorkflowError> + Sync,
+) -> Result<Vec<R>, WorkflowError> {
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let documents = Mutex::new(BTreeMap::new());
+    let results = Mutex::new(BTreeMap::new());
     let workers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(work.len());
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..workers)
             .map(|_| {
                 scope.spawn(|| {
-                    while let Some(item) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let made = render_one(installation, renderer, item)?;
-                        let at = done.fetch_add(1, Ordering::Relaxed) + 1;
-                        progress(at, work.len());
-                        let mut documents =
-                            documents.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                        documents.insert((item.0.number.clone(), item.0.version), made);
+                    loop {
+                        let at = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(item) = work.get(at) else { return Ok::<(), WorkflowError>(()) };
+                        let made = each(item)?;
+                        progress(done.fetch_add(1, Ordering::Relaxed) + 1, work.len());
+                        let mut results = results.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                        results.insert(at, made);
                     }
-                    Ok::<(), WorkflowError>(())
                 })
             })
             .collect();
@@ -83,8 +93,8 @@ fn render_all(
                 .map_err(|_| WorkflowError::Internal("rendering stopped in the middle".to_owned()))?
         })
     })?;
-    let documents = documents.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    Ok(documents.into_values().flatten().collect())
+    let results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    Ok(results.into_values().collect())
 }
 
 fn render_one(

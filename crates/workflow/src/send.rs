@@ -66,8 +66,10 @@ pub async fn send(
         already_sent: records.iter().filter(|record| record.state == MessageState::Sent).count() as u64,
         ..Outcome::default()
     };
-    for record in records.iter().filter(|record| record.state == MessageState::Uncertain && !retry_uncertain)
-    {
+    let unclear = |(at, record): &(usize, &EmailRecord)| {
+        record.state == MessageState::Uncertain && !made_up_for(record, &records[at + 1..])
+    };
+    for (_, record) in records.iter().enumerate().filter(unclear).filter(|_| !retry_uncertain) {
         outcome.uncertain.push(Delivery::of(record, "it may have arrived: sending was cut off"));
     }
     for record in records.iter().filter(|record| record.state == MessageState::Sending) {
@@ -82,19 +84,20 @@ pub async fn send(
     }
     let mut messages = Vec::new();
     for (pi_email, rows) in by_pi {
-        messages.extend(compose(installation, &mut reader, actor, period, &pi_email, rows).await?);
+        messages.extend(compose(installation, &mut reader, actor, period, &pi_email, rows, None).await?);
     }
     drop(reader);
     let total = messages.len();
     for (at, (message, record)) in messages.into_iter().enumerate() {
-        send_one(installation, actor, &message, &record, retry_uncertain, &mut outcome).await?;
+        let how = How { retry_uncertain, again: None };
+        send_one(installation, actor, &message, &record, how, &mut outcome).await?;
         progress(at + 1, total);
     }
     Ok(outcome)
 }
 
 /// What was being sent when something stopped it may have arrived.
-async fn settle_interrupted(
+pub(crate) async fn settle_interrupted(
     installation: &Installation,
     actor: &Actor,
     retry_uncertain: bool,
@@ -109,6 +112,14 @@ async fn settle_interrupted(
         tx.commit(AuditEvent::new(actor, "email.uncertain", "interrupted messages", detail)).await?;
     }
     Ok(())
+}
+
+/// Whether all that a message carried went out again with later ones.
+fn made_up_for(record: &EmailRecord, later: &[EmailRecord]) -> bool {
+    let sent = |id: &StatementVersion| {
+        later.iter().any(|later| later.state == MessageState::Sent && later.message.statements.contains(id))
+    };
+    record.message.statements.iter().all(sent)
 }
 
 /// Current statements that no message has carried yet, by PI.
@@ -137,14 +148,23 @@ async fn unsent(
     Ok(by_pi)
 }
 
+/// What was sent before is sent again on purpose: as a message of its own, with an id of its own, which
+/// goes out at most once like any other.
+pub(crate) struct Again {
+    /// How many messages carried it before.
+    pub before: usize,
+    pub reason: String,
+}
+
 /// One message for a PI with all statements attached; more where they are too large for one.
-async fn compose(
+pub(crate) async fn compose(
     installation: &Installation,
     reader: &mut Reader,
     actor: &Actor,
     period: Period,
     pi_email: &str,
     rows: Vec<StatementRow>,
+    again: Option<&Again>,
 ) -> Result<Vec<(Message, EmailMessage)>, WorkflowError> {
     let mut batches: Vec<Vec<(StatementRow, Vec<Attachment>)>> = vec![Vec::new()];
     let mut bytes = 0;
@@ -160,7 +180,7 @@ async fn compose(
             batch.push((row, attachments));
         }
     }
-    batches.into_iter().map(|batch| message(installation, actor, period, pi_email, batch)).collect()
+    batches.into_iter().map(|batch| message(installation, actor, period, pi_email, batch, again)).collect()
 }
 
 async fn attachments(
@@ -195,6 +215,7 @@ fn message(
     period: Period,
     pi_email: &str,
     batch: Vec<(StatementRow, Vec<Attachment>)>,
+    again: Option<&Again>,
 ) -> Result<(Message, EmailMessage), WorkflowError> {
     let settings = &installation.email;
     let model = EmailModel {
@@ -211,6 +232,10 @@ fn message(
     let statements: Vec<StatementVersion> = batch.iter().map(|(row, _)| row.id.clone()).collect();
     let attachments: Vec<Attachment> = batch.into_iter().flat_map(|(_, attachments)| attachments).collect();
     let digest = digest(pi_email, &text.subject, &text.text, &attachments);
+    let digest = match again {
+        None => digest,
+        Some(again) => ledger::sha256_hex(format!("{digest} again {}", again.before).as_bytes()),
+    };
     let domain = settings.from_address.rsplit_once('@').map_or("localhost", |(_, domain)| domain);
     let message_id = format!("<{period}.{}@{domain}>", &digest[..24]);
     let message = Message {
@@ -256,24 +281,34 @@ fn digest(pi_email: &str, subject: &str, text: &str, attachments: &[Attachment])
     ledger::sha256_hex(json!([pi_email, subject, text, files]).to_string().as_bytes())
 }
 
-async fn send_one(
+/// On whose word a message goes out that would not go by itself.
+#[derive(Clone, Copy)]
+pub(crate) struct How<'a> {
+    pub retry_uncertain: bool,
+    pub again: Option<&'a Again>,
+}
+
+pub(crate) async fn send_one(
     installation: &Installation,
     actor: &Actor,
     message: &Message,
     record: &EmailMessage,
-    retry_uncertain: bool,
+    how: How<'_>,
     outcome: &mut Outcome,
 ) -> Result<(), WorkflowError> {
     let id = record.message_id.as_str();
     let mut tx = installation.ledger.begin().await?;
     if tx.find_message(id).await?.is_some_and(|known| known.state == MessageState::Uncertain)
-        && retry_uncertain
+        && how.retry_uncertain
     {
         tx.retry_uncertain(id, actor).await?;
     }
     tx.queue_message(record, actor).await?;
     tx.record_sending(id, actor).await?;
-    let detail = json!({ "message_id": id, "statements": record.statements });
+    let mut detail = json!({ "message_id": id, "statements": record.statements });
+    if let Some(again) = how.again {
+        detail["again"] = json!(again.reason);
+    }
     tx.commit(AuditEvent::new(actor, "email.sending", &record.pi_email, detail.clone())).await?;
     let sent = installation.email.outbox.send(message).await;
     let mut tx = installation.ledger.begin().await?;

@@ -6,7 +6,9 @@ use money::Minor;
 use regex::Regex;
 
 use super::description::Described;
-use super::{BadDescription, Descriptions, Journal, JournalEntry, JournalLine, Party, Side, Unbalanced};
+use super::{
+    BadDescription, Descriptions, Journal, JournalEntry, JournalLine, Party, Posting, Side, Unbalanced,
+};
 use crate::attribution::{AttributionRules, FundOrg, field_text};
 use crate::pattern::{Anchor, BadPattern, compile_pattern};
 use crate::settings::{Basis, Delivery, Settings, SourceSettings};
@@ -29,6 +31,17 @@ impl<'a> From<&'a Statement> for StatementLines<'a> {
             pi_email: &statement.pi_email,
             project_id: &statement.project_id,
             lines: &statement.lines,
+        }
+    }
+}
+
+impl<'a> From<&'a Posting> for StatementLines<'a> {
+    fn from(posting: &'a Posting) -> StatementLines<'a> {
+        StatementLines {
+            number: &posting.number,
+            pi_email: &posting.pi_email,
+            project_id: &posting.project_id,
+            lines: &posting.lines,
         }
     }
 }

@@ -52,7 +52,7 @@ impl Issued {
 
 fn journal(issued: &[Issued], settings: &Settings) -> Result<Journal, Vec<CannotPost>> {
     let statements: Vec<StatementLines<'_>> = issued.iter().map(Issued::lines).collect();
-    Journal::from_statements(period(), Journal::document_id(period(), 1), &statements, settings)
+    Journal::from_statements(period(), "J-2025-01-1".to_owned(), &statements, settings)
 }
 
 fn charge(source: &str, fund_org: &str, account: &str, cost: &str) -> PostingGroup {
@@ -129,6 +129,8 @@ fn every_line_debits_its_fund_and_every_source_is_credited_once() {
     ");
     let totals = journal.control_totals();
     assert_eq!((totals.lines, totals.debits, totals.credits), (8, Minor::new(7550), Minor::new(7550)));
+    assert_eq!((totals.balance(), totals.document_total()), (Minor::ZERO, Minor::new(15_100)));
+    assert_eq!(totals.hash_total, 7 * 54_000 + 51_000);
 }
 
 #[test]
@@ -254,6 +256,27 @@ fn a_subsidy_that_nobody_pays_is_refused() {
         journal(&[issued], &settings()).unwrap_err()[0].to_string(),
         "statement S-2025-01-0001: a subsidy on charges of source `AWS` has nobody who pays it"
     );
+}
+
+#[test]
+fn texts_fit_the_ledger_that_takes_them_and_numbers_are_never_cut() {
+    let journal = journal(&month(), &settings()).unwrap();
+    let no_limits = journal.clone().within(&JournalLimits::default()).unwrap();
+    assert_eq!(no_limits, (journal.clone(), Shortened::default()));
+
+    let limits = JournalLimits { document: Some(11), description: Some(20), reference: Some(11) };
+    let (short, shortened) = journal.clone().within(&limits).unwrap();
+    assert_eq!(shortened, Shortened { descriptions: 8, references: 6 });
+    assert!(short.lines().all(|line| line.description.ends_with("2025-01 Research")));
+    assert!(short.lines().all(|line| line.reference_id == "J-2025-01-1"));
+    assert_eq!(short.control_totals(), journal.control_totals());
+
+    let too_long = |document, reference| {
+        let limits = JournalLimits { document, description: None, reference };
+        journal.clone().within(&limits).unwrap_err().to_string()
+    };
+    assert_snapshot!(too_long(Some(8), None), @"document number `J-2025-01-1` has 11 characters, more than journal.limits.document (8)");
+    assert_snapshot!(too_long(None, Some(8)), @"reference `J-2025-01-1` has 11 characters, more than journal.limits.reference (8)");
 }
 
 #[test]

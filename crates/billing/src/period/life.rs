@@ -67,6 +67,21 @@ pub enum PeriodRefusal {
     NoReason,
     #[error("{}", held_text(*.0))]
     Held(usize),
+    #[error("{}", unposted_text(*.0))]
+    NotPosted(usize),
+    #[error("{}", unanswered_text(*.0))]
+    Unanswered(usize),
+}
+
+/// What keeps a period from being final, in counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unfinished {
+    /// Charges that it bills and that nobody has decided.
+    pub held: usize,
+    /// Statements that no journal, or only a rejected one, posts as they stand.
+    pub unposted: usize,
+    /// Journals that accounting has neither accepted nor rejected, and nobody waived.
+    pub unanswered: usize,
 }
 
 /// A [`PeriodRefusal`] with the act and the period: "cannot finalize 2025-01: 3 charges are still held".
@@ -80,6 +95,22 @@ pub struct RefusedAct {
 
 fn held_text(held: usize) -> String {
     if held == 1 { "1 charge is still held".to_owned() } else { format!("{held} charges are still held") }
+}
+
+fn unposted_text(statements: usize) -> String {
+    if statements == 1 {
+        "1 statement is not posted".to_owned()
+    } else {
+        format!("{statements} statements are not posted")
+    }
+}
+
+fn unanswered_text(journals: usize) -> String {
+    if journals == 1 {
+        "1 journal is neither accepted nor waived".to_owned()
+    } else {
+        format!("{journals} journals are neither accepted nor waived")
+    }
 }
 
 impl PeriodState {
@@ -120,11 +151,15 @@ impl PeriodState {
     }
 
     /// # Errors
-    /// When it is open or finalized, or when charges that it bills are still held.
-    pub fn finalize(self, held: usize, finalized: Stamp) -> Result<PeriodState, PeriodRefusal> {
+    /// When it is open or finalized; when charges that it bills are still held, statements are not
+    /// posted, or journals not answered.
+    pub fn finalize(self, unfinished: Unfinished, finalized: Stamp) -> Result<PeriodState, PeriodRefusal> {
         may(PeriodAct::Finalize, &self)?;
+        let Unfinished { held, unposted, unanswered } = unfinished;
         match self {
             PeriodState::Closed { .. } if held > 0 => Err(PeriodRefusal::Held(held)),
+            PeriodState::Closed { .. } if unposted > 0 => Err(PeriodRefusal::NotPosted(unposted)),
+            PeriodState::Closed { .. } if unanswered > 0 => Err(PeriodRefusal::Unanswered(unanswered)),
             PeriodState::Closed { closed } => Ok(PeriodState::Finalized { closed, finalized }),
             PeriodState::Open => Err(PeriodRefusal::StillOpen),
             PeriodState::Finalized { .. } => Err(PeriodRefusal::AlreadyFinalized),
@@ -199,6 +234,12 @@ impl RefusedAct {
             PeriodRefusal::Held(_) => format!(
                 "`periods reopen {period} --reason …` to decide them, or `review defer` to bill them next month"
             ),
+            PeriodRefusal::NotPosted(_) => format!("`export-journal --period {period}` posts them"),
+            PeriodRefusal::Unanswered(_) => {
+                "`journals accept ID` or `journals reject ID --reason …` with what accounting says; \
+                 `journals waive ID --reason …` goes on without"
+                    .to_owned()
+            }
         }
     }
 }
@@ -315,7 +356,7 @@ mod tests {
         let [open, closed, finalized] = states();
         assert_eq!(open.clone().close(stamp("ann")), Ok(closed.clone()));
         assert_eq!(closed.clone().reopen("late file", false), Ok(open));
-        assert_eq!(closed.finalize(0, stamp("bob")), Ok(finalized));
+        assert_eq!(closed.finalize(Unfinished::default(), stamp("bob")), Ok(finalized));
     }
 
     #[test]
@@ -327,9 +368,17 @@ mod tests {
         assert_eq!(finalized.clone().reopen("why", false), Err(PeriodRefusal::Finalized));
         assert_eq!(closed.clone().reopen("why", true), Err(PeriodRefusal::JournalAccepted));
         assert_eq!(closed.clone().reopen(" \t", false), Err(PeriodRefusal::NoReason));
-        assert_eq!(open.finalize(0, stamp("bob")), Err(PeriodRefusal::StillOpen));
-        assert_eq!(closed.finalize(3, stamp("bob")), Err(PeriodRefusal::Held(3)));
-        assert_eq!(finalized.finalize(0, stamp("bob")), Err(PeriodRefusal::AlreadyFinalized));
+        let done = Unfinished::default();
+        assert_eq!(open.finalize(done, stamp("bob")), Err(PeriodRefusal::StillOpen));
+        assert_eq!(finalized.finalize(done, stamp("bob")), Err(PeriodRefusal::AlreadyFinalized));
+        for (held, unposted, unanswered, why) in [
+            (3, 2, 1, PeriodRefusal::Held(3)),
+            (0, 2, 1, PeriodRefusal::NotPosted(2)),
+            (0, 0, 1, PeriodRefusal::Unanswered(1)),
+        ] {
+            let unfinished = Unfinished { held, unposted, unanswered };
+            assert_eq!(closed.clone().finalize(unfinished, stamp("bob")), Err(why));
+        }
     }
 
     #[test]

@@ -59,10 +59,10 @@ fn compare_lists(words: &mut Vec<String>, what: &str, old: &[String], new: &[Str
         .extend(old.iter().filter(|value| !new.contains(value)).map(|value| format!("{what} gone: {value}")));
 }
 
-/// A posted line without its exact sums: what the reader sees.
-type LineKey = (Option<String>, super::LineKind, String, Option<String>, Option<String>);
+/// What makes a posted line the same line in another version: service, kind, source, `fund_org`, account.
+pub(crate) type LineKey = (Option<String>, super::LineKind, String, Option<String>, Option<String>);
 
-fn line_key(line: &PostedLine) -> LineKey {
+pub(crate) fn line_key(line: &PostedLine) -> LineKey {
     let group = &line.group;
     (
         group.service_name.clone(),
@@ -150,31 +150,8 @@ mod tests {
 
     use super::*;
     use crate::StatementNumber;
-    use crate::settings::Settings;
-    use crate::statement::testing::group;
-    use crate::statement::{LineKind, PostingGroup, RestLine, Totals, post_statement};
-
-    fn statement(groups: Vec<PostingGroup>) -> Statement {
-        let period = "2025-01".parse().unwrap();
-        let (lines, totals) = post_statement(groups, 2);
-        Statement {
-            number: StatementNumber::new(period, 1),
-            version: 1,
-            replaces: None,
-            issued_on: jiff::civil::date(2025, 2, 3),
-            period,
-            pi_email: "a@example.edu".to_owned(),
-            project_id: "radium".to_owned(),
-            fund_orgs: vec!["PHYS-1".to_owned()],
-            references: Vec::new(),
-            currency: Settings::default().currency,
-            lines,
-            totals,
-            resources: Vec::new(),
-            rest: None,
-            notes: Vec::new(),
-        }
-    }
+    use crate::statement::testing::{group, statement};
+    use crate::statement::{LineKind, PostingGroup, RestLine, Totals};
 
     fn usage(service: &str, list: &str, cost: &str) -> PostingGroup {
         group(service, LineKind::Usage, list, cost)

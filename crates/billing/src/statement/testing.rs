@@ -3,7 +3,32 @@
 use money::Amount;
 use proptest::prelude::*;
 
-use super::{LineKind, PostingGroup};
+use super::{LineKind, PostingGroup, Statement, post_statement};
+use crate::StatementNumber;
+use crate::settings::Settings;
+
+/// Version 1 of the first statement of January 2025, with what its posted lines come to.
+pub fn statement(groups: Vec<PostingGroup>) -> Statement {
+    let period = "2025-01".parse().unwrap();
+    let (lines, totals) = post_statement(groups, 2);
+    Statement {
+        number: StatementNumber::new(period, 1),
+        version: 1,
+        replaces: None,
+        issued_on: jiff::civil::date(2025, 2, 3),
+        period,
+        pi_email: "a@example.edu".to_owned(),
+        project_id: "radium".to_owned(),
+        fund_orgs: vec!["PHYS-1".to_owned()],
+        references: Vec::new(),
+        currency: Settings::default().currency,
+        lines,
+        totals,
+        resources: Vec::new(),
+        rest: None,
+        notes: Vec::new(),
+    }
+}
 
 pub fn group(service: &str, kind: LineKind, list: &str, cost: &str) -> PostingGroup {
     PostingGroup {

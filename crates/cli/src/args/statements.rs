@@ -1,12 +1,12 @@
-//! `show`, `generate`, `statements`, `send`, `export-journal`, `why`, `report`.
+//! `show`, `generate`, `statements`, `send`, `export-journal`, `journals`, `why`, `report`.
 #![expect(clippy::doc_markdown, reason = "these comments are the help, where backticks would be noise")]
 
 use std::path::PathBuf;
 
-use billing::Period;
+use billing::{Period, StatementNumber};
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::values::pi_email;
+use super::values::{pi_email, words};
 
 #[derive(Debug, Args)]
 pub struct ShowArgs {
@@ -19,17 +19,21 @@ pub struct ShowArgs {
 }
 
 pub(super) const GENERATE_EXAMPLES: &str = "Examples:
+  focus-billing generate --period 2025-01 --draft
   focus-billing generate --period 2025-01 --dry-run
   focus-billing generate --period 2025-01 --send";
 
 #[derive(Debug, Args)]
 pub struct GenerateArgs {
-    /// Closed period
+    /// Closed period; for drafts, any
     #[arg(long, short, value_name = "YYYY-MM")]
     pub period: Period,
     /// Say what would be made, and change nothing
     #[arg(long, conflicts_with = "send")]
     pub dry_run: bool,
+    /// Write PDFs marked DRAFT to output.draft_dir; nothing is issued, recorded or sent
+    #[arg(long, conflicts_with_all = ["send", "dry_run"])]
+    pub draft: bool,
     /// Then e-mail what has not been sent
     #[arg(long)]
     pub send: bool,
@@ -49,6 +53,17 @@ pub enum StatementCommand {
         #[arg(long, value_name = "VERSION")]
         version: Option<u32>,
     },
+    /// How two statements differ: two versions, or a project's in two periods
+    #[command(after_help = "Examples:\n  focus-billing statements diff S-2025-01-0001\n  \
+                      focus-billing statements diff S-2025-01-0001v1 S-2025-01-0001v2\n  \
+                      focus-billing statements diff S-2025-01-0001 S-2025-02-0001")]
+    Diff {
+        #[arg(value_name = "BEFORE")]
+        before: String,
+        /// The later one [default: the latest version of the same statement]
+        #[arg(value_name = "AFTER")]
+        after: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -64,14 +79,24 @@ pub struct StatementFilter {
     pub project: Option<String>,
 }
 
+pub(super) const SEND_EXAMPLES: &str = "Examples:
+  focus-billing send --period 2025-01
+  focus-billing send --again S-2025-01-0001 --reason \"the PI lost it\"";
+
 #[derive(Debug, Args)]
 pub struct SendArgs {
     /// Period of the statements
-    #[arg(long, short, value_name = "YYYY-MM")]
-    pub period: Period,
+    #[arg(long, short, value_name = "YYYY-MM", required_unless_present = "again")]
+    pub period: Option<Period>,
     /// Also send what may have been sent before a crash
     #[arg(long)]
     pub retry_uncertain: bool,
+    /// Send one statement again that was sent before
+    #[arg(long, value_name = "NUMBER", requires = "reason", conflicts_with_all = ["period", "retry_uncertain"])]
+    pub again: Option<StatementNumber>,
+    /// Why it is sent again, for the audit trail
+    #[arg(long, value_name = "TEXT", requires = "again", value_parser = words)]
+    pub reason: Option<String>,
 }
 
 pub(super) const EXPORT_EXAMPLES: &str = "Examples:
@@ -92,6 +117,63 @@ pub struct ExportArgs {
     /// Where to write [default: a new file in output.journal_dir]
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// A copy of this document [default: what is not posted yet, else a copy of the last one]
+    #[arg(long, value_name = "ID")]
+    pub document: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum JournalCommand {
+    /// List journals with their control totals and what accounting made of them
+    #[command(after_help = "Example:\n  focus-billing journals list --period 2025-01")]
+    List {
+        /// Billing period
+        #[arg(long, short, value_name = "YYYY-MM")]
+        period: Option<Period>,
+    },
+    /// One journal: its lines, control totals, statements and files
+    #[command(after_help = "Example:\n  focus-billing journals show J-2025-01-1")]
+    Show(JournalRef),
+    /// Accounting has it in its books; this is final
+    #[command(
+        after_help = "Example:\n  focus-billing journals accept J-2025-01-1 --note \"posted as JV 10442\""
+    )]
+    Accept {
+        #[command(flatten)]
+        journal: JournalRef,
+        /// What accounting said, for example its own number
+        #[arg(long, value_name = "TEXT", value_parser = words)]
+        note: Option<String>,
+    },
+    /// Accounting did not take it: the next export posts its money again
+    #[command(
+        after_help = "Example:\n  focus-billing journals reject J-2025-01-1 --reason \"fund 40210 has ended\""
+    )]
+    Reject {
+        #[command(flatten)]
+        journal: JournalRef,
+        /// What accounting said
+        #[arg(long, value_name = "TEXT", value_parser = words)]
+        reason: String,
+    },
+    /// Go on without an answer of accounting
+    #[command(
+        after_help = "Example:\n  focus-billing journals waive J-2025-01-1 --reason \"entered by hand\""
+    )]
+    Waive {
+        #[command(flatten)]
+        journal: JournalRef,
+        /// Why no answer is needed
+        #[arg(long, value_name = "TEXT", value_parser = words)]
+        reason: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct JournalRef {
+    /// Number of the document
+    #[arg(value_name = "ID")]
+    pub document: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -110,17 +110,33 @@ fn names_and_examples() {
     focus-billing show: A PI's month by project
         focus-billing show maren.okafor@example.edu --period 2025-01
     focus-billing generate: Make the statements of a closed period
+        focus-billing generate --period 2025-01 --draft
         focus-billing generate --period 2025-01 --dry-run
         focus-billing generate --period 2025-01 --send
     focus-billing statements list: List statements
         focus-billing statements list --period 2025-01
     focus-billing statements show: One statement: its lines, versions and e-mails
         focus-billing statements show S-2025-01-0001
+    focus-billing statements diff: How two statements differ: two versions, or a project's in two periods
+        focus-billing statements diff S-2025-01-0001
+        focus-billing statements diff S-2025-01-0001v1 S-2025-01-0001v2
+        focus-billing statements diff S-2025-01-0001 S-2025-02-0001
     focus-billing send: E-mail the statements that have not been sent
         focus-billing send --period 2025-01
+        focus-billing send --again S-2025-01-0001 --reason "the PI lost it"
     focus-billing export-journal: Write the journal of a closed period for accounting
         focus-billing export-journal --period 2025-01 --format gl
         focus-billing export-journal --period 2025-01 --format template --template journal.csv --output journal.csv
+    focus-billing journals list: List journals with their control totals and what accounting made of them
+        focus-billing journals list --period 2025-01
+    focus-billing journals show: One journal: its lines, control totals, statements and files
+        focus-billing journals show J-2025-01-1
+    focus-billing journals accept: Accounting has it in its books; this is final
+        focus-billing journals accept J-2025-01-1 --note "posted as JV 10442"
+    focus-billing journals reject: Accounting did not take it: the next export posts its money again
+        focus-billing journals reject J-2025-01-1 --reason "fund 40210 has ended"
+    focus-billing journals waive: Go on without an answer of accounting
+        focus-billing journals waive J-2025-01-1 --reason "entered by hand"
     focus-billing why: Follow a number back to the delivered line
         focus-billing why S-2025-01-0001
         focus-billing why 1:7

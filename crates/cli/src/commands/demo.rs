@@ -145,10 +145,12 @@ async fn bill(installation: &Installation, door: &Door, month: Period) -> Result
 
 async fn post(installation: &Installation, door: &Door, month: Period) -> Result<(), Refusal> {
     for format in [Format::Gl, Format::Detail] {
-        let request = journal::Request { period: month, format, template: None, output: None };
+        let request =
+            journal::Request { period: month, format, template: None, output: None, document: None };
         let exported = journal::export(installation, &door.stamp(), &request).await?;
         let currency = door.currency();
-        let (debits, credits) = (posted(exported.debits, currency), posted(exported.credits, currency));
+        let (debits, credits) =
+            (posted(exported.totals.debits, currency), posted(exported.totals.credits, currency));
         say(
             door,
             &format!(

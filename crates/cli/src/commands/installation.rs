@@ -45,6 +45,7 @@ fn folders(config: &Config) -> Folders {
         home: config.home.clone(),
         documents: config.instance().join("documents"),
         pdfs: config.output.pdfs.clone(),
+        drafts: config.output.drafts.clone(),
         journals: config.output.journals.clone(),
         emails: config.output.emails.clone(),
         templates: config.template_folders().to_vec(),

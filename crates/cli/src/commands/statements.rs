@@ -1,17 +1,19 @@
 use std::fmt::Write as _;
 
 use billing::StatementNumber;
+use billing::statement::StatementState;
 use lake::{Filter, TotalsRow};
-use ledger::StatementRow;
 use money::Minor;
 use serde::Serialize;
+use workflow::drafts::write_drafts;
 use workflow::generate::{Change, Generated, Issued, generate};
 use workflow::report::{ReportRequest, report};
 use workflow::send::{Outcome, send};
-use workflow::statements::{self, StatementDetail};
+use workflow::send_again::send_again;
+use workflow::statements::{self, StatementDetail, StatementEmail, StatementStanding};
 
-use super::Door;
-use super::words::{count, or_dash};
+use super::words::{count, moment, or_dash};
+use super::{Door, statement_diff};
 use crate::args::{GenerateArgs, SendArgs, ShowArgs, StatementCommand, StatementFilter};
 use crate::output::{Column, Refusal, Table, exact, posted};
 
@@ -22,7 +24,11 @@ pub async fn run_generate(args: &GenerateArgs, door: &Door) -> Result<(), Refusa
         let bar = bar.get_or_init(|| door.output.progress("statements", total as u64));
         bar.set(done as u64);
     };
-    let generated = generate(&installation, &door.stamp(), args.period, args.dry_run, &progress).await?;
+    let generated = if args.draft {
+        write_drafts(&installation, &door.stamp(), args.period, &progress).await?
+    } else {
+        generate(&installation, &door.stamp(), args.period, args.dry_run, &progress).await?
+    };
     drop(bar);
     door.output.data(&generated.statements, |issued| issued_table(issued, args.dry_run, door))?;
     said(&generated, args, door);
@@ -36,10 +42,11 @@ pub async fn run_generate(args: &GenerateArgs, door: &Door) -> Result<(), Refusa
 fn said(generated: &Generated, args: &GenerateArgs, door: &Door) {
     let changed =
         generated.statements.iter().filter(|issued| issued.change != Change::Unchanged).count() as u64;
+    let changes = if args.draft { "would change" } else { "changed" };
     for issued in &generated.statements {
         if let Change::Replaced(words) = &issued.change {
             let who = format!("{}, {}", issued.pi_email, issued.project_id);
-            door.output.message(&format!("{} ({who}) changed: {}", issued.number, words.join("; ")));
+            door.output.message(&format!("{} ({who}) {changes}: {}", issued.number, words.join("; ")));
         }
     }
     if 0 < generated.held.rows {
@@ -49,6 +56,11 @@ fn said(generated: &Generated, args: &GenerateArgs, door: &Door) {
     }
     if args.dry_run {
         door.output.message("dry run: nothing was issued");
+        return;
+    }
+    if args.draft {
+        let written = count(generated.rendered as u64, "draft was", "drafts were");
+        door.output.message(&format!("{written} written; nothing was issued, and nothing can be sent"));
         return;
     }
     let issued = count(changed, "statement is", "statements are");
@@ -111,6 +123,10 @@ pub async fn run(command: StatementCommand, door: &Door) -> Result<(), Refusal> 
     let installation = door.installation().await?;
     match command {
         StatementCommand::List(filter) => list(&filter, door).await,
+        StatementCommand::Diff { before, after } => {
+            drop(installation);
+            statement_diff::run(&before, after.as_deref(), door).await
+        }
         StatementCommand::Show { number, version } => {
             let detail = statements::show(&installation, &StatementNumber(number), version).await?;
             Ok(door.output.data(&Shown::of(&detail), |_| show(&detail, door))?)
@@ -122,7 +138,7 @@ pub async fn run(command: StatementCommand, door: &Door) -> Result<(), Refusal> 
 #[derive(Serialize)]
 struct Listed<'a> {
     #[serde(flatten)]
-    row: &'a StatementRow,
+    standing: &'a StatementStanding,
     number: &'a StatementNumber,
     version: u32,
     list_cost: String,
@@ -134,12 +150,13 @@ struct Listed<'a> {
 async fn list(filter: &StatementFilter, door: &Door) -> Result<(), Refusal> {
     let installation = door.installation().await?;
     let mut rows = statements::list(&installation, filter.period, filter.pi.as_deref(), true).await?;
-    rows.retain(|row| filter.project.as_ref().is_none_or(|project| *project == row.project_id));
+    rows.retain(|one| filter.project.as_ref().is_none_or(|project| *project == one.row.project_id));
     let places = door.currency().code.places();
     let listed: Vec<Listed<'_>> = rows
         .iter()
-        .map(|row| Listed {
-            row,
+        .map(|standing| (standing, &standing.row))
+        .map(|(standing, row)| Listed {
+            standing,
             number: &row.id.number,
             version: row.id.version,
             list_cost: row.totals.list.decimal(places),
@@ -151,7 +168,7 @@ async fn list(filter: &StatementFilter, door: &Door) -> Result<(), Refusal> {
     Ok(door.output.data(&listed, |_| list_table(&rows, door))?)
 }
 
-fn list_table(rows: &[StatementRow], door: &Door) -> String {
+fn list_table(rows: &[StatementStanding], door: &Door) -> String {
     if rows.is_empty() {
         return "no statements were issued yet; `focus-billing generate --period YYYY-MM` makes them\n"
             .to_owned();
@@ -164,8 +181,9 @@ fn list_table(rows: &[StatementRow], door: &Door) -> String {
         Column::number("list"),
         Column::number("discount"),
         Column::number("amount due"),
+        Column::text("state"),
     ]);
-    for row in rows {
+    for StatementStanding { row, state } in rows {
         table.row([
             format!("{} v{}", row.id.number, row.id.version),
             row.period.to_string(),
@@ -174,9 +192,18 @@ fn list_table(rows: &[StatementRow], door: &Door) -> String {
             posted(row.totals.list, door.currency()),
             posted(row.totals.discount, door.currency()),
             posted(row.totals.due, door.currency()),
+            life(state),
         ]);
     }
     table.render()
+}
+
+/// `superseded by v2`
+fn life(state: &StatementState) -> String {
+    match state {
+        StatementState::Superseded { by_version, .. } => format!("superseded by v{by_version}"),
+        _ => state.name().to_owned(),
+    }
 }
 
 /// `statements show --json`: the model as issued, with its documents and versions.
@@ -184,14 +211,25 @@ fn list_table(rows: &[StatementRow], door: &Door) -> String {
 struct Shown<'a> {
     #[serde(flatten)]
     statement: &'a billing::statement::Statement,
+    #[serde(flatten)]
+    state: &'a StatementState,
     documents: &'a [ledger::StatementDocument],
     versions: Vec<u32>,
+    /// The versions with what became of each.
+    history: &'a [StatementStanding],
+    emails: &'a [StatementEmail],
 }
 
 impl Shown<'_> {
     fn of(detail: &StatementDetail) -> Shown<'_> {
-        let versions = detail.versions.iter().map(|row| row.id.version).collect();
-        Shown { statement: &detail.statement, documents: &detail.documents, versions }
+        Shown {
+            statement: &detail.statement,
+            state: &detail.state,
+            documents: &detail.documents,
+            versions: detail.versions.iter().map(|one| one.row.id.version).collect(),
+            history: &detail.versions,
+            emails: &detail.emails,
+        }
     }
 }
 
@@ -207,8 +245,13 @@ pub fn show(detail: &StatementDetail, door: &Door) -> String {
         statement.project_id,
         or_dash(Some(statement.fund_orgs.join(", ").as_str()).filter(|text| !text.is_empty())),
     );
+    let _ = writeln!(text, "  state            {}", life(&detail.state));
     if let Some(replaces) = &statement.replaces {
         let _ = writeln!(text, "  replaces         {replaces}");
+    }
+    if let StatementState::Superseded { by_version, why, .. } = &detail.state {
+        let why = why.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
+        let _ = writeln!(text, "  replaced by      version {by_version}{why}");
     }
     let mut table = Table::new(vec![
         Column::text("service"),
@@ -252,16 +295,26 @@ pub fn show(detail: &StatementDetail, door: &Door) -> String {
     for document in &detail.documents {
         let _ = writeln!(text, "\n{} instance/documents/{}", document.kind, document.path);
     }
+    for email in &detail.emails {
+        let (state, at) = (email.state.name(), moment(email.stamp.at));
+        let _ = writeln!(text, "\ne-mail to {}: {state} {at} by {}", email.to, email.stamp.by);
+    }
     text
 }
 
 pub async fn run_send(args: &SendArgs, door: &Door) -> Result<(), Refusal> {
     let installation = door.installation().await?;
+    if let Some(number) = &args.again {
+        let reason = args.reason.as_deref().unwrap_or_default();
+        return sent(&send_again(&installation, &door.stamp(), number, reason).await?, door, false);
+    }
+    // clap lets no other command line through.
+    let Some(period) = args.period else { return Err(Refusal::new("no period was given")) };
     let bar = std::sync::OnceLock::new();
     let progress = |done: usize, total: usize| {
         bar.get_or_init(|| door.output.progress("messages", total as u64)).set(done as u64);
     };
-    let outcome = send(&installation, &door.stamp(), args.period, args.retry_uncertain, &progress).await?;
+    let outcome = send(&installation, &door.stamp(), period, args.retry_uncertain, &progress).await?;
     drop(bar);
     sent(&outcome, door, false)
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use billing::journal::{DocumentFormat, JournalLimits};
 use billing::settings::{
     Basis, Delivery, JournalSettings, ReviewSettings, Settings, SourceSettings, TagMapping,
 };
@@ -200,6 +201,7 @@ fn output_folders(section: &mut Section<'_, '_>, home: &Path) -> OutputFolders {
     let mut folder = |key, default| -> PathBuf { home.join(section.text(key, default, any_text)) };
     OutputFolders {
         pdfs: folder("pdf_dir", "instance/output/pdfs"),
+        drafts: folder("draft_dir", "instance/output/drafts"),
         journals: folder("journal_dir", "instance/output/journals"),
         emails: folder("email_dir", "instance/output/emails"),
     }
@@ -314,9 +316,19 @@ fn journal(section: &mut Section<'_, '_>) -> JournalSettings {
             &default.credit_description,
             placeholders(&words),
         ),
+        document_format: section.text("document_format", &default.document_format, is_document_format),
+        limits: section.section("limits", |section| JournalLimits {
+            document: section.limit("document"),
+            description: section.limit("description"),
+            reference: section.limit("reference"),
+        }),
     };
     check_account(section, "default_account", &journal.default_account, &journal.account_code_regex);
     journal
+}
+
+fn is_document_format(text: &str) -> Checked {
+    DocumentFormat::compile(text).map(drop).map_err(|bad| format!("`{text}`: {}", bad.why))
 }
 
 /// An account that the configuration itself gives must pass the configuration's own rule.

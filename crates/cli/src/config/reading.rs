@@ -246,6 +246,17 @@ impl<'r, 'e> Section<'r, 'e> {
         value
     }
 
+    /// A number of characters, or none: shown as an empty text.
+    pub(super) fn limit(&mut self, key: &str) -> Option<u32> {
+        let parse = |text: &str| match text {
+            "" => Some(None),
+            text => text.parse().ok().filter(|&count: &u32| count > 0).map(Some),
+        };
+        let value = self.typed(key, "a whole number above zero", parse).flatten();
+        self.keep(key, value.map_or_else(|| Json::from(""), Json::from));
+        value
+    }
+
     /// One of some words, in any case. The first choice is the default.
     pub(super) fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)]) -> T {
         let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();

@@ -10,16 +10,19 @@ mod template;
 
 pub use template::{JournalTemplate, TemplateError};
 
-use billing::journal::{Journal, JournalEntry, Side};
-use billing::statement::Statement;
+use std::collections::BTreeSet;
+
+use billing::Period;
+use billing::journal::{Journal, JournalEntry, Posting, Side};
+use billing::statement::PostedLine;
 use money::{Currency, Minor};
 
 use crate::table::Table;
 
-/// A row for each posted line of the statements, in their order. For people: safe to open in a
-/// spreadsheet.
+/// A row for each line that a document posts, in the order of the statements. For people: safe to open in
+/// a spreadsheet.
 #[must_use]
-pub fn journal_detail<'a>(statements: impl IntoIterator<Item = &'a Statement>) -> Vec<u8> {
+pub fn journal_detail(period: Period, postings: &[Posting], currency: &Currency) -> Vec<u8> {
     let mut table = Table::for_people(&[
         "period",
         "statement",
@@ -37,12 +40,12 @@ pub fn journal_detail<'a>(statements: impl IntoIterator<Item = &'a Statement>) -
         "subsidy",
         "amount_due",
     ]);
-    for statement in statements {
-        let money = |amount: Minor| amount.decimal(statement.currency.code.places());
+    let money = |amount: Minor| amount.decimal(currency.code.places());
+    for statement in postings {
         for line in &statement.lines {
             let group = &line.group;
             table.row(&[
-                &statement.period.to_string(),
+                &period.to_string(),
                 &statement.number.0,
                 &statement.version.to_string(),
                 &statement.pi_email,
@@ -63,9 +66,9 @@ pub fn journal_detail<'a>(statements: impl IntoIterator<Item = &'a Statement>) -
     table.into_bytes()
 }
 
-/// A row for each PI and project. For people: safe to open in a spreadsheet.
+/// A row for each PI and project that a document posts. For people: safe to open in a spreadsheet.
 #[must_use]
-pub fn journal_summary<'a>(statements: impl IntoIterator<Item = &'a Statement>) -> Vec<u8> {
+pub fn journal_summary(period: Period, postings: &[Posting], currency: &Currency) -> Vec<u8> {
     let mut table = Table::for_people(&[
         "period",
         "statement",
@@ -79,21 +82,24 @@ pub fn journal_summary<'a>(statements: impl IntoIterator<Item = &'a Statement>) 
         "subsidy",
         "amount_due",
     ]);
-    for statement in statements {
-        let money = |amount: Minor| amount.decimal(statement.currency.code.places());
+    let money = |amount: Minor| amount.decimal(currency.code.places());
+    for statement in postings {
         let charges: u64 = statement.lines.iter().map(|line| line.group.charges).sum();
+        let funds: BTreeSet<&str> =
+            statement.lines.iter().filter_map(|line| line.group.fund_org.as_deref()).collect();
+        let sum = |of: fn(&PostedLine) -> Minor| money(statement.lines.iter().map(of).sum());
         table.row(&[
-            &statement.period.to_string(),
+            &period.to_string(),
             &statement.number.0,
             &statement.version.to_string(),
             &statement.pi_email,
             &statement.project_id,
-            &statement.fund_orgs.join("; "),
+            &funds.into_iter().collect::<Vec<_>>().join("; "),
             &charges.to_string(),
-            &money(statement.totals.list),
-            &money(statement.totals.discount),
-            &money(statement.totals.subsidy),
-            &money(statement.totals.due),
+            &sum(|line| line.list),
+            &sum(|line| line.discount),
+            &sum(|line| line.subsidy),
+            &sum(|line| line.due),
         ]);
     }
     table.into_bytes()

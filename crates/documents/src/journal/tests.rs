@@ -65,13 +65,16 @@ fn detail_and_summary_are_safe_to_open_and_keep_negative_amounts() {
         sample::statement(&sample::Shape { lines: 3, credit: true, ..sample::Shape::default() });
     statement.project_id = "=HYPERLINK(\"http://evil\")".to_owned();
     statement.lines[0].group.service_name = Some("+1".to_owned());
-    assert_snapshot!(String::from_utf8(journal_detail([&statement])).unwrap(), @r#"
+    let postings = [billing::journal::Posting::whole(&statement)];
+    let detail = journal_detail(statement.period, &postings, &dollars());
+    assert_snapshot!(String::from_utf8(detail).unwrap(), @r#"
     period,statement,version,pi_email,project_id,fund_org,source,service_name,kind,account_code,charges,list_cost,discount,subsidy,amount_due
     2025-01,2025-01-00043,2,ada.lovelace@example.edu,"'=HYPERLINK(""http://evil"")",10210-144820,AWS,'+1,credit,54100,31,-22500.00,0.00,0.00,-22500.00
     2025-01,2025-01-00043,2,ada.lovelace@example.edu,"'=HYPERLINK(""http://evil"")",10210-144820,AWS,Amazon Simple Storage Service,usage,54100,31,691.94,69.19,0.00,622.75
     2025-01,2025-01-00043,2,ada.lovelace@example.edu,"'=HYPERLINK(""http://evil"")",10210-144820,AWS,Research Storage,usage,54100,31,929.51,185.90,0.00,743.61
     "#);
-    assert_snapshot!(String::from_utf8(journal_summary([&statement])).unwrap(), @r#"
+    let summary = journal_summary(statement.period, &postings, &dollars());
+    assert_snapshot!(String::from_utf8(summary).unwrap(), @r#"
     period,statement,version,pi_email,project_id,fund_orgs,charges,list_cost,discount,subsidy,amount_due
     2025-01,2025-01-00043,2,ada.lovelace@example.edu,"'=HYPERLINK(""http://evil"")",10210-144820,93,-20878.55,255.09,0.00,-21133.64
     "#);

@@ -70,6 +70,8 @@ pub struct Template {
 #[derive(Debug)]
 pub struct StatementRenderer {
     template: Source,
+    /// The same with a word across every page, whoever wrote the template.
+    draft_template: Source,
     template_name: String,
     institution: Institution,
     fonts: Arc<Fonts>,
@@ -99,6 +101,10 @@ fn first_spacing(statement: &Statement) -> Spacing {
     if short && ROOMY_ROWS < rows { Spacing::Dense } else { Spacing::Roomy }
 }
 
+/// Pale, behind the text, and no part of what a screen reader reads: the template says it in words.
+const DRAFT_MARK: &str =
+    "#set page(background: rotate(-55deg, text(150pt, weight: \"bold\", fill: luma(225))[DRAFT]));";
+
 const BUILT_IN: &str = include_str!("../../templates/statement.typ");
 
 impl StatementRenderer {
@@ -111,7 +117,10 @@ impl StatementRenderer {
     ) -> Result<StatementRenderer, RenderError> {
         let template = template
             .unwrap_or_else(|| Template { name: "statement.typ".to_owned(), text: BUILT_IN.to_owned() });
+        // On the template's first line, so that its errors keep their lines.
+        let draft = format!("{DRAFT_MARK}{}", template.text);
         Ok(StatementRenderer {
+            draft_template: Source::new(world::file_id("/draft.typ"), draft),
             template: Source::new(world::file_id("/statement.typ"), template.text),
             template_name: template.name,
             institution,
@@ -126,7 +135,8 @@ impl StatementRenderer {
         self.render(&sample::statement(&shape)).map(|_| ())
     }
 
-    /// The statement as a tagged PDF (PDF/UA-1). The same statement gives the same bytes.
+    /// The statement as a tagged PDF (PDF/UA-1). The same statement gives the same bytes. One of version 0
+    /// was not issued, and every page says DRAFT.
     pub fn render(&self, statement: &Statement) -> Result<Vec<u8>, RenderError> {
         let words = Words::new(&self.fonts, Script::Any);
         let mut result = self.render_with(statement, &words);
@@ -163,9 +173,10 @@ impl StatementRenderer {
         spacing: Spacing,
     ) -> Result<PagedDocument, RenderError> {
         let page = Page::of(statement, &self.institution, words, spacing);
+        let template = if page::is_draft(statement) { &self.draft_template } else { &self.template };
         let world = World::new(
             &self.fonts,
-            &self.template,
+            template,
             self.institution.logo.as_ref(),
             page.json(),
             statement.issued_on,

@@ -28,6 +28,8 @@ pub struct Page<'a> {
     institution: Letterhead,
     /// The document's title, for PDF readers.
     title: String,
+    /// Not issued: every page must say so.
+    draft: bool,
     number: String,
     version: u32,
     /// The statement this one replaces, and what changed.
@@ -160,12 +162,12 @@ impl<'a> Page<'a> {
             dense: spacing != Spacing::Roomy,
             institution: letterhead(institution, words),
             title: words.plain(&format!(
-                "Statement {}, version {}: {}, {}",
-                statement.number,
-                statement.version,
+                "{}: {}, {}",
+                name(statement),
                 statement.project_id,
                 statement.period.name()
             )),
+            draft: is_draft(statement),
             number: words.plain(&statement.number.0),
             version: statement.version,
             replaces: statement.replaces.as_deref().map(|text| words.breakable(text)),
@@ -202,6 +204,20 @@ impl<'a> Page<'a> {
 
     pub fn json(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("texts and numbers become JSON")
+    }
+}
+
+/// Statements that are issued have versions from 1.
+pub fn is_draft(statement: &Statement) -> bool {
+    statement.version == 0
+}
+
+/// `Statement S-2025-01-0042, version 1`
+fn name(statement: &Statement) -> String {
+    if is_draft(statement) {
+        "DRAFT statement".to_owned()
+    } else {
+        format!("Statement {}, version {}", statement.number, statement.version)
     }
 }
 

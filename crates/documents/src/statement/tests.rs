@@ -157,6 +157,28 @@ fn a_statement_says_all_that_it_should() {
 }
 
 #[test]
+fn a_draft_says_so_on_every_page_whoever_wrote_the_template() {
+    let draft = |lines| Statement { version: 0, ..statement(&Shape { lines, ..Shape::default() }) };
+    let pages = page_words(&renderer(), &draft(120));
+    assert!(2 <= pages.len());
+    for page in &pages {
+        // Across the page, and in the words that a screen reader reads.
+        assert!(page.lines().any(|line| line == "DRAFT"), "{page}");
+        assert!(page.contains("DRAFT statement") && page.contains("Not issued"), "{page}");
+        assert!(!page.contains("version"), "{page}");
+    }
+    assert!(pages[0].contains("This statement is not issued"), "{}", pages[0]);
+    assert!(renderer().render(&draft(3)).is_ok(), "it is as accessible as any");
+
+    let text = "#set page(margin: 1in)\n#set text(lang: \"en\")\n#set document(title: \"Own\")\nOwn page#pagebreak()Second";
+    let own = Template { name: "own.typ".to_owned(), text: text.to_owned() };
+    let own = StatementRenderer::new(Some(own), institution(), &[]).unwrap();
+    let said = |statement| page_words(&own, &statement).iter().filter(|page| page.contains("DRAFT")).count();
+    assert_eq!(said(draft(3)), 2);
+    assert_eq!(said(statement(&Shape::default())), 0);
+}
+
+#[test]
 fn the_amount_due_is_the_largest_text_and_none_is_below_8_points() {
     for shape in [
         Shape { lines: 3, ..Shape::default() },

@@ -1,6 +1,6 @@
 //! Journals.
 
-use billing::journal::{JournalLine, Party, Side};
+use billing::journal::{JournalLine, JournalState, Party, Side};
 use ledger::*;
 use money::Minor;
 
@@ -42,8 +42,8 @@ async fn a_journal_is_found_by_any_reference() {
             [line(Side::Debit, 150, "J1-1"), line(Side::Debit, 50, "J1-2"), line(Side::Credit, 200, "J1-1")];
         let model = serde_json::json!({ "b": 1, "a": 2 });
         let mut tx = bench.begin().await;
-        let document = tx.next_journal_document(period("2025-01")).await.unwrap();
-        assert_eq!(document, "J-2025-01-1");
+        assert_eq!(tx.next_journal_sequence(period("2025-01")).await.unwrap(), 1);
+        let document = "J-2025-01-1".to_owned();
         let row = tx.record_journal(&journal(&document, &model, &lines), &stamp("office", 1)).await.unwrap();
         assert_eq!((row.lines, row.debits, row.credits), (3, Minor::new(200), Minor::new(200)));
         let again = tx.record_journal(&journal(&document, &model, &lines), &stamp("office", 1)).await;
@@ -67,8 +67,8 @@ async fn a_journal_is_found_by_any_reference() {
         assert_eq!(read, lines);
         let found = tx.find_journal_lines("J1-1").await.unwrap();
         assert_eq!(found.iter().map(|row| row.line).collect::<Vec<_>>(), [1, 3]);
-        assert_eq!(tx.next_journal_document(period("2025-01")).await.unwrap(), "J-2025-01-2");
-        assert_eq!(tx.next_journal_document(period("2025-02")).await.unwrap(), "J-2025-02-1");
+        assert_eq!(tx.next_journal_sequence(period("2025-01")).await.unwrap(), 2);
+        assert_eq!(tx.next_journal_sequence(period("2025-02")).await.unwrap(), 1);
     }
 }
 
@@ -107,5 +107,66 @@ async fn a_second_export_of_a_format_is_a_copy() {
         assert_eq!(exports.iter().map(|export| export.copy).collect::<Vec<_>>(), [false, false, true]);
         let unknown = tx.record_journal_export(&export("J-1", "gl"), &stamp("office", 2)).await.unwrap_err();
         assert_eq!(unknown.to_string(), "the journal `J-1` is not in the ledger");
+    }
+}
+
+#[tokio::test]
+async fn a_journal_is_where_its_events_put_it_as_of_a_number() {
+    for bench in benches("journal_life").await {
+        let model = serde_json::json!({});
+        let mut tx = bench.begin().await;
+        for document in ["J-2025-01-1", "J-2025-01-2", "J-2025-01-3"] {
+            tx.record_journal(&journal(document, &model, &[]), &stamp("office", 1)).await.unwrap();
+        }
+        let exported = commit(tx, "journal.exported").await;
+
+        let rejected = |replaced_by: Option<&str>| JournalState::Rejected {
+            rejected: stamp("accounting", 2),
+            reason: "fund ended".to_owned(),
+            replaced_by: replaced_by.map(str::to_owned),
+        };
+        let waived = JournalState::Waived { waived: stamp("office", 3), reason: "no reply".to_owned() };
+        let accepted = JournalState::Accepted { accepted: stamp("office", 4), note: Some("JV 7".to_owned()) };
+        let mut tx = bench.begin().await;
+        for (document, kind, note, stamp) in [
+            ("J-2025-01-1", JournalEventKind::Rejected, "fund ended", stamp("accounting", 2)),
+            ("J-2025-01-3", JournalEventKind::Waived, "no reply", stamp("office", 3)),
+        ] {
+            tx.record_journal_event(document, kind, Some(note), None, &stamp).await.unwrap();
+        }
+        let answered = commit(tx, "journal.rejected").await;
+        let mut tx = bench.begin().await;
+        for (document, kind, note, by) in [
+            ("J-2025-01-1", JournalEventKind::Replaced, None, Some("J-2025-01-2")),
+            ("J-2025-01-3", JournalEventKind::Accepted, Some("JV 7"), None),
+        ] {
+            tx.record_journal_event(document, kind, note, by, &stamp("office", 4)).await.unwrap();
+        }
+        commit(tx, "journal.exported").await;
+
+        let mut reader = bench.ledger.read().await.unwrap();
+        for (as_of, expected) in [
+            (Some(exported), [JournalState::Exported, JournalState::Exported, JournalState::Exported]),
+            (Some(answered), [rejected(None), JournalState::Exported, waived]),
+            (None, [rejected(Some("J-2025-01-2")), JournalState::Exported, accepted]),
+        ] {
+            let records = reader.list_journal_records(Some(period("2025-01")), as_of).await.unwrap();
+            let states: Vec<JournalState> = records.into_iter().map(|record| record.state).collect();
+            assert_eq!(states, expected, "as of {as_of:?}");
+        }
+        let second = reader.find_journal_record("J-2025-01-2").await.unwrap().unwrap();
+        assert_eq!((second.replaces, second.events), (vec!["J-2025-01-1".to_owned()], vec![]));
+        let third = reader.find_journal_record("J-2025-01-3").await.unwrap().unwrap();
+        let notes: Vec<_> = third.events.iter().map(|event| (event.kind, event.note.as_deref())).collect();
+        let expected =
+            [(JournalEventKind::Waived, Some("no reply")), (JournalEventKind::Accepted, Some("JV 7"))];
+        assert_eq!(notes, expected, "what was said before is not lost");
+        assert_eq!(reader.list_journal_records(Some(period("2025-02")), None).await.unwrap(), vec![]);
+        drop(reader);
+
+        let mut tx = bench.begin().await;
+        let accepted = JournalEventKind::Accepted;
+        let unknown = tx.record_journal_event("J-1", accepted, None, None, &stamp("office", 5)).await;
+        assert_eq!(unknown.unwrap_err().to_string(), "the journal `J-1` is not in the ledger");
     }
 }

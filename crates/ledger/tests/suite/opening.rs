@@ -52,7 +52,7 @@ async fn a_ledger_is_opened_again_as_it_was() {
         let again = Ledger::open(&bench.location, &stamp("somebody", 99)).await.unwrap();
         let mut reader = again.read().await.unwrap();
         assert_eq!(reader.installation().await.unwrap(), before);
-        assert_eq!((before.created_at, before.schema_version, before.id.len()), (at(0), 1, 16));
+        assert_eq!((before.created_at, before.schema_version, before.id.len()), (at(0), 2, 16));
         assert_eq!(reader.head(), LedgerNumber(2), "opening is no act");
         assert_eq!(reader.load_configuration(&digest).await.unwrap(), "{\"currency\":\"$\"}");
         let missing = reader.load_configuration("0").await.unwrap_err().to_string();
@@ -114,6 +114,29 @@ async fn an_empty_file_and_an_empty_database_become_ledgers() {
 }
 
 #[tokio::test]
+async fn an_older_schema_is_brought_up_to_date() {
+    for bench in benches("older").await {
+        let mut behind = bench.behind().await;
+        behind.execute("DROP TABLE journal_event").await.unwrap();
+        behind.execute("UPDATE installation SET schema_version = 1").await.unwrap();
+        bench.ledger.close().await;
+
+        let upgraded = Ledger::open(&bench.location, &stamp("office", 7)).await.unwrap();
+        let mut reader = upgraded.read().await.unwrap();
+        assert_eq!(reader.installation().await.unwrap().schema_version, 2);
+        assert_eq!(reader.list_journal_records(None, None).await.unwrap(), vec![]);
+        let last = reader.list_audit(&AuditFilter::default()).await.unwrap().pop().unwrap();
+        assert_eq!((last.act.as_str(), last.by.as_str()), ("installation.upgraded", "office"));
+        drop(reader);
+        // What the migration brought is guarded like the rest.
+        let row = "INSERT INTO journal_event VALUES (1, 1, 'J', 'accepted', NULL, NULL, '2025', 'x')";
+        behind.execute(row).await.unwrap();
+        let refused = behind.execute("DELETE FROM journal_event").await.unwrap_err().to_string();
+        assert!(refused.contains("never changed"), "{refused}");
+    }
+}
+
+#[tokio::test]
 async fn a_newer_schema_is_refused_by_name() {
     for bench in benches("newer").await {
         let mut behind = bench.behind().await;
@@ -121,7 +144,7 @@ async fn a_newer_schema_is_refused_by_name() {
         bench.ledger.close().await;
         let message = refused(&bench.location).await.replace(&bench.location.to_string(), "…");
         insta::allow_duplicates! {
-            insta::assert_snapshot!(message, @"the ledger `…` has schema version 99, newer than 1, which this program knows; use the program that wrote it, or a newer one");
+            insta::assert_snapshot!(message, @"the ledger `…` has schema version 99, newer than 2, which this program knows; use the program that wrote it, or a newer one");
         }
     }
 }

@@ -8,7 +8,7 @@ use money::{Currency, Minor};
 use super::{Check, Difference, Verifying};
 use crate::WorkflowError;
 use crate::installation::RULES_VERSION;
-use crate::journal::{posted_before, recompute};
+use crate::journal::{all_postings, recompute};
 
 impl Verifying<'_> {
     pub(super) async fn journals(
@@ -24,7 +24,7 @@ impl Verifying<'_> {
             self.findings.keep(Check::Journals, place, compared);
         }
         if !rows.is_empty() {
-            let compared = self.payers(reader, period, &rows).await;
+            let compared = self.payers(reader, period).await;
             self.findings.keep(Check::Journals, format!("journals of {period}"), compared);
         }
         Ok(())
@@ -121,22 +121,20 @@ impl Verifying<'_> {
         self.findings.compare(Check::Journals, place, "entries", &names(follows), &names(recorded));
     }
 
-    /// Over all journals of a period, those who pay are debited what their statements say.
-    async fn payers(
-        &mut self,
-        reader: &mut Reader,
-        period: Period,
-        rows: &[JournalRow],
-    ) -> Result<(), WorkflowError> {
-        let mut debited = Minor::ZERO;
-        for row in rows {
-            let lines = reader.list_journal_lines(&row.document).await?;
+    /// Over all journals of a period that stand, those who pay are debited what is posted of statements.
+    async fn payers(&mut self, reader: &mut Reader, period: Period) -> Result<(), WorkflowError> {
+        let (mut debited, mut owed) = (Minor::ZERO, Minor::ZERO);
+        let records = reader.list_journal_records(Some(period), None).await?;
+        for (record, postings) in all_postings(reader, &records).await? {
+            if !record.state.stands() {
+                continue;
+            }
+            let lines = reader.list_journal_lines(&record.journal.document).await?;
             let payers = lines.iter().filter(|line| line.posted.party == Party::Payer);
             debited += payers.map(|line| line.posted.debit_less_credit()).sum();
+            let lines = postings.iter().flat_map(|posting| &posting.lines);
+            owed += lines.map(|line| line.due + line.subsidy).sum();
         }
-        let posted = posted_before(reader, period, None).await?;
-        let lines = posted.values().flat_map(|statement| &statement.lines);
-        let owed: Minor = lines.map(|line| line.due + line.subsidy).sum();
         let currency = &self.installation.settings.currency;
         let (owed, debited) = (currency.display(owed), currency.display(debited));
         let what = "amounts due and subsidies, and what payers were debited";
