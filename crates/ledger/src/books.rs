@@ -12,7 +12,7 @@ use money::{Amount, Minor};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    configuration, decision, email, import, installation, journal, part, period, source, statement, user,
+    configuration, decision, email, import, installation, journal, part, period, prune, source, statement, user,
 };
 
 /// A table of the books: its columns after `number` and `seq`, in the order they are inserted in.
@@ -47,6 +47,7 @@ pub(crate) const TABLES: &[&Table] = &[
     &email::EMAIL_STATEMENT,
     &email::EMAIL_EVENT,
     &user::USER_EVENT,
+    &prune::PRUNED_FILE,
 ];
 
 /// A value of a column. `None` is NULL, which PostgreSQL wants to be of a type, too.

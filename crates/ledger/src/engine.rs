@@ -22,10 +22,16 @@ struct Migration {
     postgres: &'static str,
 }
 
-const MIGRATIONS: [Migration; 1] = [Migration {
-    sqlite: include_str!("../migrations/sqlite/0001_the_books.sql"),
-    postgres: include_str!("../migrations/postgres/0001_the_books.sql"),
-}];
+const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        sqlite: include_str!("../migrations/sqlite/0001_the_books.sql"),
+        postgres: include_str!("../migrations/postgres/0001_the_books.sql"),
+    },
+    Migration {
+        sqlite: include_str!("../migrations/sqlite/0003_prune.sql"),
+        postgres: include_str!("../migrations/postgres/0003_prune.sql"),
+    },
+];
 
 /// The schema version this program writes.
 pub(crate) const SCHEMA_VERSION: i64 = MIGRATIONS.len().cast_signed() as i64;
@@ -101,8 +107,13 @@ pub(crate) async fn connect(location: &Location, wait: Duration) -> Result<AnyPo
         Location::Sqlite(path) => sqlite_url(path).map_err(|source| open_failed(location, source))?,
         Location::Postgres(url) => url.clone(),
     };
-    if let Location::Sqlite(path) = location {
-        refuse_foreign_file(location, path).await?;
+    match location {
+        Location::Sqlite(path) => refuse_foreign_file(location, path).await?,
+        // A pool tries again until its time is up; a database that is not there is said at once.
+        Location::Postgres(url) => {
+            let connection = AnyConnection::connect(url).await.map_err(|error| failed(error.into()))?;
+            connection.close().await.map_err(|error| failed(error.into()))?;
+        }
     }
     let engine = location.engine();
     // FULL: in WAL mode NORMAL could lose the last commits when the power fails.
@@ -281,7 +292,60 @@ pub(crate) fn busy(location: &Location, error: sqlx::Error) -> LedgerError {
         }),
         _ => false,
     };
-    if locked { LedgerError::Busy { place: location.to_string() } } else { LedgerError::Database(error) }
+    let place = || location.to_string();
+    let lost = match &error {
+        sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => true,
+        // Class 08 is connection exceptions, 57P the server being stopped or starting.
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            location.engine() == EngineName::Postgres && (code.starts_with("08") || code.starts_with("57P"))
+        }),
+        _ => false,
+    };
+    match (locked, lost) {
+        (true, _) => LedgerError::Busy { place: place() },
+        (false, true) => LedgerError::Lost { place: place(), source: error },
+        (false, false) => LedgerError::Database(error),
+    }
+}
+
+/// Keep an SQLite ledger as it is beside its file, as `ledger.db.before-schema-N`: before the upgrade to
+/// schema `to`, while the caller keeps others from writing. PostgreSQL has tools of its own.
+pub(crate) async fn keep_before_upgrade(
+    location: &Location,
+    pool: &AnyPool,
+    to: i64,
+) -> Result<Option<PathBuf>, LedgerError> {
+    let Location::Sqlite(path) = location else { return Ok(None) };
+    let failed = |source: Box<dyn std::error::Error + Send + Sync>| LedgerError::NoBackup {
+        place: location.to_string(),
+        source,
+    };
+    let named = |ending: &str| {
+        let mut name = path.clone().into_os_string();
+        name.push(format!(".before-schema-{to}{ending}"));
+        PathBuf::from(name)
+    };
+    // What an earlier upgrade kept may be of other books, if someone put an older file back.
+    let kept = std::iter::once(named(""))
+        .chain((2..).map(|n| named(&format!(".{n}"))))
+        .find(|path| !path.exists())
+        .unwrap_or_else(|| named(".last"));
+    let writing = named(".writing");
+    match std::fs::remove_file(&writing) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error.into())),
+        _ => {}
+    }
+    let text = writing.to_str().ok_or_else(|| failed("its path is not UTF-8".into()))?;
+    sqlx::query("VACUUM INTO $1").bind(text).execute(pool).await.map_err(|error| failed(error.into()))?;
+    failpoint::hit("ledger.upgrade.copied");
+    let keep = || {
+        std::fs::File::open(&writing)?.sync_all()?;
+        std::fs::rename(&writing, &kept)?;
+        std::fs::File::open(kept.parent().unwrap_or(Path::new(".")))?.sync_all()
+    };
+    keep().map_err(|error| failed(error.into()))?;
+    failpoint::hit("ledger.upgrade.kept");
+    Ok(Some(kept))
 }
 
 /// Bring the schema from `from` to ours, within the caller's transaction.

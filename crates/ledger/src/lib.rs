@@ -12,6 +12,7 @@
 mod audit;
 mod books;
 mod configuration;
+mod copy;
 mod decision;
 mod email;
 mod engine;
@@ -23,6 +24,7 @@ mod lease;
 mod ledger;
 mod part;
 mod period;
+mod prune;
 mod query;
 mod source;
 mod statement;
@@ -32,6 +34,7 @@ mod user;
 pub use audit::{AuditCheck, AuditEvent, AuditFilter, AuditFinding, AuditRow};
 pub use billing::LedgerNumber;
 pub use books::{canonical_json, sha256_hex};
+pub use copy::Copied;
 pub use decision::{DecisionAct, DecisionFilter, DecisionId, DecisionRow, NewDecision, NewDecisionAct};
 pub use email::{EmailEvent, EmailFilter, EmailMessage, EmailRecord, MessageState};
 pub use engine::{EngineName, Location};
@@ -42,9 +45,10 @@ pub use import::{
 pub use installation::Installation;
 pub use journal::{JournalExport, JournalLineRow, JournalRow, NewJournal, NewJournalExport};
 pub use lease::ImportLease;
-pub use ledger::Ledger;
+pub use ledger::{Ledger, Upgraded};
 pub use part::{LivePart, Part, PartEvent, PartFilter, PartKey, PartState};
 pub use period::{PeriodAct, PeriodEvent, PeriodRecord};
+pub use prune::{PrunedFile, PrunedKind, PrunedRow};
 pub use query::Reader;
 pub use source::{NewSource, Source};
 pub use statement::{
