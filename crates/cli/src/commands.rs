@@ -10,6 +10,7 @@ mod imports;
 mod ingest;
 mod installation;
 mod journal;
+mod keeping;
 mod periods;
 mod report;
 mod review;
@@ -41,6 +42,9 @@ async fn act(cli: Cli, output: Output) -> Result<(), Refusal> {
     if let Command::Demo(args) = &cli.command {
         return demo::run(args, &cli.global, output).await;
     }
+    if let Command::Restore(args) = &cli.command {
+        return keeping::run_restore(args, &cli.global, output, &door::stamp(&cli.global)).await;
+    }
     let door = &Door::open(&cli.global, output)?;
     match cli.command {
         Command::Ingest(args) => ingest::run(args, door).await,
@@ -58,6 +62,13 @@ async fn act(cli: Cli, output: Output) -> Result<(), Refusal> {
         Command::Report(args) => report::run(args, door).await,
         Command::Users(command) => users::run(command, door).await,
         Command::Audit(command) => audit::run(command, door).await,
-        Command::Demo(_) | Command::Config(_) | Command::Completions { .. } | Command::Version => Ok(()),
+        Command::Backup(args) => keeping::run_backup(args, door).await,
+        Command::Ledger(command) => keeping::run_ledger(command, door).await,
+        Command::Lake(command) => keeping::run_lake(command, door).await,
+        Command::Demo(_)
+        | Command::Restore(_)
+        | Command::Config(_)
+        | Command::Completions { .. }
+        | Command::Version => Ok(()),
     }
 }

@@ -12,7 +12,8 @@ use money::{Amount, Minor};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    configuration, decision, email, import, installation, journal, part, period, prune, source, statement, user,
+    configuration, decision, email, import, installation, journal, part, period, prune, source, statement,
+    user,
 };
 
 /// A table of the books: its columns after `number` and `seq`, in the order they are inserted in.

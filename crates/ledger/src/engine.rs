@@ -53,14 +53,15 @@ pub enum Location {
 }
 
 impl Location {
-    /// A URL that begins with `postgres://` or `postgresql://`, else a path, taken from `home` when
-    /// relative.
+    /// A URL that begins with `postgres://` or `postgresql://`, else a path (after `sqlite:` or not), taken
+    /// from `home` when relative.
     #[must_use]
     pub fn from_setting(text: &str, home: &Path) -> Location {
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
             Location::Postgres(text.to_owned())
         } else {
-            Location::Sqlite(home.join(text))
+            let path = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:"));
+            Location::Sqlite(home.join(path.unwrap_or(text)))
         }
     }
 

@@ -25,7 +25,7 @@ pub enum PrunedKind {
 }
 
 /// A file that an act of pruning took out of the lake.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct PrunedFile {
     pub import: ImportId,
     pub kind: PrunedKind,

@@ -4,14 +4,17 @@
 //! decisions, the one view everything else reads) and [`generate`].
 
 pub mod audit;
+pub mod backup;
 pub mod charges;
 pub mod generate;
 pub mod import;
 pub mod imports;
 pub mod installation;
 pub mod journal;
+pub mod ledger_copy;
 pub mod listing;
 pub mod periods;
+pub mod prune;
 pub mod refusal;
 pub mod render;
 pub mod report;

@@ -9,9 +9,7 @@ use crate::imports::{name, period};
 /// Rows with and without values in columns that may be empty, of text and of numbers.
 async fn some_acts(bench: &Bench) {
     let mut tx = bench.begin().await;
-    tx.create_source(&NewSource { name: name("AWS"), description: None }, &stamp("office", 1))
-        .await
-        .unwrap();
+    tx.create_source(&NewSource { name: name("AWS"), description: None }, &stamp("office", 1)).await.unwrap();
     let described = NewSource { name: name("HPC"), description: Some("Größe – 大きさ".to_owned()) };
     tx.create_source(&described, &stamp("office", 2)).await.unwrap();
     commit(tx, "source.created").await;
