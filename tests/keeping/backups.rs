@@ -168,10 +168,19 @@ fn kill(home: &Home, line: &str, point: &str) {
 fn what_is_no_place_and_no_backup_is_refused() {
     let home = billed(Engine::Sqlite);
     home.write("elsewhere/notes.txt", "mine");
-    assert_snapshot!(home.refused("backup elsewhere"), @"");
-    assert_snapshot!(home.refused("restore elsewhere --home fresh"), @"");
+    assert_snapshot!(home.refused("backup elsewhere"), @"
+    error: `HOME/elsewhere` is no backup: it holds `notes.txt`; nothing was written
+    hint: name a new folder, or one that `backup` made
+    ");
+    assert_snapshot!(home.refused("restore elsewhere --home fresh"), @"
+    error: `HOME/elsewhere` has no `manifest.json`, so it is no backup, or not a whole one
+    hint: a backup that was interrupted can be made again into the same folder
+    ");
     home.ok("backup backup");
-    assert_snapshot!(home.refused("restore backup --home elsewhere"), @"");
+    assert_snapshot!(home.refused("restore backup --home elsewhere"), @"
+    error: `HOME/elsewhere` is not empty: it holds `notes.txt`; nothing was restored
+    hint: `--home FOLDER` names an empty or a new folder
+    ");
     let other = Home::new();
     let refused = other.refused(&format!("backup '{}'", home.path().join("backup").display()));
     assert!(refused.contains("is the backup of another installation"), "{refused}");
@@ -187,17 +196,26 @@ fn damage_is_found_before_it_is_done() {
     let kept = some("backup/files");
     flip(&home.path().join(&kept));
     let refused = home.refused("restore backup --home fresh").replace(&kept.display().to_string(), "FILE");
-    assert_snapshot!(refused, @"");
+    assert_snapshot!(refused, @"
+    error: the backup is damaged: `HOME/FILE` is not what was backed up; the restoring is not complete
+    hint: restore from another backup, into another empty folder
+    ");
     // The lake is damaged: no backup is made of it, and the one before stays.
     let manifest = home.read("backup/manifest.json");
     std::fs::remove_file(home.path().join(&kept)).unwrap();
     let fact = some("instance/lake/charges");
     flip(&home.path().join(&fact));
     let refused = home.refused("backup backup").replace(&fact.display().to_string(), "FILE");
-    assert_snapshot!(refused, @"");
+    assert_snapshot!(refused, @"
+    error: `HOME/FILE` is not what was written: it is damaged
+    hint: put it back from the last backup, which stays as it is
+    ");
     std::fs::remove_file(home.path().join(&fact)).unwrap();
     let refused = home.refused("backup backup").replace(&fact.display().to_string(), "FILE");
-    assert_snapshot!(refused, @"");
+    assert_snapshot!(refused, @"
+    error: `HOME/FILE` is missing, so the installation cannot be backed up whole
+    hint: put it back from the last backup; if deliveries are being pruned just now, run this again
+    ");
     assert_eq!(home.read("backup/manifest.json"), manifest);
 }
 

@@ -44,8 +44,17 @@ fn an_installation_moves_to_a_server_and_back() {
 fn a_copy_says_what_to_write_into_the_configuration() {
     let home = crate::support::Home::new();
     let told = home.ok("ledger copy --to instance/other.db");
-    assert_snapshot!(told, @"");
-    assert_snapshot!(home.refused("ledger copy --to 'postgres://${NOBODY}@db/ledger'"), @"");
+    assert_snapshot!(told, @"
+    copied 5 rows of 4 tables from `HOME/instance/ledger.db`
+      to `HOME/instance/other.db`, up to act 2; chain, digests and counts are the same
+
+    To use it, stop everything that uses the old ledger, and write into the configuration instead
+    of what `database` says now:
+
+    database:
+      path: instance/other.db
+    ");
+    assert_snapshot!(home.refused("ledger copy --to 'postgres://${NOBODY}@db/ledger'"), @"error: --to: the environment variable `NOBODY` is not set");
     let gone = "postgres://billing@localhost/ledger?host=/nonexistent/socket";
-    assert_snapshot!(home.refused(&format!("ledger copy --to {gone}")), @"");
+    assert_snapshot!(home.refused(&format!("ledger copy --to {gone}")), @"error: cannot open the ledger `postgres://localhost/ledger?host=/nonexistent/socket`: error communicating with database: No such file or directory (os error 2)");
 }

@@ -110,6 +110,6 @@ fn nobody_is_asked_in_vain() {
         .env("FOCUS_BILLING_NOW", "2100-01-01T00:00:00Z")
         .output()
         .unwrap();
-    assert_snapshot!(home.answer(&output).stderr, @"");
+    assert_snapshot!(home.answer(&output).stderr, @"error: nobody is there to ask: add --yes to go on without a question");
     assert_eq!(home.tree("instance/lake/deliveries").len(), 3);
 }

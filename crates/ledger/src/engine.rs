@@ -79,9 +79,12 @@ impl fmt::Display for Location {
         match self {
             Location::Sqlite(path) => write!(f, "{}", path.display()),
             Location::Postgres(url) => {
-                let url = url.split(['?', '#']).next().unwrap_or_default();
+                let (url, options) = url.split_once(['?', '#']).unwrap_or((url, ""));
                 let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
-                write!(f, "{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host))
+                write!(f, "{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host))?;
+                // A socket's folder is where it is.
+                let socket = options.split('&').find(|option| option.starts_with("host="));
+                socket.map_or(Ok(()), |socket| write!(f, "?{socket}"))
             }
         }
     }

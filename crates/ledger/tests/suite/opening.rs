@@ -151,6 +151,11 @@ fn a_location_never_shows_a_password() {
     let location = Location::from_setting(url, home);
     assert_eq!(format!("{location} {location:?}").matches("s3cret").count(), 0);
     assert_eq!(location.to_string(), "postgres://db.example.edu:5432/billing");
+    let socket = "postgres://office:s3cret@localhost/billing?password=s3cret&host=/run/postgresql";
+    let socket = Location::from_setting(socket, home).to_string();
+    assert_eq!(socket, "postgres://localhost/billing?host=/run/postgresql");
+    let path = Location::from_setting("sqlite:instance/ledger.db", home);
+    assert_eq!(path.to_string(), "/srv/billing/instance/ledger.db");
     let path = Location::from_setting("instance/ledger.db", home);
     assert_eq!(path.to_string(), "/srv/billing/instance/ledger.db");
 }
