@@ -9,6 +9,7 @@
 #![allow(dead_code, unused_imports, reason = "each story file uses a part of it")]
 
 mod acts;
+mod engines;
 mod pdf;
 mod smtp;
 mod tables;
@@ -21,6 +22,7 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 pub use acts::{Change, due};
+pub use engines::{Engine, empty_schema, engines, sql};
 pub use pdf::{pdf_text, pdf_words};
 pub use smtp::{Delivered, Reply, SmtpServer};
 pub use tables::{Table, amount, entries, exact, is_said, posted, text, texts};
@@ -28,6 +30,8 @@ pub use tables::{Table, amount, entries, exact, is_said, posted, text, texts};
 /// A place where `focus-billing` runs: its own home folder and nothing of the environment.
 pub struct Home {
     dir: TempDir,
+    /// Where the ledger is, when it is no file.
+    database: Option<String>,
 }
 
 /// What a command answered.
@@ -80,7 +84,16 @@ impl Home {
 
     /// An empty folder: no configuration, nothing imported.
     pub fn bare() -> Home {
-        Home { dir: TempDir::new().unwrap() }
+        Home::bare_on(Engine::of_stories())
+    }
+
+    /// The same with its ledger in a database of this engine, which an otherwise empty configuration names.
+    pub fn bare_on(engine: Engine) -> Home {
+        let home = Home { dir: TempDir::new().unwrap(), database: engine.empty_database() };
+        if home.database.is_some() {
+            home.write("instance/config.yaml", "");
+        }
+        home
     }
 
     pub fn path(&self) -> &Path {
@@ -91,6 +104,10 @@ impl Home {
         let path = self.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, content).unwrap();
+        if let (Some(url), true) = (&self.database, name.ends_with("config.yaml")) {
+            let text = std::fs::read_to_string(&path).unwrap();
+            std::fs::write(&path, format!("{text}\ndatabase: {{ url: \"{url}\" }}\n")).unwrap();
+        }
         path
     }
 

@@ -3,6 +3,7 @@
 
 mod administration;
 mod imports;
+mod keeping;
 mod review;
 mod statements;
 mod values;
@@ -20,6 +21,7 @@ pub use imports::{
     DemoArgs, ImportCommand, ImportRef, IngestArgs, PeriodCommand, PeriodNotes, PeriodReason, PeriodRef,
     SourceCommand, WithdrawArgs,
 };
+pub use keeping::{BackupArgs, LakeCommand, LedgerCommand, PruneArgs, RestoreArgs};
 pub use review::{
     ChargeCommand, ChargeListArgs, ChargeSort, DecisionArgs, DeferArgs, ReassignArgs, ReviewCommand,
     ReviewFilter, UndoArgs,
@@ -124,6 +126,18 @@ pub enum Command {
     /// The chain of everything that was done
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Copy the installation to a folder, while others work
+    #[command(after_help = keeping::BACKUP_EXAMPLES)]
+    Backup(BackupArgs),
+    /// Put a backup back, into an empty home
+    #[command(after_help = keeping::RESTORE_EXAMPLES)]
+    Restore(RestoreArgs),
+    /// The ledger's database: copy it to another
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+    /// The lake: make room in it
+    #[command(subcommand)]
+    Lake(LakeCommand),
     /// Configuration: write, check, show
     #[command(subcommand)]
     Config(ConfigCommand),

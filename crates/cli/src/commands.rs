@@ -11,6 +11,7 @@ mod ingest;
 mod installation;
 mod journal;
 mod journals;
+mod keeping;
 mod periods;
 mod report;
 mod review;
@@ -44,6 +45,9 @@ async fn act(cli: Cli, output: Output) -> Result<(), Refusal> {
     if let Command::Demo(args) = &cli.command {
         return demo::run(args, &cli.global, output).await;
     }
+    if let Command::Restore(args) = &cli.command {
+        return keeping::run_restore(args, &cli.global, output, &door::stamp(&cli.global)).await;
+    }
     let door = &Door::open(&cli.global, output)?;
     match cli.command {
         Command::Ingest(args) => ingest::run(args, door).await,
@@ -63,6 +67,13 @@ async fn act(cli: Cli, output: Output) -> Result<(), Refusal> {
         Command::Users(command) => users::run(command, door).await,
         Command::Verify(args) => verify::run(&args, door).await,
         Command::Audit(command) => audit::run(command, door).await,
-        Command::Demo(_) | Command::Config(_) | Command::Completions { .. } | Command::Version => Ok(()),
+        Command::Backup(args) => keeping::run_backup(args, door).await,
+        Command::Ledger(command) => keeping::run_ledger(command, door).await,
+        Command::Lake(command) => keeping::run_lake(command, door).await,
+        Command::Demo(_)
+        | Command::Restore(_)
+        | Command::Config(_)
+        | Command::Completions { .. }
+        | Command::Version => Ok(()),
     }
 }

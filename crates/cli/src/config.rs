@@ -164,6 +164,12 @@ pub enum ConfigError {
     Problems { file: String, findings: Vec<Finding> },
 }
 
+/// A value of the command line that may name variables, as values of the file may.
+#[must_use]
+pub fn text_of_option(written: &str, option: &str) -> EnvText {
+    EnvText::new(written, option, None)
+}
+
 /// The findings that are problems.
 pub fn problems(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
     findings.iter().filter(|finding| finding.is_problem)

@@ -34,7 +34,28 @@ pub const NAMES: &[&str] = &[
     "workflow.import.recorded",
 ];
 
-/// Come by the place `name`, which is one of [`NAMES`].
+/// Places of other acts than an import, in the order in which each comes by.
+pub const OTHERS: &[&str] = &[
+    // An older ledger is opened.
+    "ledger.upgrade.copied",
+    "ledger.upgrade.kept",
+    // A ledger is copied.
+    "ledger.copy.recorded",
+    "ledger.copy.proven",
+    // A backup is made.
+    "workflow.backup.ledger_kept",
+    "workflow.backup.file_kept",
+    "workflow.backup.files_kept",
+    "workflow.backup.listed",
+    // A backup is put back.
+    "workflow.restore.file_kept",
+    "workflow.restore.ledger_kept",
+    // Deliveries are pruned.
+    "workflow.prune.recorded",
+    "workflow.prune.file_removed",
+];
+
+/// Come by the place `name`, which is one of [`NAMES`] or [`OTHERS`].
 #[cfg(feature = "enabled")]
 pub fn hit(name: &str) {
     use std::sync::OnceLock;
@@ -42,12 +63,13 @@ pub fn hit(name: &str) {
 
     static ABORT_AT: OnceLock<Option<(String, usize)>> = OnceLock::new();
     static HITS: AtomicUsize = AtomicUsize::new(0);
-    assert!(NAMES.contains(&name), "failpoint `{name}` is not listed");
+    let known = |name: &str| NAMES.contains(&name) || OTHERS.contains(&name);
+    assert!(known(name), "failpoint `{name}` is not listed");
     let abort_at = ABORT_AT.get_or_init(|| {
         let text = std::env::var("FOCUS_BILLING_ABORT_AT").ok()?;
         let (wanted, count) = text.split_once(':').unwrap_or((&text, "1"));
         match count.parse() {
-            Ok(count) if NAMES.contains(&wanted) && 0 < count => Some((wanted.to_owned(), count)),
+            Ok(count) if known(wanted) && 0 < count => Some((wanted.to_owned(), count)),
             // A kill that silently never comes would make a test say nothing.
             _ => panic!("FOCUS_BILLING_ABORT_AT: `{text}` is no failpoint and count"),
         }

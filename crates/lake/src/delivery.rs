@@ -100,8 +100,12 @@ impl DeliveryWriter {
 }
 
 fn path_of(sha256: &[u8; 32]) -> String {
-    let digest = hex::encode(sha256);
-    format!("deliveries/{}/{digest}.frames", &digest[..2])
+    delivery_path(&hex::encode(sha256))
+}
+
+/// Where a delivered file is kept, relative to the lake: by its SHA-256 in lower-case hexadecimal.
+pub fn delivery_path(sha256: &str) -> String {
+    format!("deliveries/{}/{sha256}.frames", sha256.get(..2).unwrap_or_default())
 }
 
 impl Entry {

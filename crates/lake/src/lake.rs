@@ -75,7 +75,7 @@ impl Lake {
 
     /// Remove what an import that never counted left behind: its temporary files and its charge files.
     /// Kept deliveries stay. Gives the number of files removed. The caller knows that the import's lease
-    /// has expired; nothing else is ever removed from the lake.
+    /// has expired; beside [`remove_pruned`](Lake::remove_pruned) nothing else is ever removed from the lake.
     pub fn sweep(&self, import: ImportId) -> Result<usize, LakeError> {
         let charge_file = format!("{}-", owner(import));
         let temporary = format!("{TEMPORARY}{charge_file}");
@@ -84,6 +84,24 @@ impl Lake {
         })?;
         let deliveries = remove_where(&self.root.join("deliveries"), &|name| name.starts_with(&temporary))?;
         Ok(charges + deliveries)
+    }
+
+    /// The size of a file as it is kept, by its path; `None` when it is not there.
+    pub fn kept_bytes(&self, path: &str) -> Result<Option<u64>, LakeError> {
+        let path = self.inside(path)?;
+        match std::fs::metadata(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            known => Ok(Some(known.map_err(LakeError::io("look at", &path))?.len())),
+        }
+    }
+
+    /// Remove one file, of which the caller knows that it was recorded as pruned. Whether it was there.
+    pub fn remove_pruned(&self, path: &str) -> Result<bool, LakeError> {
+        let path = self.inside(path)?;
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            removed => removed.map(|()| true).map_err(LakeError::io("remove", &path)),
+        }
     }
 
     /// Write where decided charges stand, for [`view`](Lake::view) to join. `name` says for people which

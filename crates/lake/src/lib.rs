@@ -25,7 +25,7 @@ mod view;
 
 pub use charges::{ChargeEncoder, ChargeFile, ChargeWriter, EncodedCharges};
 pub use compare::{Difference, KeptShare, Located, Overlap, Side};
-pub use delivery::{DeliveryReader, DeliveryRef, DeliveryWriter};
+pub use delivery::{DeliveryReader, DeliveryRef, DeliveryWriter, delivery_path};
 pub use error::LakeError;
 pub use files::FileFound;
 pub use filter::Filter;

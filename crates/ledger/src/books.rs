@@ -12,7 +12,7 @@ use money::{Amount, Minor};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    configuration, decision, email, import, installation, journal, journal_life, part, period, source,
+    configuration, decision, email, import, installation, journal, journal_life, part, period, prune, source,
     statement, user,
 };
 
@@ -49,6 +49,7 @@ pub(crate) const TABLES: &[&Table] = &[
     &email::EMAIL_STATEMENT,
     &email::EMAIL_EVENT,
     &user::USER_EVENT,
+    &prune::PRUNED_FILE,
 ];
 
 /// A value of a column. `None` is NULL, which PostgreSQL wants to be of a type, too.

@@ -22,7 +22,7 @@ struct Migration {
     postgres: &'static str,
 }
 
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 4] = [
     Migration {
         sqlite: include_str!("../migrations/sqlite/0001_the_books.sql"),
         postgres: include_str!("../migrations/postgres/0001_the_books.sql"),
@@ -30,6 +30,10 @@ const MIGRATIONS: [Migration; 3] = [
     Migration {
         sqlite: include_str!("../migrations/sqlite/0002_journal_life.sql"),
         postgres: include_str!("../migrations/postgres/0002_journal_life.sql"),
+    },
+    Migration {
+        sqlite: include_str!("../migrations/sqlite/0003_prune.sql"),
+        postgres: include_str!("../migrations/postgres/0003_prune.sql"),
     },
     Migration {
         sqlite: include_str!("../migrations/sqlite/0004_rows_left_out.sql"),
@@ -57,14 +61,15 @@ pub enum Location {
 }
 
 impl Location {
-    /// A URL that begins with `postgres://` or `postgresql://`, else a path, taken from `home` when
-    /// relative.
+    /// A URL that begins with `postgres://` or `postgresql://`, else a path (after `sqlite:` or not), taken
+    /// from `home` when relative.
     #[must_use]
     pub fn from_setting(text: &str, home: &Path) -> Location {
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
             Location::Postgres(text.to_owned())
         } else {
-            Location::Sqlite(home.join(text))
+            let path = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:"));
+            Location::Sqlite(home.join(path.unwrap_or(text)))
         }
     }
 
@@ -82,9 +87,12 @@ impl fmt::Display for Location {
         match self {
             Location::Sqlite(path) => write!(f, "{}", path.display()),
             Location::Postgres(url) => {
-                let url = url.split(['?', '#']).next().unwrap_or_default();
+                let (url, options) = url.split_once(['?', '#']).unwrap_or((url, ""));
                 let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
-                write!(f, "{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host))
+                write!(f, "{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host))?;
+                // A socket's folder is where it is.
+                let socket = options.split('&').find(|option| option.starts_with("host="));
+                socket.map_or(Ok(()), |socket| write!(f, "?{socket}"))
             }
         }
     }
@@ -111,8 +119,13 @@ pub(crate) async fn connect(location: &Location, wait: Duration) -> Result<AnyPo
         Location::Sqlite(path) => sqlite_url(path).map_err(|source| open_failed(location, source))?,
         Location::Postgres(url) => url.clone(),
     };
-    if let Location::Sqlite(path) = location {
-        refuse_foreign_file(location, path).await?;
+    match location {
+        Location::Sqlite(path) => refuse_foreign_file(location, path).await?,
+        // A pool tries again until its time is up; a database that is not there is said at once.
+        Location::Postgres(url) => {
+            let connection = AnyConnection::connect(url).await.map_err(|error| failed(error.into()))?;
+            connection.close().await.map_err(|error| failed(error.into()))?;
+        }
     }
     let engine = location.engine();
     // FULL: in WAL mode NORMAL could lose the last commits when the power fails.
@@ -291,7 +304,60 @@ pub(crate) fn busy(location: &Location, error: sqlx::Error) -> LedgerError {
         }),
         _ => false,
     };
-    if locked { LedgerError::Busy { place: location.to_string() } } else { LedgerError::Database(error) }
+    let place = || location.to_string();
+    let lost = match &error {
+        sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => true,
+        // Class 08 is connection exceptions, 57P the server being stopped or starting.
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            location.engine() == EngineName::Postgres && (code.starts_with("08") || code.starts_with("57P"))
+        }),
+        _ => false,
+    };
+    match (locked, lost) {
+        (true, _) => LedgerError::Busy { place: place() },
+        (false, true) => LedgerError::Lost { place: place(), source: error },
+        (false, false) => LedgerError::Database(error),
+    }
+}
+
+/// Keep an SQLite ledger as it is beside its file, as `ledger.db.before-schema-N`: before the upgrade to
+/// schema `to`, while the caller keeps others from writing. PostgreSQL has tools of its own.
+pub(crate) async fn keep_before_upgrade(
+    location: &Location,
+    pool: &AnyPool,
+    to: i64,
+) -> Result<Option<PathBuf>, LedgerError> {
+    let Location::Sqlite(path) = location else { return Ok(None) };
+    let failed = |source: Box<dyn std::error::Error + Send + Sync>| LedgerError::NoBackup {
+        place: location.to_string(),
+        source,
+    };
+    let named = |ending: &str| {
+        let mut name = path.clone().into_os_string();
+        name.push(format!(".before-schema-{to}{ending}"));
+        PathBuf::from(name)
+    };
+    // What an earlier upgrade kept may be of other books, if someone put an older file back.
+    let kept = std::iter::once(named(""))
+        .chain((2..).map(|n| named(&format!(".{n}"))))
+        .find(|path| !path.exists())
+        .unwrap_or_else(|| named(".last"));
+    let writing = named(".writing");
+    match std::fs::remove_file(&writing) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error.into())),
+        _ => {}
+    }
+    let text = writing.to_str().ok_or_else(|| failed("its path is not UTF-8".into()))?;
+    sqlx::query("VACUUM INTO $1").bind(text).execute(pool).await.map_err(|error| failed(error.into()))?;
+    failpoint::hit("ledger.upgrade.copied");
+    let keep = || {
+        std::fs::File::open(&writing)?.sync_all()?;
+        std::fs::rename(&writing, &kept)?;
+        std::fs::File::open(kept.parent().unwrap_or(Path::new(".")))?.sync_all()
+    };
+    keep().map_err(|error| failed(error.into()))?;
+    failpoint::hit("ledger.upgrade.kept");
+    Ok(Some(kept))
 }
 
 /// Bring the schema from `from` to ours, within the caller's transaction.

@@ -19,6 +19,21 @@ pub enum LedgerError {
     NewerSchema { place: String, found: i64, known: i64 },
     #[error("another act is being written to the ledger `{place}`, and it did not end in time; try again")]
     Busy { place: String },
+    #[error(
+        "the connection to the ledger `{place}` was lost in the middle of an act; when the database is back, \
+         `audit list` shows whether the act was recorded: if not, do it again"
+    )]
+    Lost { place: String, source: sqlx::Error },
+    #[error(
+        "`{place}` is not empty: it holds a ledger already; nothing was written to it; name an empty database"
+    )]
+    NotEmpty { place: String },
+    #[error("the copy in `{place}` is not the same: {what}; nothing of it was kept")]
+    CopyDiffers { place: String, what: String },
+    #[error("copying the ledger from `{from}` to `{to}` was interrupted; nothing of it was kept")]
+    Copy { from: String, to: String, source: sqlx::Error },
+    #[error("cannot keep a copy of the ledger `{place}` before its upgrade, so it was not upgraded")]
+    NoBackup { place: String, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("the ledger's database refused")]
     Database(#[from] sqlx::Error),
     #[error("the ledger holds `{value}` in `{column}`, which cannot be read; run `audit verify`")]

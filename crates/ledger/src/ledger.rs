@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,14 +19,24 @@ pub struct Ledger {
     /// Tasks of this process take turns here, in order; processes take turns in the database.
     turn: Arc<Mutex<()>>,
     wait: Duration,
+    upgraded: Option<Upgraded>,
+}
+
+/// What opening did to an older ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upgraded {
+    pub from: i64,
+    pub to: i64,
+    /// The ledger as it was, for SQLite.
+    pub kept: Option<PathBuf>,
 }
 
 /// How long an act waits for another before it is refused.
-const WAIT: Duration = Duration::from_secs(30);
+pub(crate) const WAIT: Duration = Duration::from_secs(30);
 
 impl Ledger {
     /// Open, and where nothing is yet, create: `stamp` says by whom and when (audit row 1). An older
-    /// schema is upgraded in one transaction.
+    /// schema is upgraded in one transaction, after the SQLite file was kept beside it.
     ///
     /// # Errors
     /// [`LedgerError::Foreign`] for a database that is not ours (it is not written to),
@@ -41,38 +52,48 @@ impl Ledger {
         wait: Duration,
     ) -> Result<Ledger, LedgerError> {
         let pool = engine::connect(location, wait).await?;
-        let ledger = Ledger { pool, location: location.clone(), turn: Arc::default(), wait };
+        let mut ledger =
+            Ledger { pool, location: location.clone(), turn: Arc::default(), wait, upgraded: None };
         let found = {
             let mut connection =
                 ledger.pool.acquire().await.map_err(|error| engine::open_failed(location, error.into()))?;
             engine::look(location, &mut connection).await?
         };
         if found != (Found::Ours { schema_version: SCHEMA_VERSION }) {
-            ledger.create_or_upgrade(stamp).await?;
+            ledger.upgraded = ledger.create_or_upgrade(stamp).await?;
         }
         engine::prepare_file(location, &ledger.pool, wait).await?;
         Ok(ledger)
     }
 
-    async fn create_or_upgrade(&self, stamp: &Stamp) -> Result<(), LedgerError> {
+    async fn create_or_upgrade(&self, stamp: &Stamp) -> Result<Option<Upgraded>, LedgerError> {
         let mut connection = engine::begin_write(&self.location, &self.pool, self.wait).await?;
         // Another process may have been quicker: what is there is asked again under the lock.
         match engine::look(&self.location, &mut connection).await? {
             Found::Nothing => {
                 engine::migrate(self.location.engine(), &mut connection, 0).await?;
-                crate::installation::create(connection, &self.location, stamp).await
+                crate::installation::create(connection, &self.location, stamp).await?;
+                Ok(None)
             }
             Found::Ours { schema_version } if schema_version < SCHEMA_VERSION => {
+                let kept = engine::keep_before_upgrade(&self.location, &self.pool, SCHEMA_VERSION).await?;
                 engine::migrate(self.location.engine(), &mut connection, schema_version).await?;
-                crate::installation::upgrade(connection, &self.location, stamp, schema_version).await
+                crate::installation::upgrade(connection, &self.location, stamp, schema_version).await?;
+                Ok(Some(Upgraded { from: schema_version, to: SCHEMA_VERSION, kept }))
             }
-            Found::Ours { .. } => Ok(()),
+            Found::Ours { .. } => Ok(None),
         }
     }
 
     #[must_use]
     pub fn location(&self) -> &Location {
         &self.location
+    }
+
+    /// What opening changed, when the ledger was of an older schema.
+    #[must_use]
+    pub fn upgraded(&self) -> Option<&Upgraded> {
+        self.upgraded.as_ref()
     }
 
     /// A snapshot of the books. It holds a connection until it is dropped.

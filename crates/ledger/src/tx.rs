@@ -26,7 +26,7 @@ pub struct Tx {
 
 /// Values of one INSERT. SQLite finds `$n` by walking a list of them, so that the time of a statement grows
 /// with the square of their number: 6,000 took three times as long as 400.
-const VALUES_MAX: usize = 200;
+pub(crate) const VALUES_MAX: usize = 200;
 
 impl Deref for Tx {
     type Target = Reader;

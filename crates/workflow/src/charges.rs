@@ -51,7 +51,7 @@ pub async fn charges(
 }
 
 /// The live parts of the scope and of the charges that were deferred to it, with the decisions about them.
-async fn in_scope(
+pub(crate) async fn in_scope(
     reader: &mut Reader,
     scope: Scope,
     as_of: Option<LedgerNumber>,

@@ -60,6 +60,10 @@ pub struct Generated {
     pub rendered: usize,
 }
 
+/// Statements are computed from a snapshot and recorded only if the books still are that; else they are
+/// computed anew.
+const ATTEMPTS: usize = 5;
+
 /// PI and project.
 pub type Owner = (String, String);
 
@@ -77,7 +81,19 @@ pub async fn generate(
         let statements = drafts.drafts.into_iter().map(|draft| draft.described()).collect();
         return Ok(Generated { statements, held: drafts.held, rendered: 0 });
     }
-    let mut statements = issue(installation, actor, period, &drafts).await?;
+    let mut attempts = 1;
+    let mut statements = loop {
+        match issue(installation, actor, period, &drafts).await? {
+            Some(statements) => break statements,
+            // Somebody else did something meanwhile: another month, or the same statements.
+            None if attempts < ATTEMPTS => drafts = draft(installation, period, dry_run).await?,
+            None => {
+                let refusal = crate::Refusal::new("the books changed while the statements were computed");
+                return Err(refusal.hint("try again").into());
+            }
+        }
+        attempts += 1;
+    };
     let all_resources = drafts.take_all_resources();
     let rendered = render_missing(installation, actor, period, all_resources, progress).await?;
     let mut reader = installation.ledger.read().await?;
@@ -272,18 +288,18 @@ async fn with_deferred(view: &View, period: Period) -> Result<BTreeSet<Owner>, W
     Ok(late.collect())
 }
 
-/// Record what is new or has changed, in one transaction.
+/// Record what is new or has changed, in one transaction; `None` if the books are no longer what it was
+/// computed from.
 async fn issue(
     installation: &Installation,
     actor: &Actor,
     period: Period,
     drafts: &Drafts,
-) -> Result<Vec<Issued>, WorkflowError> {
+) -> Result<Option<Vec<Issued>>, WorkflowError> {
     let mut tx = installation.ledger.begin().await?;
     periods::require(&mut tx, period, PeriodAct::Generate).await?;
     if tx.head() != drafts.computed_at {
-        let refusal = crate::Refusal::new("the books changed while the statements were computed");
-        return Err(refusal.hint("try again").into());
+        return Ok(None);
     }
     let (mut statements, mut new) = (Vec::new(), Vec::new());
     for draft in &drafts.drafts {
@@ -313,7 +329,7 @@ async fn issue(
         let detail = json!({ "issued": new, "statements": statements.len(), "amount_due_minor": due });
         tx.commit(AuditEvent::new(actor, "statements.issued", period, detail)).await?;
     }
-    Ok(statements)
+    Ok(Some(statements))
 }
 
 impl Draft {

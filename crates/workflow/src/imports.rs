@@ -4,7 +4,7 @@ use billing::period::PeriodAct;
 use billing::{ImportId, LedgerNumber, Period};
 use ledger::{
     AuditEvent, DeliveredFile, FlagSum, ImportFilter, ImportRow, Part, PartEvent, PartFilter, PartState,
-    Reader,
+    PrunedRow, Reader,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -33,6 +33,8 @@ pub struct ImportDetail {
     pub summary: ImportSummary,
     pub flags: Vec<FlagSum>,
     pub events: Vec<PartEvent>,
+    /// Files that were removed from the lake on purpose.
+    pub pruned: Vec<PrunedRow>,
 }
 
 /// Imports, the latest first.
@@ -60,6 +62,7 @@ pub async fn show(installation: &Installation, import: ImportId) -> Result<Impor
         summary: summarize(&mut reader, row).await?,
         flags: reader.list_import_flags(import).await?,
         events: reader.list_part_events(import).await?,
+        pruned: reader.list_pruned_files(Some(import)).await?,
     })
 }
 
@@ -112,8 +115,21 @@ pub async fn quarantined(installation: &Installation, import: ImportId) -> Resul
     let Some(file) = row.quarantine_file else {
         return Err(Refusal::new(format!("import {import} has no quarantined rows")).into());
     };
+    let pruned = reader.list_pruned_files(Some(import)).await?;
+    if let Some(gone) = pruned.into_iter().find(|pruned| pruned.file.path == file) {
+        return Err(
+            Refusal::new(format!("the quarantined rows of import {import} were {}", when(&gone))).into()
+        );
+    }
     let path = installation.lake.root().join(file);
     std::fs::read(&path).map_err(|source| WorkflowError::file("read", &path, source))
+}
+
+/// `pruned on 2025-06-01 by casey (act 57)`
+#[must_use]
+pub fn when(pruned: &PrunedRow) -> String {
+    let day = pruned.pruned.at.strftime("%Y-%m-%d");
+    format!("pruned on {day} by {} (act {})", pruned.pruned.by, pruned.number)
 }
 
 pub(crate) async fn load(reader: &mut Reader, import: ImportId) -> Result<ImportRow, WorkflowError> {

@@ -4,6 +4,7 @@
 //! decisions, the one view everything else reads) and [`generate`].
 
 pub mod audit;
+pub mod backup;
 pub mod charges;
 pub mod drafts;
 pub mod generate;
@@ -12,8 +13,10 @@ pub mod imports;
 pub mod installation;
 pub mod journal;
 pub mod journals;
+pub mod ledger_copy;
 pub mod listing;
 pub mod periods;
+pub mod prune;
 pub mod refusal;
 pub mod render;
 pub mod report;

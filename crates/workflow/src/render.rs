@@ -44,6 +44,18 @@ pub async fn render_missing(
     let renderer = installation.renderer()?;
     let documents = tokio::task::block_in_place(|| render_all(installation, &renderer, &missing, progress))?;
     let mut tx = installation.ledger.begin().await?;
+    // Another process may have rendered the same meanwhile; the bytes are the same, and are kept once.
+    let mut new = Vec::with_capacity(documents.len());
+    for document in documents {
+        let known = documents_of(&mut tx, &document.id).await?;
+        if !known.iter().any(|known| known.kind == document.kind) {
+            new.push(document);
+        }
+    }
+    if new.is_empty() {
+        return Ok(missing.len());
+    }
+    let documents = new;
     tx.record_statement_documents(&documents).await?;
     let detail = json!({ "documents": documents.len() });
     tx.commit(AuditEvent::new(actor, "statements.rendered", period, detail)).await?;

@@ -67,12 +67,24 @@ pub async fn charge_story(installation: &Installation, id: ChargeId) -> Result<S
 async fn missing(reader: &mut Reader, id: ChargeId) -> Result<Refusal, WorkflowError> {
     let import = imports::load(reader, id.import).await?;
     let charges = import.charges;
-    Ok(if id.row <= i64::try_from(charges).unwrap_or(i64::MAX) {
+    let pruned = reader.list_pruned_files(Some(id.import)).await?;
+    let refusal = match pruned.first() {
+        Some(row) => Refusal::detail(
+            missing_or_gone(id, charges),
+            format!("charges of import {} were {}", id.import, imports::when(row)),
+        ),
+        None => missing_or_gone(id, charges),
+    };
+    Ok(refusal)
+}
+
+fn missing_or_gone(id: ChargeId, charges: u64) -> Refusal {
+    if id.row <= i64::try_from(charges).unwrap_or(i64::MAX) {
         Refusal::new(format!("charge {id} counts no more: import {} was superseded or withdrawn", id.import))
             .hint(format!("`imports show {}` says by what", id.import))
     } else {
         Refusal::new(format!("charge {id} does not exist: import {} has {charges} charges", id.import))
-    })
+    }
 }
 
 /// The row's bytes, read again from the evidence.

@@ -163,6 +163,16 @@ fn names_and_examples() {
     focus-billing audit verify: Prove that no entry was edited, inserted or removed
         focus-billing audit verify
         focus-billing audit verify --anchor anchor.json
+    focus-billing backup: Copy the installation to a folder, while others work
+        focus-billing backup /mnt/backup/billing
+        focus-billing backup /mnt/backup/billing --quiet
+    focus-billing restore: Put a backup back, into an empty home
+        focus-billing restore /mnt/backup/billing --home /srv/billing-restored
+    focus-billing ledger copy: Copy the ledger into an empty database: SQLite to PostgreSQL, or back
+        focus-billing ledger copy --to postgres://billing@db.example.edu/billing
+        focus-billing ledger copy --to instance/ledger.db
+    focus-billing lake prune: Remove deliveries that count no more, but never what was issued from
+        focus-billing lake prune --older-than 400 --dry-run
     focus-billing config init: Write a commented configuration file to start from
         focus-billing config init config.yaml
     focus-billing config check: Name every problem of the configuration with its line

@@ -36,7 +36,11 @@ impl Door {
     /// # Errors
     /// What keeps them from being opened.
     pub async fn installation(&self) -> Result<Installation, Refusal> {
-        super::installation::open(&self.config, &self.stamp()).await
+        let installation = super::installation::open(&self.config, &self.stamp()).await?;
+        if let Some(upgraded) = installation.ledger.upgraded() {
+            self.output.message(&super::keeping::upgraded(upgraded, &self.config.home));
+        }
+        Ok(installation)
     }
 
     /// The currency amounts are shown in.
@@ -44,6 +48,11 @@ impl Door {
     pub fn currency(&self) -> &Currency {
         &self.config.settings.currency
     }
+}
+
+/// Who acts, and now, where there is no configuration yet.
+pub fn stamp(global: &GlobalArgs) -> Stamp {
+    Stamp { by: acting(global), at: now() }
 }
 
 /// `FOCUS_BILLING_NOW` stands for the clock where it is set (an RFC 3339 time), so that a run can be

@@ -17,7 +17,8 @@ pub async fn run(command: ImportCommand, door: &Door) -> Result<(), Refusal> {
         }
         ImportCommand::Show(args) => {
             let detail = imports::show(&installation, args.import).await?;
-            let quarantined = if detail.summary.row.quarantine_file.is_some() {
+            let is_there = |file: &String| !detail.pruned.iter().any(|pruned| pruned.file.path == *file);
+            let quarantined = if detail.summary.row.quarantine_file.as_ref().is_some_and(is_there) {
                 String::from_utf8_lossy(&imports::quarantined(&installation, args.import).await?).into_owned()
             } else {
                 String::new()
@@ -116,6 +117,9 @@ pub fn show(detail: &ImportDetail, quarantined: &str, door: &Door) -> String {
             "  file             {} ({}, {} bytes, sha256 {})",
             file.name, file.format, file.size_bytes, file.sha256
         );
+    }
+    for pruned in &detail.pruned {
+        let _ = writeln!(text, "  {:<16} {}", imports::when(pruned), pruned.file.path);
     }
     for note in &row.notes {
         let _ = writeln!(text, "  note             {note}");

@@ -37,7 +37,11 @@ impl Refusal {
     pub fn chain(&self) -> String {
         let mut text = self.error.to_string();
         for cause in self.error.chain().skip(1) {
-            let _ = write!(text, ": {cause}");
+            // Some errors of others say their cause themselves.
+            let cause = cause.to_string();
+            if !text.ends_with(&cause) {
+                let _ = write!(text, ": {cause}");
+            }
         }
         text
     }

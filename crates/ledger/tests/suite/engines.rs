@@ -66,6 +66,12 @@ impl Bench {
     }
 }
 
+/// The schema version of today: as many as there are migrations.
+pub fn schema_version() -> i64 {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite");
+    std::fs::read_dir(folder).unwrap().count().try_into().unwrap()
+}
+
 /// Minute `minute` of 2025.
 pub fn at(minute: i64) -> Timestamp {
     "2025-01-01T00:00:00Z".parse::<Timestamp>().unwrap() + jiff::SignedDuration::from_mins(minute)

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test takes for granted fails it")]
 
 mod audit;
+mod copies;
 mod decisions;
 mod emails;
 mod engines;
@@ -11,5 +12,6 @@ mod journals;
 mod opening;
 mod periods;
 mod statements;
+mod upgrades;
 mod users;
 mod writers;

@@ -5,7 +5,7 @@ use std::path::Path;
 use ledger::*;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Executor};
 
-use crate::engines::{at, benches, commit, postgres_schema, stamp};
+use crate::engines::{at, benches, commit, postgres_schema, schema_version, stamp};
 
 async fn sqlite_with(path: &Path, sql: &str) {
     sqlx::any::install_default_drivers();
@@ -52,7 +52,7 @@ async fn a_ledger_is_opened_again_as_it_was() {
         let again = Ledger::open(&bench.location, &stamp("somebody", 99)).await.unwrap();
         let mut reader = again.read().await.unwrap();
         assert_eq!(reader.installation().await.unwrap(), before);
-        assert_eq!((before.created_at, before.schema_version, before.id.len()), (at(0), 2, 16));
+        assert_eq!((before.created_at, before.id.len()), (at(0), 16));
         assert_eq!(reader.head(), LedgerNumber(2), "opening is no act");
         assert_eq!(reader.load_configuration(&digest).await.unwrap(), "{\"currency\":\"$\"}");
         let missing = reader.load_configuration("0").await.unwrap_err().to_string();
@@ -142,9 +142,11 @@ async fn a_newer_schema_is_refused_by_name() {
         let mut behind = bench.behind().await;
         behind.execute("UPDATE installation SET schema_version = 99").await.unwrap();
         bench.ledger.close().await;
+        let ours = format!("newer than {}", schema_version());
         let message = refused(&bench.location).await.replace(&bench.location.to_string(), "…");
+        let message = message.replace(&ours, "newer than ours");
         insta::allow_duplicates! {
-            insta::assert_snapshot!(message, @"the ledger `…` has schema version 99, newer than 2, which this program knows; use the program that wrote it, or a newer one");
+            insta::assert_snapshot!(message, @"the ledger `…` has schema version 99, newer than ours, which this program knows; use the program that wrote it, or a newer one");
         }
     }
 }
@@ -172,6 +174,11 @@ fn a_location_never_shows_a_password() {
     let location = Location::from_setting(url, home);
     assert_eq!(format!("{location} {location:?}").matches("s3cret").count(), 0);
     assert_eq!(location.to_string(), "postgres://db.example.edu:5432/billing");
+    let socket = "postgres://office:s3cret@localhost/billing?password=s3cret&host=/run/postgresql";
+    let socket = Location::from_setting(socket, home).to_string();
+    assert_eq!(socket, "postgres://localhost/billing?host=/run/postgresql");
+    let path = Location::from_setting("sqlite:instance/ledger.db", home);
+    assert_eq!(path.to_string(), "/srv/billing/instance/ledger.db");
     let path = Location::from_setting("instance/ledger.db", home);
     assert_eq!(path.to_string(), "/srv/billing/instance/ledger.db");
 }
