@@ -73,7 +73,10 @@ const MONTH: &[Told] = &[
     read("statements list"),
     read("statements show S-2025-01-0001"),
     // That a message is about to be sent, and that it was, for each PI.
-    act("send --period 2025-01", &["email.sending", "email.sent", "email.sending", "email.sent"]),
+    act(
+        "send --period 2025-01",
+        &["email.sending", "email.sent", "email.sending", "email.sent", "email.sending", "email.sent"],
+    ),
     read("send --period 2025-01"),
     act("export-journal --period 2025-01 --format gl", &["journal.exported"]),
     // A copy that is handed out is an act, too.
@@ -270,9 +273,12 @@ fn an_anchor_is_contained_in_what_follows_it() {
     the chain does not contain the anchor: no act has the hash abababababababababababababababababababababababababababababababab
     error: the audit chain is broken
     ");
-    assert_snapshot!(other.refused("audit verify --anchor nowhere.json"), @"");
+    assert_snapshot!(other.refused("audit verify --anchor nowhere.json"), @"error: `nowhere.json` is no file and no hash");
     other.write("anchor.json", "{\"number\": 4}");
-    assert_snapshot!(other.refused("audit verify --anchor anchor.json"), @"");
+    assert_snapshot!(other.refused("audit verify --anchor anchor.json"), @"
+    error: this is no anchor: missing field `installation` at line 1 column 13
+    hint: `audit anchor --output FILE` writes one; its hash alone will do, too
+    ");
 }
 
 #[test]

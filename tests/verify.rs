@@ -8,6 +8,10 @@ mod sound;
 #[path = "verify/tampering.rs"]
 mod tampering;
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
 use sqlx::Connection as _;
 use support::{Change, Home, row, tags};
 
@@ -53,12 +57,20 @@ fn decided() -> Home {
     home
 }
 
-/// The same, billed: statements, e-mails and a journal.
+/// The same, billed: statements, e-mails and a journal. Made once; every story gets a copy.
 fn billed() -> Home {
-    let home = decided();
-    home.bill_january();
-    home.ok("send --period 2025-01");
-    home.ok("export-journal --period 2025-01 --format gl");
+    static FILES: OnceLock<BTreeMap<PathBuf, Vec<u8>>> = OnceLock::new();
+    let files = FILES.get_or_init(|| {
+        let home = decided();
+        home.bill_january();
+        home.ok("send --period 2025-01");
+        home.ok("export-journal --period 2025-01 --format gl");
+        home.tree("")
+    });
+    let home = Home::bare();
+    for (path, bytes) in files {
+        home.write(path.to_str().unwrap(), bytes);
+    }
     home
 }
 
@@ -110,8 +122,4 @@ fn select(ledger: &std::path::Path, sql: &str) -> String {
         connection.close().await.unwrap();
         text
     })
-}
-
-fn sha256(text: &str) -> String {
-    ledger::sha256_hex(text.as_bytes())
 }

@@ -60,7 +60,7 @@ fn told(found: &Verified) -> String {
             some => count(some, "difference", "differences"),
         };
         let name = made.check.name();
-        let _ = writeln!(text, "{name:<16} {:>width$} {}: {result}", number(made.count), made.what);
+        let _ = writeln!(text, "{name:<16} {:>width$}  {}: {result}", number(made.count), made.what);
     }
     if !found.differences.is_empty() {
         text.push('\n');

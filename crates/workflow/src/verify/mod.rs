@@ -11,6 +11,7 @@ mod statements;
 mod sums;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use billing::Period;
@@ -50,7 +51,7 @@ pub enum Check {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CheckMade {
     pub check: Check,
-    /// How many things were looked at, and which.
+    /// How many things were looked at.
     pub count: u64,
     pub what: &'static str,
     pub differences: u64,
@@ -122,22 +123,20 @@ impl Check {
         }
     }
 
-    /// What is counted, and what was done with it.
+    /// What was looked at.
     #[must_use]
     pub const fn what(self) -> &'static str {
         match self {
-            Check::Audit => "acts: the chain, and every row of the books by the digest of its act",
-            Check::ChargeFiles => "files of charges and quarantined rows: size and SHA-256",
-            Check::Evidence => "delivered files: kept whole, by length and index",
-            Check::Documents => "issued documents: size and SHA-256",
-            Check::Imports => "imports: rows delivered = charges + quarantined + left out",
-            Check::Parts => "live parts: counts and sums of the ledger = those of the charge files",
-            Check::Statements => "statement versions: computed again, equal to the last digit",
-            Check::Periods => {
-                "sources of a period: charges = posted + held + rejected + deferred + less than a minor unit a line"
-            }
-            Check::Journals => "journals: computed again; debits = credits; payers = amounts due + subsidies",
-            Check::Delivered => "delivered files: SHA-256, and the same charges when read again",
+            Check::Audit => "the chain of acts, and every row of the books by the digest of its act",
+            Check::ChargeFiles => "size and SHA-256; of quarantined rows the number",
+            Check::Evidence => "delivered files kept whole, by length and index",
+            Check::Documents => "size and SHA-256 of what was issued",
+            Check::Imports => "rows delivered = charges + quarantined + left out",
+            Check::Parts => "counts and sums of what is live: the ledger = the charge files",
+            Check::Statements => "every version computed again, equal to the last digit",
+            Check::Periods => "by source: charges = posted + held + rejected + deferred, but for rounding",
+            Check::Journals => "made again; debits = credits; payers = amounts due + subsidies",
+            Check::Delivered => "SHA-256 of the delivered bytes, and the same charges when read again",
         }
     }
 
@@ -157,8 +156,10 @@ impl Check {
                 "delivered files: restore them from a backup of the lake, or deliver the same file again"
             }
             Check::Documents => "documents: restore them from a backup of `instance/documents`",
-            Check::Imports | Check::Parts => {
-                "imports: `imports show` has what was recorded, `imports reread` makes the charges again"
+            Check::Parts => "parts: `imports reread` makes the charges again from the delivered bytes",
+            Check::Imports => {
+                "imports: `imports show` has what was recorded, the quarantined rows among it; a backup has the \
+                 ledger as it was"
             }
             Check::Statements => {
                 "statements: `why` shows the charges behind one; while its period can be reopened, `generate` \
@@ -184,7 +185,7 @@ impl Findings {
         *self.counts.entry(check).or_default() += things;
     }
 
-    fn differ(&mut self, check: Check, place: impl ToString, what: impl ToString) {
+    fn differ(&mut self, check: Check, place: impl fmt::Display, what: impl fmt::Display) {
         self.differences.push(Difference {
             check,
             place: place.to_string(),
@@ -195,10 +196,10 @@ impl Findings {
     }
 
     /// Tell that two values are not the same, if they are not.
-    fn compare<T: PartialEq + ToString>(
+    fn compare<T: PartialEq + fmt::Display>(
         &mut self,
         check: Check,
-        place: impl ToString,
+        place: impl fmt::Display,
         what: &str,
         expected: &T,
         found: &T,
@@ -216,7 +217,12 @@ impl Findings {
     }
 
     /// What cannot be computed is a finding, too: a file that is gone, a row that cannot be read.
-    fn keep<T>(&mut self, check: Check, place: impl ToString, result: Result<T, WorkflowError>) -> Option<T> {
+    fn keep<T>(
+        &mut self,
+        check: Check,
+        place: impl fmt::Display,
+        result: Result<T, WorkflowError>,
+    ) -> Option<T> {
         match result {
             Ok(value) => Some(value),
             Err(error) => {
@@ -286,21 +292,7 @@ pub async fn verify(
         progress,
     };
     let (head, head_hash) = verifying.audit(&mut reader).await?;
-    let imports =
-        reader.list_imports(&ImportFilter { period: request.period, ..ImportFilter::default() }).await?;
-    verifying.files(&mut reader, &imports).await?;
-    verifying.step("sums");
-    verifying.imports(&mut reader, &imports).await?;
-    verifying.parts(&mut reader).await?;
-    for period in periods(&mut reader, request.period).await? {
-        verifying.step("statements");
-        verifying.period(&mut reader, period).await?;
-        verifying.step("journals");
-        verifying.journals(&mut reader, period).await?;
-    }
-    if request.deep {
-        verifying.delivered(&mut reader, &imports).await?;
-    }
+    verifying.all(&mut reader).await;
     let Verifying { findings, .. } = verifying;
     Ok(Verified {
         sound: findings.differences.is_empty(),
@@ -313,12 +305,37 @@ pub async fn verify(
     })
 }
 
-async fn periods(reader: &mut Reader, only: Option<Period>) -> Result<Vec<Period>, WorkflowError> {
-    let all = reader.list_periods(None).await?;
-    Ok(all.into_iter().map(|record| record.period).filter(|of| only.is_none_or(|only| only == *of)).collect())
-}
-
 impl Verifying<'_> {
+    /// Every check but the first. What stops one of them, a row that cannot be read for example, is a
+    /// finding, and the others are made all the same.
+    async fn all(&mut self, reader: &mut Reader) {
+        let period = self.request.period;
+        let filter = ImportFilter { period, ..ImportFilter::default() };
+        let imports = reader.list_imports(&filter).await.map_err(WorkflowError::from);
+        let imports = self.findings.keep(Check::Imports, "the list of imports", imports).unwrap_or_default();
+        let looked = self.files(reader, &imports).await;
+        self.findings.keep(Check::ChargeFiles, "the list of files", looked);
+        self.step("sums");
+        let added = self.imports(reader, &imports).await;
+        self.findings.keep(Check::Imports, "the sums of imports", added);
+        let added = self.parts(reader).await;
+        self.findings.keep(Check::Parts, "the sums of parts", added);
+        let periods = reader.list_periods(None).await.map_err(WorkflowError::from);
+        let periods = self.findings.keep(Check::Periods, "the list of periods", periods).unwrap_or_default();
+        for record in periods.iter().filter(|record| period.is_none_or(|only| only == record.period)) {
+            self.step("statements");
+            let computed = self.period(reader, record.period).await;
+            self.findings.keep(Check::Statements, format!("statements of {}", record.period), computed);
+            self.step("journals");
+            let computed = self.journals(reader, record.period).await;
+            self.findings.keep(Check::Journals, format!("journals of {}", record.period), computed);
+        }
+        if self.request.deep {
+            let read = self.delivered(reader, &imports).await;
+            self.findings.keep(Check::Delivered, "the delivered files", read);
+        }
+    }
+
     async fn audit(&mut self, reader: &mut Reader) -> Result<(i64, String), WorkflowError> {
         self.step("audit chain");
         let check = reader.verify_books().await?;
