@@ -154,7 +154,36 @@ fn a_period_waits_for_its_journals() {
     home.ok("journals accept J-2025-01-2");
     refuse("journals reject J-2025-01-2 --reason 'too late'");
     refuse("journals accept J-2025-01-9");
-    assert_snapshot!(story, @"");
+    assert_snapshot!(story, @"
+    $ periods finalize 2025-01
+    S-2025-01-0001 v1 (bob@x.edu, proteome): $25.00 not posted
+    S-2025-01-0002 v1 (pi@example.edu, genome): $10.00 not posted
+    error: cannot finalize 2025-01: 2 statements are not posted
+    hint: `export-journal --period 2025-01` posts them
+
+    $ periods finalize 2025-01
+    J-2025-01-1: rejected by accounting: no such account
+    S-2025-01-0001 v1 (bob@x.edu, proteome): $25.00 not posted
+    S-2025-01-0002 v1 (pi@example.edu, genome): $10.00 not posted
+    error: cannot finalize 2025-01: 2 statements are not posted
+    hint: `export-journal --period 2025-01` posts them
+
+    $ journals waive J-2025-01-1 --reason 'never mind'
+    error: cannot waive J-2025-01-1: accounting has rejected it
+    hint: `export-journal --period 2025-01` posts it again; if accounting took it after all, `journals accept J-2025-01-1`
+
+    $ journals accept J-2025-01-1
+    error: cannot accept J-2025-01-1: it was rejected, and J-2025-01-2 posts it again
+    hint: `journals accept J-2025-01-2` is about what is posted now
+
+    $ journals reject J-2025-01-2 --reason 'too late'
+    error: cannot reject J-2025-01-2: accounting has accepted it, which is final
+    hint: what is wrong with it is corrected in an open period, and posted there
+
+    $ journals accept J-2025-01-9
+    error: journal `J-2025-01-9` is not known
+    hint: the latest are J-2025-01-2, J-2025-01-1; `journals list` shows all
+    ");
     let reopen = home.refused("periods reopen 2025-01 --reason 'late file'");
     assert!(reopen.contains("J-2025-01-2: accepted 20"), "{reopen}");
     assert!(reopen.contains("cannot reopen 2025-01: accounting has accepted a journal of it"), "{reopen}");
@@ -228,14 +257,34 @@ fn control_totals_are_those_of_the_file() {
 
     let shown = home.ok("journals show J-2025-01-1");
     let shown: Vec<&str> = shown.lines().take_while(|line| !line.starts_with("20")).collect();
-    assert_snapshot!(shown.join("\n"), @"");
+    assert_snapshot!(shown.join("\n"), @"
+    journal J-2025-01-1, January 2025, exported
+      lines           3
+      debits          35.00
+      credits         35.00
+      balance         0.00
+      document total  70.00
+      hash total      162300
+
+    fund_org   account  debit  credit  description                             reference
+    ─────────  ───────  ─────  ──────  ──────────────────────────────────────  ──────────────
+    BIO-2002   54100    25.00          AWS 2025-01 Research Computing Charges  S-2025-01-0001
+    PHYS-1001  54100    10.00          AWS 2025-01 Research Computing Charges  S-2025-01-0002
+    IT-AWS     54100            35.00  AWS 2025-01 Research Computing Charges  J-2025-01-1
+
+    it posts S-2025-01-0001, S-2025-01-0002
+    gl file gl.csv
+    ");
 }
 
 #[test]
 fn texts_fit_the_ledger_that_takes_them() {
     let banner = "journal:\n  limits: { document: 8, description: 20, reference: 8 }\n";
     let home = billed_with(banner);
-    assert_snapshot!(home.refused("export-journal --period 2025-01"), @"");
+    assert_snapshot!(home.refused("export-journal --period 2025-01"), @r#"
+    error: cannot export journal J-2025-01-1: document number `J-2025-01-1` has 11 characters, more than journal.limits.document (8)
+    hint: number documents shorter, for example `journal: { document_format: "J{yy}{month}{sequence}" }` (J25011), or raise the limit
+    "#);
     assert_eq!(home.json("journals list"), serde_json::json!([]), "nothing was recorded");
 
     let short = format!("{banner}  document_format: \"J{{yy}}{{month}}{{sequence}}\"\n");

@@ -155,7 +155,7 @@ pub async fn finalize(
         ));
         return Err(refusal.hint(format!("`generate --period {period}`")).into());
     }
-    let (unposted, unanswered) = not_settled(&mut tx, period, &settings).await?;
+    let NotSettled { unposted, rejected, unanswered } = not_settled(&mut tx, period, &settings).await?;
     let unfinished = Unfinished {
         held: usize::try_from(totals.held.rows).unwrap_or(usize::MAX),
         unposted: unposted.len(),
@@ -164,7 +164,7 @@ pub async fn finalize(
     record.state.finalize(unfinished, actor.clone()).map_err(|why| {
         let refusal = refused(why.of(PeriodAct::Finalize, period));
         match why {
-            PeriodRefusal::NotPosted(_) => refusal.details(some_of(unposted)),
+            PeriodRefusal::NotPosted(_) => refusal.details(rejected).details(some_of(unposted)),
             PeriodRefusal::Unanswered(_) => refusal.details(some_of(unanswered)),
             _ => refusal,
         }
@@ -173,29 +173,43 @@ pub async fn finalize(
     Ok(tx.commit(AuditEvent::new(actor, "period.finalized", period, json!({ "notes": notes }))).await?)
 }
 
-/// The statements of a period that are not posted and its journals without an answer, a line of words for
-/// each. Where funds are not required (showback) nothing has to be posted, unless something was.
+/// What of a period's money has not arrived, a line of words for each.
+#[derive(Default)]
+struct NotSettled {
+    /// Statements that no document posts as they stand.
+    unposted: Vec<String>,
+    /// Documents that accounting rejected and nothing replaces yet.
+    rejected: Vec<String>,
+    /// Documents without an answer.
+    unanswered: Vec<String>,
+}
+
+/// Where funds are not required (showback) nothing has to be posted, unless something was.
 async fn not_settled(
     reader: &mut Reader,
     period: Period,
     settings: &Settings,
-) -> Result<(Vec<String>, Vec<String>), WorkflowError> {
+) -> Result<NotSettled, WorkflowError> {
     let records = reader.list_journal_records(Some(period), None).await?;
-    let unanswered = records.iter().filter(|record| !record.state.is_answered());
-    let unanswered = unanswered
-        .map(|record| {
-            let journal = &record.journal;
-            format!(
+    if !settings.require_fund_org && records.is_empty() {
+        return Ok(NotSettled::default());
+    }
+    let (mut rejected, mut unanswered) = (Vec::new(), Vec::new());
+    for record in &records {
+        let journal = &record.journal;
+        match &record.state {
+            JournalState::Exported => unanswered.push(format!(
                 "{}: exported {} by {}, {} debited",
                 journal.document,
                 journal.recorded.at.strftime("%Y-%m-%d"),
                 journal.recorded.by,
                 settings.currency.display(journal.debits)
-            )
-        })
-        .collect();
-    if !settings.require_fund_org && records.is_empty() {
-        return Ok((Vec::new(), unanswered));
+            )),
+            JournalState::Rejected { reason, replaced_by: None, .. } => {
+                rejected.push(format!("{}: rejected by accounting: {reason}", journal.document));
+            }
+            _ => {}
+        }
     }
     let unposted = crate::journal::unposted(reader, period, None).await?;
     let unposted = unposted.iter().map(|posting| {
@@ -205,7 +219,7 @@ async fn not_settled(
             posting.number, posting.version, posting.pi_email, posting.project_id
         )
     });
-    Ok((unposted.collect(), unanswered))
+    Ok(NotSettled { unposted: unposted.collect(), rejected, unanswered })
 }
 
 /// The first lines of a long list, and how many more there are.

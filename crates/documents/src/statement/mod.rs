@@ -103,7 +103,7 @@ fn first_spacing(statement: &Statement) -> Spacing {
 
 /// Pale, behind the text, and no part of what a screen reader reads: the template says it in words.
 const DRAFT_MARK: &str =
-    "#set page(background: rotate(-55deg, text(150pt, weight: \"bold\", fill: luma(225))[DRAFT]));";
+    "#set page(background: rotate(-55deg, text(150pt, weight: \"bold\", fill: luma(235))[DRAFT]));";
 
 const BUILT_IN: &str = include_str!("../../templates/statement.typ");
 
