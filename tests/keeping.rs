@@ -2,7 +2,7 @@
 //! becomes.
 //!
 //! `keeping/copies.rs` moves a ledger between engines, `backups.rs` backs up and restores (and is killed while it
-//! does), `pruning.rs` makes room, `upgrades.rs` opens a ledger of the past.
+//! does), `pruning.rs` makes room, `upgrades.rs` opens a ledger of the past, `faults.rs` takes the ground away.
 #![expect(clippy::unwrap_used, reason = "a story that cannot be told is a failed test")]
 
 mod support;
@@ -11,6 +11,8 @@ mod support;
 mod backups;
 #[path = "keeping/copies.rs"]
 mod copies;
+#[path = "keeping/faults.rs"]
+mod faults;
 #[path = "keeping/pruning.rs"]
 mod pruning;
 #[path = "keeping/upgrades.rs"]

@@ -71,4 +71,9 @@ impl Home {
         home.open("2025-01");
         home
     }
+
+    /// The URL of its database, when it is on a server.
+    pub fn database(&self) -> Option<String> {
+        self.database.clone()
+    }
 }
