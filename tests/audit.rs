@@ -81,7 +81,14 @@ const MONTH: &[Told] = &[
     act("export-journal --period 2025-01 --format gl", &["journal.exported"]),
     // A copy that is handed out is an act, too.
     act("export-journal --period 2025-01 --format gl", &["journal.exported"]),
+    read("journals list"),
+    read("journals show J-2025-01-1"),
+    act("journals reject J-2025-01-1 --reason 'no such fund'", &["journal.rejected"]),
+    act("export-journal --period 2025-01 --format gl", &["journal.exported"]),
+    act("journals waive J-2025-01-2 --reason 'accounting is on leave'", &["journal.waived"]),
+    act("journals accept J-2025-01-2 --note posted", &["journal.accepted"]),
     read("why S-2025-01-0001"),
+    read("statements diff S-2025-01-0001 S-2025-01-0001"),
     read("verify"),
     read("verify --deep"),
     read("audit list"),
@@ -93,7 +100,14 @@ const MONTH: &[Told] = &[
     read("config show"),
     read("completions bash"),
     read("version"),
+    // What is kept elsewhere has a chain of its own.
+    read("backup kept"),
+    read("restore kept --home restored"),
+    read("ledger copy --to copied.db"),
+    act("lake prune --older-than 0 --yes", &["lake.pruned"]),
     act("periods finalize 2025-01", &["period.finalized"]),
+    // What comes now is a correction, in the month that is open.
+    act("ingest more_aws.csv", &["import.committed"]),
     // The tour has a home of its own.
     read("demo --dir tour"),
 ];
@@ -106,7 +120,6 @@ const REFUSED: &[&str] = &[
     "periods finalize 2025-01",
     "sources add sequencing",
     "users set-role nobody admin",
-    "ingest more_aws.csv",
     "ingest broken_aws.csv",
     "imports withdraw 1 --reason late --yes",
     "imports withdraw 3 --reason again --yes",

@@ -290,7 +290,11 @@ fn texts_fit_the_ledger_that_takes_them() {
     let short = format!("{banner}  document_format: \"J{{yy}}{{month}}{{sequence}}\"\n");
     home.write("config.yaml", format!("{}{short}", support::CONFIG));
     let answer = home.run("export-journal --period 2025-01 --output gl.csv");
-    assert_snapshot!(answer.stderr, @"");
+    assert_snapshot!(answer.stderr, @r"
+    note: 3 descriptions were cut to 20 characters (journal.limits.description)
+    note: 2 references are J25011, because a statement's number does not fit into 8 characters (journal.limits.reference); `why J25011` names the statements
+    hint: when accounting has answered: `focus-billing journals accept J25011`, or `reject`
+    ");
     let table = Table::read(&home.read("gl.csv"));
     assert!(table.column("document").iter().all(|document| *document == "J25011"));
     assert!(table.column("description").iter().all(|text| text.chars().count() <= 20), "{:?}", table.rows);

@@ -149,12 +149,28 @@ fn two_statements_are_compared_line_by_line() {
     home.ok("ingest aws-2.csv");
     home.close("2025-02");
     home.generate("2025-02");
-    assert_snapshot!(home.ok("statements diff S-2025-01-0002v1 S-2025-02-0001"), @"");
+    assert_snapshot!(home.ok("statements diff S-2025-01-0002v1 S-2025-02-0001"), @r"
+    genome: S-2025-01-0002 v1 and S-2025-02-0001 v1
+
+    line        service  source  fund_org   account  charges  due before  due after  difference
+    ──────────  ───────  ──────  ─────────  ───────  ───────  ──────────  ─────────  ──────────
+    changed     Compute  AWS     PHYS-1001  –              1       10.00      12.00       +2.00
+    added       GPU      AWS     PHYS-1001  –          0 → 1                   1.00       +1.00
+    gone        Storage  AWS     PHYS-1001  –          1 → 0       15.00                 -15.00
+    ──────────  ───────  ──────  ─────────  ───────  ───────  ──────────  ─────────  ──────────
+    amount due                                                     25.00      13.00      -12.00
+    0 lines are the same
+    ");
     let json = home.json("statements diff S-2025-01-0002v1 S-2025-02-0001");
     let lines = entries(&json["lines"]);
     assert_eq!(lines.len(), 3);
 
-    assert_snapshot!(home.refused("statements diff S-2025-01-0001 S-2025-01-0002"), @"");
+    assert_snapshot!(home.refused("statements diff S-2025-01-0001 S-2025-01-0002"), @r"
+    S-2025-01-0001: course
+    S-2025-01-0002: genome
+    error: S-2025-01-0001 and S-2025-01-0002 are of different projects
+    hint: `statements list --project course` shows those of one project
+    ");
     assert_snapshot!(home.refused("statements diff J-2025-01-1 S-2025-01-0002"), @"
     error: `J-2025-01-1` is no statement such as S-2025-01-0001
     hint: a version stands behind the number: S-2025-01-0001v2

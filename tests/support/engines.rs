@@ -24,7 +24,7 @@ pub fn engines() -> Vec<Engine> {
 
 impl Engine {
     /// What stories run on that do not say it themselves: `FOCUS_BILLING_TEST_ENGINE=postgres` turns them.
-    pub(super) fn of_stories() -> Engine {
+    pub fn of_stories() -> Engine {
         match std::env::var("FOCUS_BILLING_TEST_ENGINE").as_deref() {
             Ok("postgres") => Engine::Postgres,
             Ok(other) if other != "sqlite" => panic!("FOCUS_BILLING_TEST_ENGINE: no engine `{other}`"),

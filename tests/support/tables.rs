@@ -38,8 +38,15 @@ impl Table {
 
     /// Σ of one column over the rows where another has a value.
     pub fn sum_where(&self, name: &str, column: &str, value: &str) -> Amount {
-        let amounts = self.column(name).into_iter().zip(self.column(column));
-        amounts.filter(|(_, found)| *found == value).map(|(amount, _)| exact(amount)).sum()
+        self.sum_where_all(name, &[(column, value)])
+    }
+
+    /// Σ of one column over the rows where each of others has its value.
+    pub fn sum_where_all(&self, name: &str, wanted: &[(&str, &str)]) -> Amount {
+        let columns: Vec<_> = wanted.iter().map(|(column, value)| (self.column(column), value)).collect();
+        let amounts = self.column(name).into_iter().enumerate();
+        let is_wanted = |row: usize| columns.iter().all(|(column, value)| column[row] == **value);
+        amounts.filter(|(row, _)| is_wanted(*row)).map(|(_, amount)| exact(amount)).sum()
     }
 }
 

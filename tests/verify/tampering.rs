@@ -148,7 +148,16 @@ fn a_statement_whose_model_was_edited_with_its_digest() {
             &format!("UPDATE statement_line SET {amounts} WHERE {id} AND service_name = 'Compute'"),
         ],
     );
-    assert_snapshot!(differences(&home, "verify"), @"");
+    assert_snapshot!(differences(&home, "verify"), @r"
+    act 11 (statements.issued of 2025-01): rows that act 11 wrote were edited, added or removed
+    statement S-2025-01-0002 v1: amount due: $90.00 was issued, $100.00 follows from the books
+    statement S-2025-01-0002 v1: discount: $70.00 was issued, $60.00 follows from the books
+    statement S-2025-01-0002 v1: line Compute (usage) of AWS on PHYS-1001: amount due: $70.00 was issued, $80.00 follows from the books
+    statement S-2025-01-0002 v1: line Compute (usage) of AWS on PHYS-1001: discount: $30.00 was issued, $20.00 follows from the books
+    2025-01, AWS: 150 is posted by 4 lines, and 160.005 is billable: the rest of 10.005 is more than rounding makes
+    journal J-2025-01-1: line 2: debit $80.00 on PHYS-1001 account 54100 (S-2025-01-0002, AWS, `AWS 2025-01 Research Computing Charges`) was exported, debit $70.00 on PHYS-1001 account 54100 (S-2025-01-0002, AWS, `AWS 2025-01 Research Computing Charges`) follows
+    journal J-2025-01-1: line 5: credit $160.00 on IT-AWS account 54100 (J-2025-01-1, AWS, `AWS 2025-01 Research Computing Charges`) was exported, credit $150.00 on IT-AWS account 54100 (J-2025-01-1, AWS, `AWS 2025-01 Research Computing Charges`) follows
+    ");
 }
 
 #[test]

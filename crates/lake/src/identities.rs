@@ -46,7 +46,7 @@ fn add(batch: &Batch, identities: &mut Identities) -> Result<(), LakeError> {
     };
     for row in 0..batch.rows() {
         let (import, period, account) = (ImportId(imports.value(row)), periods.get(row), accounts.get(row));
-        if !run.as_ref().is_some_and(|known| (known.0, known.1, known.2) == (import, period, account)) {
+        if run.as_ref().is_none_or(|known| (known.0, known.1, known.2) != (import, period, account)) {
             keep(run.replace((import, period, account, PartIdentity::default())));
         }
         if let Some((.., identity)) = &mut run {

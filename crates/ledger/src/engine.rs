@@ -339,7 +339,7 @@ pub(crate) async fn keep_before_upgrade(
     };
     // What an earlier upgrade kept may be of other books, if someone put an older file back.
     let kept = std::iter::once(named(""))
-        .chain((2..).map(|n| named(&format!(".{n}"))))
+        .chain((2..=u32::MAX).map(|n| named(&format!(".{n}"))))
         .find(|path| !path.exists())
         .unwrap_or_else(|| named(".last"));
     let writing = named(".writing");

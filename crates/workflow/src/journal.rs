@@ -311,12 +311,11 @@ pub(crate) async fn all_postings<'a>(
     let mut all: Vec<(&JournalRecord, Vec<Posting>)> = Vec::new();
     for record in records {
         let model = read_model(reader, &record.journal.document).await?;
-        let postings = match model.postings {
-            Some(postings) => postings,
-            None => {
-                let statements = load_named(reader, &model.statements).await?;
-                to_post(&statements, all.iter().flat_map(|(_, postings)| postings))
-            }
+        let postings = if let Some(postings) = model.postings {
+            postings
+        } else {
+            let statements = load_named(reader, &model.statements).await?;
+            to_post(&statements, all.iter().flat_map(|(_, postings)| postings))
         };
         all.push((record, postings));
     }

@@ -1,5 +1,4 @@
 //! `users`, `audit`, `verify`, `config`.
-#![expect(clippy::doc_markdown, reason = "these comments are the help, where backticks would be noise")]
 
 use std::path::PathBuf;
 
@@ -58,6 +57,7 @@ pub enum AuditCommand {
     /// Write what was done for another program: JSON, CSV, Splunk
     #[command(after_help = "Example:\n  focus-billing audit export --format splunk --from 120")]
     Export {
+        /// What the other program reads
         #[arg(long, short, value_enum, default_value_t = AuditFormat::Json)]
         format: AuditFormat,
         #[command(flatten)]

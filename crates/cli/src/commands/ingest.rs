@@ -100,7 +100,10 @@ fn told(mut outcome: Outcome, door: &Door) -> Result<(), Refusal> {
         door.output.text(&summary(&outcome, door))?;
     }
     if let Some(import) = outcome.import {
-        if 0 < outcome.flagged {
+        if 0 < outcome.adjustments {
+            // They are in another period than what was delivered.
+            door.output.hint("`focus-billing review list` shows what to decide");
+        } else if 0 < outcome.flagged {
             door.output.hint(&format!(
                 "`focus-billing review list --period {}` shows what to decide",
                 first_period(&outcome)

@@ -42,11 +42,11 @@ pub async fn run_generate(args: &GenerateArgs, door: &Door) -> Result<(), Refusa
 fn said(generated: &Generated, args: &GenerateArgs, door: &Door) {
     let changed =
         generated.statements.iter().filter(|issued| issued.change != Change::Unchanged).count() as u64;
-    let changes = if args.draft { "would change" } else { "changed" };
+    let happened = if args.draft { "would change" } else { "changed" };
     for issued in &generated.statements {
         if let Change::Replaced(words) = &issued.change {
             let who = format!("{}, {}", issued.pi_email, issued.project_id);
-            door.output.message(&format!("{} ({who}) {changes}: {}", issued.number, words.join("; ")));
+            door.output.message(&format!("{} ({who}) {happened}: {}", issued.number, words.join("; ")));
         }
     }
     if 0 < generated.held.rows {

@@ -99,7 +99,7 @@ fn charge(link: &Link, door: &Door) -> String {
     let resource = charge.resource_id.as_deref().unwrap_or("–");
     let delivered = match link.delivered.line {
         0 => format!("{}: {}", link.delivered.file, link.delivered.text),
-        line => format!("{} line {line}", link.delivered.file),
+        number => format!("{} line {number}", link.delivered.file),
     };
     format!(
         "  {:<8} {:>14}  {service}, {resource}: {delivered}\n",

@@ -114,29 +114,6 @@ async fn an_empty_file_and_an_empty_database_become_ledgers() {
 }
 
 #[tokio::test]
-async fn an_older_schema_is_brought_up_to_date() {
-    for bench in benches("older").await {
-        let mut behind = bench.behind().await;
-        behind.execute("DROP TABLE journal_event").await.unwrap();
-        behind.execute("UPDATE installation SET schema_version = 1").await.unwrap();
-        bench.ledger.close().await;
-
-        let upgraded = Ledger::open(&bench.location, &stamp("office", 7)).await.unwrap();
-        let mut reader = upgraded.read().await.unwrap();
-        assert_eq!(reader.installation().await.unwrap().schema_version, 2);
-        assert_eq!(reader.list_journal_records(None, None).await.unwrap(), vec![]);
-        let last = reader.list_audit(&AuditFilter::default()).await.unwrap().pop().unwrap();
-        assert_eq!((last.act.as_str(), last.by.as_str()), ("installation.upgraded", "office"));
-        drop(reader);
-        // What the migration brought is guarded like the rest.
-        let row = "INSERT INTO journal_event VALUES (1, 1, 'J', 'accepted', NULL, NULL, '2025', 'x')";
-        behind.execute(row).await.unwrap();
-        let refused = behind.execute("DELETE FROM journal_event").await.unwrap_err().to_string();
-        assert!(refused.contains("never changed"), "{refused}");
-    }
-}
-
-#[tokio::test]
 async fn a_newer_schema_is_refused_by_name() {
     for bench in benches("newer").await {
         let mut behind = bench.behind().await;

@@ -97,11 +97,30 @@ async fn a_ledger_of_every_schema_is_upgraded_and_kept_as_it_was() {
             assert_eq!(last.act == "installation.upgraded", upgraded == 1);
             told.push(words(&mut reader).await);
             drop(reader);
+            if let Location::Sqlite(_) = location {
+                assert_eq!(schema(&location).await, schema(&new_ledger(folder.path()).await).await);
+            }
             kept_as_it_was(&ledger, version, head).await;
         }
         assert!(told.windows(2).all(|pair| pair[0] == pair[1]), "both engines read schema {version} alike");
         assert!(told[0].contains("ann@example.edu"));
     }
+}
+
+/// Every table, index and guard, by name.
+async fn schema(location: &Location) -> Vec<String> {
+    let mut connection = connect(location).await;
+    let sql =
+        "SELECT type || ' ' || name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY type, name";
+    let rows = connection.fetch_all(sql).await.unwrap();
+    connection.close().await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+async fn new_ledger(folder: &Path) -> Location {
+    let location = Location::Sqlite(folder.join("new.db"));
+    Ledger::open(&location, &stamp("office", 0)).await.unwrap().close().await;
+    location
 }
 
 /// What stands beside an upgraded file is the ledger before, whole and untouched.

@@ -61,12 +61,13 @@ pub async fn correct(
         let taken = take_out(delivered, period);
         maker.guard_against_loss(&mut reader, period, &taken).await?;
         let made = maker.adjust(&mut reader, period, &taken).await?;
-        let count = made.len();
+        let count = made.len() as u64;
         let billed: Amount = made.iter().filter_map(|(adjustment, _)| adjustment.costs[2]).sum();
         let rows = taken.rows();
         if made.is_empty() {
             notes.push(format!(
-                "{period} is finalized: its {rows} rows are what was billed; there is nothing to correct"
+                "{period} is finalized, and what was delivered ({}) is what was billed: there is nothing to correct",
+                counted(rows, "row")
             ));
             continue;
         }
@@ -74,11 +75,17 @@ pub async fn correct(
         maker.write(&mut reader, period, into, made, &mut corrections).await?;
         corrections.into = Some(into);
         notes.push(format!(
-            "{period} is finalized: its {rows} rows differ from what was billed; {count} adjustments (billed {billed}) are held in {into} for review"
+            "{period} is finalized, and what was delivered ({rows}) is not what was billed: {made} (billed {billed}) held in {into} for review",
+            rows = counted(rows, "row"),
+            made = counted(count, "adjustment"),
         ));
     }
     delivered.is_corrections_only = delivered.touches_finalized && delivered.sums.parts.is_empty();
     Ok(corrections)
+}
+
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// What was delivered for a finalized period.
@@ -292,11 +299,11 @@ impl Maker<'_> {
                 texts: texts(&adjustment, &row, &account, corrected, flags, &statements),
                 has_line: adjustment.said_by.is_some(),
                 adjustment,
-                row,
+                shown: row,
                 account,
                 fingerprint,
             };
-            by_file.entry(if row.has_line { row.row.file } else { 0 }).or_default().push(row);
+            by_file.entry(if row.has_line { row.shown.file } else { 0 }).or_default().push(row);
         }
         for (file, rows) in by_file {
             let columns = columns(&rows, file, self.next_row, into)?;
@@ -397,8 +404,8 @@ async fn numbers(
 /// An adjustment on its way into the lake.
 struct Row {
     adjustment: Adjustment,
-    row: ChargeRow,
-    /// Whether `row` is a row of this delivery; otherwise it is the charge that is gone.
+    shown: ChargeRow,
+    /// Whether `shown` is a row of this delivery; otherwise it is the charge that is gone.
     has_line: bool,
     account: String,
     fingerprint: Fingerprint,
@@ -452,14 +459,14 @@ fn texts(
 
 fn columns(rows: &[Row], file: i64, first_row: u64, into: Period) -> Result<ChargeColumns, WorkflowError> {
     let place = |of: fn(&ChargeRow) -> i64| -> Vec<i64> {
-        rows.iter().map(|row| if row.has_line { of(&row.row) } else { 0 }).collect()
+        rows.iter().map(|row| if row.has_line { of(&row.shown) } else { 0 }).collect()
     };
     let first_row = i64::try_from(first_row).unwrap_or(i64::MAX);
     let names: BTreeSet<&String> = rows.iter().flat_map(|row| row.texts.keys()).collect();
     let time = |name: &str| -> Result<TimeColumn, WorkflowError> {
         let mut column = Vec::with_capacity(rows.len());
         for row in rows {
-            let text = row.row.delivered.iter().find(|(known, _)| known == name);
+            let text = row.shown.delivered.iter().find(|(known, _)| known == name);
             column.push(match text {
                 Some((_, text)) => text
                     .parse::<jiff::Timestamp>()

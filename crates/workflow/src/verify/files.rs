@@ -83,15 +83,22 @@ impl Verifying<'_> {
     ) -> Result<Vec<Work>, WorkflowError> {
         let mut work = Vec::new();
         for file in reader.list_charge_files(None, self.request.period).await? {
+            if self.is_pruned(file.import, &file.path) {
+                continue;
+            }
             work.push(Work::Charges { path: file.path, sha256: file.sha256, size_bytes: file.size_bytes });
         }
         // The same bytes may have been delivered more than once; they are kept once.
         let mut evidence: BTreeMap<String, (u64, String)> = BTreeMap::new();
         for row in imports {
-            if let Some(path) = &row.quarantine_file {
+            if let Some(path) = row.quarantine_file.as_ref().filter(|path| !self.is_pruned(row.import, path))
+            {
                 work.push(Work::Quarantine { path: path.clone(), rows: row.quarantined });
             }
             for file in reader.list_delivered_files(row.import).await? {
+                if self.is_pruned(row.import, &lake::delivery_path(&file.sha256)) {
+                    continue;
+                }
                 let name = format!("{} of import {}", file.name, row.import);
                 let known = evidence.entry(file.sha256).or_insert((file.size_bytes, String::new()));
                 known.1 = if known.1.is_empty() { name } else { format!("{}, {name}", known.1) };

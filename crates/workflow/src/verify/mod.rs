@@ -10,12 +10,12 @@ mod journals;
 mod statements;
 mod sums;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use billing::Period;
 use billing::settings::Settings;
+use billing::{ImportId, Period};
 use ledger::{AuditFinding, ImportFilter, ImportRow, Reader};
 use serde::Serialize;
 
@@ -251,6 +251,8 @@ struct Verifying<'a> {
     findings: Findings,
     /// Kept settings by digest.
     settings: BTreeMap<String, Arc<Settings>>,
+    /// Files of the lake that were removed on purpose, and whose they were.
+    pruned: BTreeSet<(ImportId, String)>,
     progress: OnProgress<'a>,
 }
 
@@ -263,6 +265,10 @@ impl Verifying<'_> {
         let settings = Arc::new(self.installation.kept_settings(reader, digest).await?);
         self.settings.insert(digest.to_owned(), Arc::clone(&settings));
         Ok(settings)
+    }
+
+    fn is_pruned(&self, import: ImportId, path: &str) -> bool {
+        self.pruned.contains(&(import, path.to_owned()))
     }
 
     fn step(&self, step: &'static str) {
@@ -289,6 +295,7 @@ pub async fn verify(
         request,
         findings: Findings::default(),
         settings: BTreeMap::new(),
+        pruned: BTreeSet::new(),
         progress,
     };
     let (head, head_hash) = verifying.audit(&mut reader).await?;
@@ -313,6 +320,9 @@ impl Verifying<'_> {
         let filter = ImportFilter { period, ..ImportFilter::default() };
         let imports = reader.list_imports(&filter).await.map_err(WorkflowError::from);
         let imports = self.findings.keep(Check::Imports, "the list of imports", imports).unwrap_or_default();
+        let pruned = reader.list_pruned_files(None).await.map_err(WorkflowError::from);
+        let pruned = self.findings.keep(Check::ChargeFiles, "the list of pruned files", pruned);
+        self.pruned = pruned.into_iter().flatten().map(|row| (row.file.import, row.file.path)).collect();
         let looked = self.files(reader, &imports).await;
         self.findings.keep(Check::ChargeFiles, "the list of files", looked);
         self.step("sums");
