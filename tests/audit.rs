@@ -57,6 +57,7 @@ const MONTH: &[Told] = &[
         &["charges.reassigned"],
     ),
     read("review list"),
+    read("review rules try"),
     read("charges list"),
     read("charges show 1:1"),
     read("show pi@example.edu --period 2025-01"),

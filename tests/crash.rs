@@ -6,9 +6,13 @@
 //! what `debug failpoints` lists (both exist only in binaries built with the feature `failpoints`). The
 //! others are `SIGKILL`, spread evenly over the time that an import takes.
 //!
+//! `crash/acts.rs` does the same to statements, e-mails and journals.
+//!
 //! About 80 kills, among them one at every moment that has a name; `FOCUS_BILLING_LONG=1` makes it more than 300.
 #![expect(clippy::unwrap_used, reason = "a story that cannot be told is a failed test")]
 
+#[path = "crash/acts.rs"]
+mod acts;
 mod support;
 
 use std::io::Write as _;

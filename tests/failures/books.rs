@@ -186,7 +186,7 @@ fn acts_before_their_time() {
     refuse("periods close 2025-01");
     refuse("imports withdraw 7 --reason x --yes");
     refuse("why 2025-01-99999");
-    assert_snapshot!(found, @"
+    assert_snapshot!(found, @r"
     $ generate --period 2025-01
     error: cannot generate statements for 2025-01: it is still open
     hint: `periods close 2025-01` first
@@ -225,8 +225,9 @@ fn acts_before_their_time() {
     hint: `imports list` shows what was imported
 
     $ why 2025-01-99999
-    error: `2025-01-99999` is no statement number, journal reference, import or charge id
-    hint: statements look like S-2025-01-0001, journals like J-2025-01-1, imports like 12, charges like 12:345
+    error: `2025-01-99999` is no statement, journal, import, charge, line of a file, project or PI that is known here
+    hint: statements look like S-2025-01-0001, journals like J-2025-01-1, imports like 12, charges like 12:345, lines like aws.csv:17
+    hint: `report --by pi_email,project_id` lists PIs and projects
     ");
 }
 

@@ -19,6 +19,7 @@ pub mod period;
 pub mod settings;
 pub mod source_guess;
 pub mod statement;
+pub mod unusual;
 
 pub use charge::ChargeColumns;
 pub use flag::{Flag, Flags};

@@ -8,6 +8,7 @@ use crate::SourceName;
 use crate::attribution::{fund_org_pattern, fund_org_regex};
 use crate::journal::{BadDescription, BadDocumentFormat, Descriptions, DocumentFormat, JournalLimits};
 use crate::pattern::{Anchor, BadPattern, compile_pattern};
+use crate::unusual::UnusualCost;
 
 /// Everything of the configuration that a rule may depend on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +42,8 @@ pub struct ReviewSettings {
     pub flag_patterns: Vec<String>,
     /// A `fund_org` must match at least one from its start; none means that any will do.
     pub fund_org_patterns: Vec<String>,
+    #[serde(default)]
+    pub unusual_cost: UnusualCost,
 }
 
 /// A known source (`imports.known_sources[]`).

@@ -24,7 +24,7 @@ pub use imports::{
 pub use keeping::{BackupArgs, LakeCommand, LedgerCommand, PruneArgs, RestoreArgs};
 pub use review::{
     ChargeCommand, ChargeListArgs, ChargeSort, DecisionArgs, DeferArgs, ReassignArgs, ReviewCommand,
-    ReviewFilter, UndoArgs,
+    ReviewFilter, RulesCommand, TryArgs, UndoArgs,
 };
 pub use statements::{
     ExportArgs, GenerateArgs, JournalCommand, JournalFormat, JournalRef, ReportArgs, ReportFormat,
@@ -110,7 +110,7 @@ pub enum Command {
     #[command(subcommand)]
     Journals(JournalCommand),
     /// Follow a number back to the delivered line
-    #[command(after_help = "Example:\n  focus-billing why S-2025-01-0001\n  focus-billing why 1:7")]
+    #[command(after_help = statements::WHY_EXAMPLES)]
     Why(WhyArgs),
     /// Exact sums by any attribute
     #[command(after_help = statements::REPORT_EXAMPLES)]

@@ -39,6 +39,13 @@ pub const OTHERS: &[&str] = &[
     // An older ledger is opened.
     "ledger.upgrade.copied",
     "ledger.upgrade.kept",
+    // Statements are rendered, each document once.
+    "workflow.render.kept",
+    // An e-mail was handed over, and the books do not know it yet.
+    "workflow.send.handed_over",
+    // A journal is written: for the books, then for people.
+    "workflow.export.kept",
+    "workflow.export.written",
     // A ledger is copied.
     "ledger.copy.recorded",
     "ledger.copy.proven",

@@ -20,6 +20,11 @@ pub struct Filter {
     pub import: Option<ImportId>,
     /// Any of these; empty: any.
     pub ids: Vec<ChargeId>,
+    /// Which file of the delivery, from 0, and the line the row begins at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<i64>,
     /// Any of these; empty: any.
     pub flags: Vec<Flag>,
     /// In any spelling of upper and lower case.
@@ -73,6 +78,8 @@ impl Filter {
         if !self.ids.is_empty() {
             exprs.push(any_of(&self.ids));
         }
+        exprs.extend(self.file.map(|file| ident("file").eq(lit(file))));
+        exprs.extend(self.line.map(|line| ident("line").eq(lit(line))));
         // No flag's name is part of another's.
         let has = |flag: &Flag| contains(columns.get("flags"), text(flag.name()));
         if let Some(any) = self.flags.iter().map(has).reduce(Expr::or) {

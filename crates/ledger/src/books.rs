@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     configuration, decision, email, import, installation, journal, journal_life, part, period, prune, source,
-    statement, user,
+    statement, unusual, user,
 };
 
 /// A table of the books: its columns after `number` and `seq`, in the order they are inserted in.
@@ -50,6 +50,7 @@ pub(crate) const TABLES: &[&Table] = &[
     &email::EMAIL_EVENT,
     &user::USER_EVENT,
     &prune::PRUNED_FILE,
+    &unusual::UNUSUAL_COST,
 ];
 
 /// A value of a column. `None` is NULL, which PostgreSQL wants to be of a type, too.

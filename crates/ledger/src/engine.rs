@@ -22,7 +22,7 @@ struct Migration {
     postgres: &'static str,
 }
 
-const MIGRATIONS: [Migration; 4] = [
+const MIGRATIONS: [Migration; 5] = [
     Migration {
         sqlite: include_str!("../migrations/sqlite/0001_the_books.sql"),
         postgres: include_str!("../migrations/postgres/0001_the_books.sql"),
@@ -38,6 +38,10 @@ const MIGRATIONS: [Migration; 4] = [
     Migration {
         sqlite: include_str!("../migrations/sqlite/0004_rows_left_out.sql"),
         postgres: include_str!("../migrations/postgres/0004_rows_left_out.sql"),
+    },
+    Migration {
+        sqlite: include_str!("../migrations/sqlite/0005_unusual_cost.sql"),
+        postgres: include_str!("../migrations/postgres/0005_unusual_cost.sql"),
     },
 ];
 

@@ -30,6 +30,7 @@ mod query;
 mod source;
 mod statement;
 mod tx;
+mod unusual;
 mod user;
 
 pub use audit::{AuditCheck, AuditEvent, AuditFilter, AuditFinding, AuditRow};
@@ -57,4 +58,5 @@ pub use statement::{
     NewStatement, StatementDocument, StatementFilter, StatementLine, StatementRow, StatementVersion,
 };
 pub use tx::Tx;
+pub use unusual::UnusualRow;
 pub use user::{NotARole, Role, User, UserRecord};

@@ -11,7 +11,7 @@ use billing::{ChargeId, ContentDigest, Fingerprint, Flag, Flags, ImportId, Ledge
 use lake::{Filter, LiveFile, Matched, View, ViewSpec};
 use ledger::{DecisionFilter, DecisionRow, LivePart, PartFilter, Reader};
 
-use crate::{Installation, Refusal, WorkflowError};
+use crate::{Installation, Refusal, WorkflowError, unusual};
 
 /// Which charges: `None` is all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,14 +40,42 @@ pub async fn charges(
     as_of: Option<LedgerNumber>,
 ) -> Result<View, WorkflowError> {
     let (parts, decisions) = in_scope(reader, scope, as_of).await?;
-    let mut spec = ViewSpec { files: live_files(&parts, settings), overlay: None, period: scope.period };
-    if !decisions.is_empty() {
-        let name = overlay_name(as_of.unwrap_or_else(|| reader.head()), scope);
-        let undecided = ViewSpec { period: None, ..spec.clone() };
-        let standings = resolve(&installation.lake.view(undecided)?, decisions, settings).await?;
-        spec.overlay = Some(installation.lake.write_overlay(&name, &standings)?);
-    }
-    Ok(installation.lake.view(spec)?)
+    let files = live_files(&parts, settings);
+    let undecided = installation.lake.view(ViewSpec { files: files.clone(), ..ViewSpec::default() })?;
+    let mut standings = resolve(&undecided, decisions, settings).await?;
+    let decided = standings.iter().map(|(id, _)| *id).collect();
+    standings.extend(unusual::standings(reader, &undecided, &parts, &decided, as_of).await?);
+    let number = as_of.unwrap_or_else(|| reader.head());
+    with_standings(installation, scope, files, standings, number)
+}
+
+/// Charges of these files with these decisions and nothing else: what rules look at.
+pub(crate) async fn decided(
+    installation: &Installation,
+    reader: &mut Reader,
+    scope: Scope,
+    files: Vec<LiveFile>,
+    decisions: Vec<DecisionRow>,
+    settings: &Settings,
+) -> Result<View, WorkflowError> {
+    let undecided = installation.lake.view(ViewSpec { files: files.clone(), ..ViewSpec::default() })?;
+    let standings = resolve(&undecided, decisions, settings).await?;
+    with_standings(installation, scope, files, standings, reader.head())
+}
+
+fn with_standings(
+    installation: &Installation,
+    scope: Scope,
+    files: Vec<LiveFile>,
+    mut standings: Vec<(ChargeId, Standing)>,
+    number: LedgerNumber,
+) -> Result<View, WorkflowError> {
+    standings.sort_unstable_by_key(|(id, _)| *id);
+    let overlay = match standings.as_slice() {
+        [] => None,
+        standings => Some(installation.lake.write_overlay(&overlay_name(number, scope), standings)?),
+    };
+    Ok(installation.lake.view(ViewSpec { files, overlay, period: scope.period })?)
 }
 
 /// The live parts of the scope and of the charges that were deferred to it, with the decisions about them.
@@ -107,6 +135,9 @@ async fn resolve(
     decisions: Vec<DecisionRow>,
     settings: &Settings,
 ) -> Result<Vec<(ChargeId, Standing)>, WorkflowError> {
+    if decisions.is_empty() {
+        return Ok(Vec::new());
+    }
     let rules = AttributionRules::compile(settings).map_err(|error| Refusal::new(error.to_string()))?;
     let recheck = |attribution: &_| rules.flags(attribution);
     let mut by_key: HashMap<Key, Vec<DecisionRow>> = HashMap::new();
@@ -126,7 +157,6 @@ async fn resolve(
         };
         standings.push((found.charge.id, standing));
     }
-    standings.sort_unstable_by_key(|(id, _)| *id);
     Ok(standings)
 }
 

@@ -1,14 +1,17 @@
 //! Look at imports, and withdraw one.
 
+use std::collections::BTreeSet;
+
 use billing::period::PeriodAct;
 use billing::{ImportId, LedgerNumber, Period};
 use ledger::{
-    AuditEvent, DeliveredFile, FlagSum, ImportFilter, ImportRow, Part, PartEvent, PartFilter, PartState,
-    PrunedRow, Reader,
+    AuditEvent, DeliveredFile, FlagSum, ImportFilter, ImportRow, LivePart, Part, PartEvent, PartFilter,
+    PartState, PrunedRow, Reader,
 };
 use serde::Serialize;
 use serde_json::json;
 
+use crate::unusual::{Changing, look};
 use crate::{Actor, Installation, Refusal, WorkflowError, periods};
 
 /// An import with its parts and where they stand.
@@ -98,7 +101,15 @@ pub async fn withdraw(
     for period in &touched {
         periods::require(&mut tx, *period, PeriodAct::Withdraw).await?;
     }
+    let mut unusual = Vec::new();
+    for period in touched.iter().copied().collect::<BTreeSet<_>>() {
+        let gone = |part: &LivePart| part.part.key.import == import;
+        unusual.extend(look(installation, &mut tx, period, Changing { gone: &gone, new: Vec::new() }).await?);
+    }
     let parts = tx.withdraw_import(import, reason).await?;
+    for looked in &unusual {
+        looked.record(&mut tx).await?;
+    }
     let billed: money::Amount = parts.iter().map(|part| part.billed_cost).sum();
     let rows: u64 = parts.iter().map(|part| part.rows).sum();
     let detail = json!({ "reason": reason, "charges": rows, "billed_cost": billed, "periods": touched });

@@ -160,7 +160,9 @@ pub async fn export(
     let sha256 = ledger::sha256_hex(&made.bytes);
     let kept = installation.folders.documents.join(&sha256[..2]).join(format!("{sha256}.journal"));
     write_file(&kept, &made.bytes)?;
+    failpoint::hit("workflow.export.kept");
     write_file(&path, &made.bytes)?;
+    failpoint::hit("workflow.export.written");
     let shown = installation.folders.shown(&path).to_string();
     let first = tx.list_journal_exports(Some(&document)).await?;
     let first = first.into_iter().find(|export| export.format == request.format.name());
@@ -408,6 +410,14 @@ pub(crate) async fn statements_of(
     reader: &mut Reader,
     document: &str,
 ) -> Result<Vec<StatementNumber>, WorkflowError> {
+    Ok(versions_of(reader, document).await?.into_iter().map(|(number, _)| number).collect())
+}
+
+/// The versions of statements whose posted lines a journal has.
+pub(crate) async fn versions_of(
+    reader: &mut Reader,
+    document: &str,
+) -> Result<Vec<(StatementNumber, u32)>, WorkflowError> {
     let model = read_model(reader, document).await?;
-    Ok(model.statements.into_iter().map(|(number, _)| StatementNumber(number)).collect())
+    Ok(model.statements.into_iter().map(|(number, version)| (StatementNumber(number), version)).collect())
 }

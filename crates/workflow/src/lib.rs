@@ -26,6 +26,7 @@ pub mod send_again;
 pub mod sources;
 pub mod statements;
 pub mod story;
+pub mod unusual;
 pub mod users;
 pub mod verify;
 pub mod why;

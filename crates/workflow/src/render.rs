@@ -136,6 +136,7 @@ fn keep(
     if !kept.exists() {
         write_file(&kept, bytes)?;
     }
+    failpoint::hit("workflow.render.kept");
     write_file(&for_people(installation, statement, kind), bytes)?;
     Ok(StatementDocument {
         id: id.clone(),

@@ -311,6 +311,7 @@ pub(crate) async fn send_one(
     }
     tx.commit(AuditEvent::new(actor, "email.sending", &record.pi_email, detail.clone())).await?;
     let sent = installation.email.outbox.send(message).await;
+    failpoint::hit("workflow.send.handed_over");
     let mut tx = installation.ledger.begin().await?;
     let (act, what) = match &sent {
         Ok(sent) => {

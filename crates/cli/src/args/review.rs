@@ -6,7 +6,7 @@ use billing::{ChargeId, Flag, ImportId, Period};
 use clap::{Args, Subcommand, ValueEnum};
 use money::Amount;
 
-use super::values::{flag, import_id, pi_email, words};
+use super::values::{flag, import_id, pi_email, ratio, words};
 
 /// Which charges: all that is given must hold, and of several values of one option any.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
@@ -73,6 +73,9 @@ pub enum ReviewCommand {
         after_help = "Example:\n  focus-billing review reassign --id 1:7 --to-project soil-microbiome --to-fund-org BIO-21502"
     )]
     Reassign(ReassignArgs),
+    /// Rules that flag charges: try one on what was billed before
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Take back the last decision about charges, while their period is open
     #[command(after_help = "Example:\n  focus-billing review undo --id 1:7")]
     Undo(UndoArgs),
@@ -82,7 +85,7 @@ impl ReviewCommand {
     /// An act without any filter would decide about everything in the books: rather asked than guessed.
     pub(super) fn refuses_to_guess(&self) -> Option<&'static str> {
         let filter = match self {
-            ReviewCommand::List(_) => return None,
+            ReviewCommand::List(_) | ReviewCommand::Rules(_) => return None,
             ReviewCommand::Approve(act) | ReviewCommand::Reject(act) => &act.filter,
             ReviewCommand::Defer(act) => &act.decision.filter,
             ReviewCommand::Reassign(act) => &act.decision.filter,
@@ -90,6 +93,31 @@ impl ReviewCommand {
         };
         filter.is_empty().then_some("say which charges: --id, --period, --flag or another filter")
     }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RulesCommand {
+    /// What the rule of unusual cost would have found in past months; changes nothing
+    #[command(
+        after_help = "Examples:\n  focus-billing review rules try\n  focus-billing review rules try --ratio 2.5 --minimum 250 --period 2025-01"
+    )]
+    Try(TryArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct TryArgs {
+    /// Only this billing period [default: all that have a history]
+    #[arg(long, short, value_name = "YYYY-MM")]
+    pub period: Option<Period>,
+    /// How many times the median a cost must reach [default: as configured]
+    #[arg(long, value_name = "TIMES", value_parser = ratio)]
+    pub ratio: Option<u32>,
+    /// How far above the median it must be [default: as configured]
+    #[arg(long, value_name = "AMOUNT")]
+    pub minimum: Option<Amount>,
+    /// How many months are looked back at, at least 3 [default: as configured]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(3..))]
+    pub months: Option<u32>,
 }
 
 #[derive(Debug, Args)]

@@ -188,11 +188,24 @@ pub enum JournalFormat {
     Template,
 }
 
+pub(super) const WHY_EXAMPLES: &str = "Examples:
+  focus-billing why S-2025-01-0001
+  focus-billing why 1:7
+  focus-billing why aws_2025-01.csv:17
+  focus-billing why soil-microbiome --period 2025-01
+  focus-billing why S-2025-01-0001 --evidence evidence.zip";
+
 #[derive(Debug, Args)]
 pub struct WhyArgs {
-    /// Number of a statement, reference of a journal line, id of a charge or an import
+    /// A statement, a journal, a charge, an import, a line of a delivered file (FILE:LINE), a project or a PI
     #[arg(value_name = "REFERENCE")]
     pub reference: String,
+    /// The month of a project or a PI [default: the latest]
+    #[arg(long, short, value_name = "YYYY-MM")]
+    pub period: Option<Period>,
+    /// Write the pack that an auditor asks for, of a statement or a journal: a new ZIP file
+    #[arg(long, value_name = "FILE")]
+    pub evidence: Option<PathBuf>,
 }
 
 pub(super) const REPORT_EXAMPLES: &str = "Examples:

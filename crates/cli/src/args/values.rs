@@ -31,3 +31,9 @@ pub(super) fn words(text: &str) -> Result<String, String> {
     let text = text.trim();
     if text.is_empty() { Err("it is empty".to_owned()) } else { Ok(text.to_owned()) }
 }
+
+/// In hundredths.
+pub fn ratio(text: &str) -> Result<u32, String> {
+    billing::unusual::ratio_percent(text)
+        .ok_or_else(|| format!("`{text}` is not a ratio from 1 to 1000, such as 2.5"))
+}

@@ -2,6 +2,7 @@ use std::fmt::Write as _;
 
 use billing::ChargeId;
 use billing::correction;
+use billing::decision::ChargeState;
 use lake::Sort;
 use workflow::listing::{self, ListedCharge};
 use workflow::story::{Story, charge_story};
@@ -86,7 +87,8 @@ pub fn told(story: &Story, door: &Door) -> String {
         charge.state.name()
     );
     for flag in charge.flags.iter() {
-        let _ = writeln!(text, "  held: {flag}, {}", flag.reason());
+        let word = if charge.state == ChargeState::Held { "held" } else { "flag" };
+        let _ = writeln!(text, "  {word}: {flag}, {}", flag.reason());
     }
     if let Some(detail) = charge.flag_detail.as_ref().filter(|_| !charge.flags.is_empty()) {
         let _ = writeln!(text, "  {detail}");

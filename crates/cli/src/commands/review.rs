@@ -1,10 +1,12 @@
 use billing::decision::Reassignment;
+use billing::unusual::{Mode, UnusualCost};
 use lake::Filter;
 use workflow::review::{self, Act, Decided, Queue, Selection};
+use workflow::unusual::{Tried, try_rule as tried};
 
 use super::Door;
 use super::words::{count, or_dash};
-use crate::args::{DecisionArgs, ReviewCommand, ReviewFilter, UndoArgs};
+use crate::args::{DecisionArgs, ReviewCommand, ReviewFilter, RulesCommand, TryArgs, UndoArgs};
 use crate::output::{Column, Refusal, Table, exact};
 
 pub async fn run(command: ReviewCommand, door: &Door) -> Result<(), Refusal> {
@@ -17,6 +19,7 @@ pub async fn run(command: ReviewCommand, door: &Door) -> Result<(), Refusal> {
             let act = Act::Reassign(Reassignment::from(&args.change));
             decide(act, &args.decision, door).await
         }
+        ReviewCommand::Rules(RulesCommand::Try(args)) => try_rule(&args, door).await,
         ReviewCommand::Undo(args) => undo(&args, door).await,
     }
 }
@@ -145,4 +148,64 @@ async fn undo(args: &UndoArgs, door: &Door) -> Result<(), Refusal> {
     }
     let decided = review::undo(&installation, &door.stamp(), &filter).await?;
     told(&decided, door)
+}
+
+async fn try_rule(args: &TryArgs, door: &Door) -> Result<(), Refusal> {
+    let installation = door.installation().await?;
+    let configured = installation.settings.review.unusual_cost;
+    let rule = UnusualCost {
+        ratio_percent: args.ratio.unwrap_or(configured.ratio_percent),
+        minimum: args.minimum.unwrap_or(configured.minimum),
+        months: args.months.unwrap_or(configured.months),
+        ..configured
+    };
+    let tried = tried(&installation, &rule, args.period).await?;
+    door.output.data(&tried, |tried| told_trial(tried, &rule, door))?;
+    if !tried.found.is_empty() && configured.mode == Mode::Off {
+        door.output.hint("`review: { unusual_cost: { mode: inform } }` in the configuration tells of it at imports; `hold` has it reviewed");
+    }
+    Ok(())
+}
+
+fn told_trial(tried: &Tried, rule: &UnusualCost, door: &Door) -> String {
+    let money = |amount| exact(amount, door.currency());
+    let times = |percent: i128| format!("{}.{:02}", percent / 100, percent % 100);
+    let rule = format!(
+        "at least {} times the median of up to {} months before, and {} above it",
+        times(i128::from(rule.ratio_percent)),
+        rule.months,
+        money(rule.minimum)
+    );
+    if tried.periods.is_empty() {
+        return format!("{rule}: no month has three months before it to be held against\n");
+    }
+    let mut table = Table::new(vec![
+        Column::text("period"),
+        Column::text("project"),
+        Column::text("service"),
+        Column::number("cost"),
+        Column::number("median"),
+        Column::number("months"),
+        Column::number("times"),
+    ]);
+    for found in &tried.found {
+        let unusual = &found.unusual;
+        table.row([
+            found.period.to_string(),
+            unusual.project_id.clone(),
+            unusual.service_name.clone(),
+            money(unusual.cost),
+            money(unusual.median),
+            unusual.months.to_string(),
+            unusual.ratio_percent().map_or_else(|| "–".to_owned(), times),
+        ]);
+    }
+    let shown = if tried.found.is_empty() { String::new() } else { table.render() + "\n" };
+    format!(
+        "{shown}{rule}: {} of {} in {}, {} in all\n",
+        tried.found.len(),
+        count(tried.looked_at, "use of a service by a project", "uses of a service by a project"),
+        count(tried.periods.len() as u64, "month", "months"),
+        money(tried.cost)
+    )
 }

@@ -6,7 +6,8 @@ use billing::journal::{DocumentFormat, JournalLimits};
 use billing::settings::{
     Basis, Delivery, JournalSettings, ReviewSettings, Settings, SourceSettings, TagMapping,
 };
-use money::{Currency, CurrencyCode};
+use billing::unusual::{self, Mode, UnusualCost};
+use money::{Amount, Currency, CurrencyCode, Minor};
 use regex::{Regex, RegexBuilder};
 
 use super::env_text::Environment;
@@ -262,6 +263,37 @@ fn review(section: &mut Section<'_, '_>) -> ReviewSettings {
     ReviewSettings {
         flag_patterns: section.texts("flag_patterns", &[], is_pattern),
         fund_org_patterns: section.texts("fund_org_patterns", &[], is_pattern),
+        unusual_cost: section.section("unusual_cost", unusual_cost),
+    }
+}
+
+fn unusual_cost(section: &mut Section<'_, '_>) -> UnusualCost {
+    let default = UnusualCost::default();
+    let at_least = |least: u32| move |text: &str| text.parse().ok().filter(|months| least <= *months);
+    let least = u32::try_from(unusual::HISTORY_MIN).unwrap_or(u32::MAX);
+    UnusualCost {
+        mode: section.choice("mode", &[("off", Mode::Off), ("inform", Mode::Inform), ("hold", Mode::Hold)]),
+        ratio_percent: section.parsed(
+            "ratio",
+            "a ratio from 1 to 1000, such as 2.5",
+            default.ratio_percent,
+            unusual::ratio_percent,
+            |percent| Amount::from_minor(Minor::new(i64::from(*percent)), 2).to_string(),
+        ),
+        minimum: section.parsed(
+            "minimum",
+            "an amount, such as 100",
+            default.minimum,
+            |text| Amount::parse_total(text).filter(|amount| !amount.is_negative()),
+            Amount::to_string,
+        ),
+        months: section.parsed(
+            "months",
+            "a number of months, at least 3",
+            default.months,
+            at_least(least),
+            u32::to_string,
+        ),
     }
 }
 

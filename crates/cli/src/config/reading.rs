@@ -246,6 +246,20 @@ impl<'r, 'e> Section<'r, 'e> {
         value
     }
 
+    /// Anything that `parse` takes; `shown` is its default as it would be written.
+    pub(super) fn parsed<T>(
+        &mut self,
+        key: &str,
+        expected: &str,
+        default: T,
+        parse: impl Fn(&str) -> Option<T>,
+        shown: impl Fn(&T) -> String,
+    ) -> T {
+        let value = self.typed(key, expected, parse).unwrap_or(default);
+        self.keep(key, shown(&value));
+        value
+    }
+
     /// A number of characters, or none: shown as an empty text.
     pub(super) fn limit(&mut self, key: &str) -> Option<u32> {
         let parse = |text: &str| match text {

@@ -4,14 +4,17 @@ use std::collections::BTreeSet;
 
 use billing::period::{PeriodAct, PeriodState, may};
 use billing::{ImportId, Period};
-use ledger::{AuditEvent, FlagSum, ImportCosts, ImportRecord, Part, PartKey, PeriodRecord, Tx};
+use ledger::{
+    AuditEvent, FlagSum, ImportCosts, ImportRecord, LivePart, Part, PartKey, PeriodRecord, Reader, Tx,
+};
 use money::Amount;
 use serde_json::json;
 
 use super::corrections::{self, Corrections};
 use super::read::{Delivered, ledger_charge_files, left_out_by_period, total};
-use super::settle::{Settlement, live_parts, part_key, settle};
+use super::settle::{Settlement, live_parts, new_files, part_key, settle};
 use super::{Outcome, Plan};
+use crate::unusual::{Changing, Looked, look};
 use crate::{Actor, Installation, Refusal, WorkflowError, periods, sources};
 
 /// Other imports may come between settling and committing; then it is settled anew.
@@ -62,9 +65,11 @@ pub async fn commit(
             Err(WorkflowError::Refused(refusal)) => return Ok(outcome.refused(refusal)),
             Err(error) => return Err(error),
         };
-        drop(reader);
         outcome.superseded.clone_from(&settlement.told);
+        let unusual = unusual(installation, &mut reader, import, plan, &delivered, &settlement).await?;
+        drop(reader);
         if plan.dry_run {
+            outcome.notes.extend(unusual.iter().flat_map(Looked::notes));
             return Ok(outcome);
         }
         failpoint::hit("workflow.import.settled");
@@ -73,12 +78,18 @@ pub async fn commit(
             evidence.finish()?;
         }
         failpoint::hit("workflow.import.evidence_kept");
-        let books = Books { delivered: &delivered, corrections: &corrections, settlement: &settlement };
+        let books = Books {
+            delivered: &delivered,
+            corrections: &corrections,
+            settlement: &settlement,
+            unusual: &unusual,
+        };
         match record(installation, actor, import, plan, &books, &outcome).await {
             Ok(Some(opened)) => {
                 outcome
                     .notes
                     .extend(opened.iter().map(|period| format!("period {period} is new: it was opened")));
+                outcome.notes.extend(unusual.iter().flat_map(Looked::notes));
                 outcome.import = Some(import);
                 return Ok(outcome);
             }
@@ -88,6 +99,28 @@ pub async fn commit(
         }
     }
     Err(Refusal::new("other imports of this source kept coming in between; try again").into())
+}
+
+/// What the delivery makes unusual in the open periods that it touches.
+async fn unusual(
+    installation: &Installation,
+    reader: &mut Reader,
+    import: ImportId,
+    plan: &Plan,
+    delivered: &Delivered,
+    settlement: &Settlement,
+) -> Result<Vec<Looked>, WorkflowError> {
+    let mut all = Vec::new();
+    for period in touched(delivered, settlement) {
+        if reader.find_period(period, None).await?.is_some_and(|record| !record.state.is_open()) {
+            continue;
+        }
+        let mut new = new_files(installation, import, plan, delivered);
+        new.retain(|file| file.period == period);
+        let gone = |part: &LivePart| settlement.supersedes.contains(&part.part.key);
+        all.extend(look(installation, reader, period, Changing { gone: &gone, new }).await?);
+    }
+    Ok(all)
 }
 
 fn problems_refusal(delivered: &Delivered) -> Refusal {
@@ -192,6 +225,7 @@ struct Books<'a> {
     delivered: &'a Delivered,
     corrections: &'a Corrections,
     settlement: &'a Settlement,
+    unusual: &'a [Looked],
 }
 
 /// Returns the periods that were opened; `None` when the books have changed since they were settled on.
@@ -203,7 +237,7 @@ async fn record(
     books: &Books<'_>,
     outcome: &Outcome,
 ) -> Result<Option<Vec<Period>>, WorkflowError> {
-    let Books { delivered, corrections, settlement } = *books;
+    let Books { delivered, corrections, settlement, unusual } = *books;
     let mut tx = installation.ledger.begin().await?;
     let live: BTreeSet<PartKey> = live_parts(&mut tx, plan, delivered).await?.iter().map(part_key).collect();
     let digests: Vec<String> = delivered.files.iter().map(|file| file.sha256.clone()).collect();
@@ -228,6 +262,9 @@ async fn record(
     for part in &settlement.supersedes {
         tx.supersede_part(part, import).await?;
     }
+    for looked in unusual {
+        looked.record(&mut tx).await?;
+    }
     let detail = json!({
         "source": plan.source.name,
         "mode": plan.mode,
@@ -246,6 +283,12 @@ async fn record(
     Ok(Some(opened))
 }
 
+/// Periods of what is delivered and of what it supersedes.
+fn touched(delivered: &Delivered, settlement: &Settlement) -> BTreeSet<Period> {
+    let superseded = settlement.supersedes.iter().map(|part| part.period);
+    delivered.periods.iter().copied().chain(superseded).collect()
+}
+
 async fn open_periods(
     tx: &mut Tx,
     actor: &Actor,
@@ -253,9 +296,7 @@ async fn open_periods(
     settlement: &Settlement,
 ) -> Result<Vec<Period>, WorkflowError> {
     let mut opened = Vec::new();
-    let superseded = settlement.supersedes.iter().map(|part| part.period);
-    let touched: BTreeSet<Period> = delivered.periods.iter().copied().chain(superseded).collect();
-    for period in touched {
+    for period in touched(delivered, settlement) {
         if periods::open_if_new(tx, actor, period).await? {
             opened.push(period);
         }

@@ -24,7 +24,7 @@ use serde::Serialize;
 
 pub use quarantine::FileProblem;
 pub use read::{Input, Origin, Progress, chain};
-pub use settle::{Change, Superseded};
+pub use settle::{Change, ProjectChange, Superseded};
 
 use crate::sources::{self, ResolvedSource};
 use crate::{Actor, Installation, Refusal, WorkflowError};

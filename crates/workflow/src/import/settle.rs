@@ -6,7 +6,7 @@ use billing::correction::is_of_corrections;
 use billing::delivery::{self, Choice, EarlierImport, PartKey, Size, Unclear};
 use billing::settings::Delivery;
 use billing::{ImportId, Period};
-use lake::{Difference, View, ViewSpec};
+use lake::{Difference, Filter, LiveFile, View, ViewSpec};
 use ledger::{LivePart, PartFilter, Reader};
 use money::Amount;
 use serde::Serialize;
@@ -24,6 +24,19 @@ pub struct Superseded {
     pub added: Change,
     pub gone: Change,
     pub changed: u64,
+    pub billed_before: Amount,
+    pub billed_after: Amount,
+    /// PIs and projects of which something is different, the largest difference first.
+    pub projects: Vec<ProjectChange>,
+}
+
+/// What a PI's project was charged by the earlier delivery, and is by the new one; as delivered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ProjectChange {
+    pub pi_email: Option<String>,
+    pub project_id: Option<String>,
+    pub rows_before: u64,
+    pub rows_after: u64,
     pub billed_before: Amount,
     pub billed_after: Amount,
 }
@@ -127,8 +140,19 @@ fn view_of_new(
     plan: &Plan,
     delivered: &Delivered,
 ) -> Result<View, WorkflowError> {
+    let files = new_files(installation, import, plan, delivered);
+    Ok(installation.lake.view(ViewSpec { files, ..ViewSpec::default() })?)
+}
+
+/// The charge files of the delivery, as if they counted.
+pub fn new_files(
+    installation: &Installation,
+    import: ImportId,
+    plan: &Plan,
+    delivered: &Delivered,
+) -> Vec<LiveFile> {
     let basis = sources::find_settings(&installation.settings, &plan.source.name).map(|source| source.basis);
-    let files = delivered.charge_files.iter().map(|file| lake::LiveFile {
+    let files = delivered.charge_files.iter().map(|file| LiveFile {
         path: file.path.clone(),
         import,
         source: plan.source.name.0.clone(),
@@ -136,7 +160,7 @@ fn view_of_new(
         accounts: None,
         basis: basis.unwrap_or_default(),
     });
-    Ok(installation.lake.view(ViewSpec { files: files.collect(), ..ViewSpec::default() })?)
+    files.collect()
 }
 
 async fn hold_against(
@@ -218,9 +242,43 @@ async fn differences(
         let old = installation.lake.view(ViewSpec { files, ..ViewSpec::default() })?;
         let periods: BTreeSet<Period> = parts.iter().map(|part| part.part.key.period).collect();
         let difference = View::compare(&old, new).await?;
-        told.push(Superseded::new(import, periods.into_iter().collect(), &difference));
+        let projects = by_project(&old, new, &periods).await?;
+        told.push(Superseded::new(import, periods.into_iter().collect(), &difference, projects));
     }
     Ok(told)
+}
+
+async fn by_project(
+    old: &View,
+    new: &View,
+    periods: &BTreeSet<Period>,
+) -> Result<Vec<ProjectChange>, WorkflowError> {
+    let by = ["pi_email", "project_id", "period"].map(str::to_owned);
+    let mut projects: BTreeMap<(Option<String>, Option<String>), ProjectChange> = BTreeMap::new();
+    for (view, is_new) in [(old, false), (new, true)] {
+        for row in view.totals(&by, &Filter::default()).await? {
+            let [pi_email, project_id, period] = row.keys.as_slice() else { continue };
+            if !period.as_ref().and_then(|period| period.parse().ok()).is_some_and(|of| periods.contains(&of))
+            {
+                continue;
+            }
+            let change = projects.entry((pi_email.clone(), project_id.clone())).or_default();
+            if is_new {
+                change.rows_after += row.rows;
+                change.billed_after += row.billed_cost;
+            } else {
+                change.rows_before += row.rows;
+                change.billed_before += row.billed_cost;
+            }
+        }
+    }
+    let named = |((pi_email, project_id), change)| ProjectChange { pi_email, project_id, ..change };
+    let mut changed: Vec<ProjectChange> = projects.into_iter().map(named).collect();
+    changed.retain(|change| {
+        (change.rows_before, change.billed_before) != (change.rows_after, change.billed_after)
+    });
+    changed.sort_by_key(|change| std::cmp::Reverse((change.billed_after - change.billed_before).abs()));
+    Ok(changed)
 }
 
 async fn no_such_import(reader: &mut Reader, plan: &Plan, id: ImportId) -> Result<Refusal, WorkflowError> {
@@ -236,7 +294,12 @@ async fn no_such_import(reader: &mut Reader, plan: &Plan, id: ImportId) -> Resul
 }
 
 impl Superseded {
-    fn new(import: ImportId, periods: Vec<Period>, difference: &Difference) -> Superseded {
+    fn new(
+        import: ImportId,
+        periods: Vec<Period>,
+        difference: &Difference,
+        projects: Vec<ProjectChange>,
+    ) -> Superseded {
         Superseded {
             import,
             periods,
@@ -245,19 +308,36 @@ impl Superseded {
             changed: difference.changed_before.rows,
             billed_before: difference.before.billed_cost,
             billed_after: difference.after.billed_cost,
+            projects,
         }
     }
 
     /// The difference in words.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        vec![
+        const SHOWN: usize = 10;
+        let mut lines = vec![
             format!("import {}: {} charges added ({})", self.import, self.added.rows, self.added.billed_cost),
             format!("import {}: {} charges gone ({})", self.import, self.gone.rows, self.gone.billed_cost),
             format!(
                 "import {}: {} charges changed; billed {} before, {} after",
                 self.import, self.changed, self.billed_before, self.billed_after
             ),
-        ]
+        ];
+        lines.extend(self.projects.iter().take(SHOWN).map(|change| {
+            format!(
+                "import {}: {} of {}: billed {} before, {} after",
+                self.import,
+                change.project_id.as_deref().unwrap_or("no project"),
+                change.pi_email.as_deref().unwrap_or("no PI"),
+                change.billed_before,
+                change.billed_after
+            )
+        }));
+        if SHOWN < self.projects.len() {
+            let more = self.projects.len() - SHOWN;
+            lines.push(format!("import {}: and {more} more projects (all with --json)", self.import));
+        }
+        lines
     }
 }

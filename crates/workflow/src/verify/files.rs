@@ -252,7 +252,7 @@ fn differing(check: Check, place: &str, what: &str, expected: &str, found: &str)
     }
 }
 
-pub(super) fn digest(text: &str) -> Result<[u8; 32], String> {
+pub(crate) fn digest(text: &str) -> Result<[u8; 32], String> {
     let mut digest = [0; 32];
     hex::decode_to_slice(text, &mut digest)
         .map_err(|_| format!("the ledger says `{text}`, which is no SHA-256"))?;

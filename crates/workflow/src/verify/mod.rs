@@ -19,6 +19,8 @@ use billing::{ImportId, Period};
 use ledger::{AuditFinding, ImportFilter, ImportRow, Reader};
 use serde::Serialize;
 
+pub(crate) use files::digest;
+
 use crate::import::chain;
 use crate::{Installation, WorkflowError};
 

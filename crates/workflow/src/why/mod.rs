@@ -1,6 +1,12 @@
-//! Why: from a journal line to the statement, its lines, their charges, and the delivered row.
+//! Why: from a journal line to the statement, its lines, their charges, and the delivered row (this file); and
+//! the other way, what became of a line (`line.rs`) and what a month has of a project (`nothing.rs`).
+//! `evidence.rs` packs all of it for an auditor.
 
-use billing::{ChargeId, ImportId, StatementNumber};
+mod evidence;
+mod line;
+mod nothing;
+
+use billing::{ChargeId, ImportId, Period, StatementNumber};
 use lake::{Filter, Sort};
 use ledger::{JournalExport, JournalLineRow, JournalRow, PartFilter, Reader, StatementVersion};
 use serde::Serialize;
@@ -12,6 +18,10 @@ use crate::statements::StatementDetail;
 use crate::story::{DeliveredRow, Story, charge_story, delivered_row};
 use crate::{Installation, Refusal, WorkflowError, imports, statements};
 
+pub use evidence::{Packed, evidence};
+pub use line::{Became, LineOf, LineStory, Wrong};
+pub use nothing::{Dead, MonthOf, Reassigned, Standing, Sum};
+
 /// What a reference is, with the next links of the chain.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "lowercase", tag = "what")]
@@ -20,6 +30,8 @@ pub enum Why {
     Import(Box<ImportDetail>),
     Statement(Box<StatementChain>),
     Journal(Box<JournalChain>),
+    Line(Box<LineStory>),
+    Month(Box<MonthOf>),
 }
 
 /// A statement with the charges behind it.
@@ -60,17 +72,26 @@ pub struct DeliveredBy {
     pub files: Vec<String>,
 }
 
-/// Follow a statement number, journal document, import or charge id.
+/// Follow a statement number, journal document, import or charge id upwards; a line of a delivered file
+/// (`FILE:LINE`), a project or a PI in a month (the latest when `None`) downwards.
 ///
 /// # Errors
 /// A reference that resolves to nothing.
-pub async fn why(installation: &Installation, reference: &str, limit: usize) -> Result<Why, WorkflowError> {
+pub async fn why(
+    installation: &Installation,
+    reference: &str,
+    period: Option<Period>,
+    limit: usize,
+) -> Result<Why, WorkflowError> {
     let reference = reference.trim();
     if let Ok(id) = reference.parse::<ChargeId>() {
         return Ok(Why::Charge(Box::new(charge_story(installation, id).await?)));
     }
     if let Ok(id) = reference.trim_start_matches("import ").parse::<i64>() {
         return Ok(Why::Import(Box::new(imports::show(installation, ImportId(id)).await?)));
+    }
+    if let Some((file, line)) = line::reference(reference) {
+        return Ok(Why::Line(Box::new(line::line_story(installation, file, line).await?)));
     }
     let mut reader = installation.ledger.read().await?;
     if let Some(row) = reader.find_journal(reference).await? {
@@ -82,20 +103,43 @@ pub async fn why(installation: &Installation, reference: &str, limit: usize) -> 
         return Ok(Why::Journal(Box::new(chain)));
     }
     drop(reader);
+    let (number, version) = statement_reference(reference);
+    match statements::show(installation, &number, version).await {
+        Ok(detail) => Ok(Why::Statement(Box::new(statement_chain(installation, detail, limit).await?))),
+        Err(WorkflowError::Refused(_)) => month(installation, reference, period).await,
+        Err(error) => Err(error),
+    }
+}
+
+/// A project or a PI that the books have heard of.
+async fn month(
+    installation: &Installation,
+    reference: &str,
+    period: Option<Period>,
+) -> Result<Why, WorkflowError> {
+    let unknown = || {
+        Refusal::new(format!(
+            "`{reference}` is no statement, journal, import, charge, line of a file, project or PI that is known here"
+        ))
+        .hint("statements look like S-2025-01-0001, journals like J-2025-01-1, imports like 12, charges like 12:345, lines like aws.csv:17")
+        .hint("`report --by pi_email,project_id` lists PIs and projects")
+    };
+    let latest = installation.ledger.read().await?.list_periods(None).await?;
+    let period = period.or(latest.last().map(|record| record.period)).ok_or_else(unknown)?;
+    let month = nothing::month_of(installation, reference, period).await?;
+    if month.is_unknown() {
+        return Err(unknown().into());
+    }
+    Ok(Why::Month(Box::new(month)))
+}
+
+/// `S-2025-01-0001`, or one version of it: `S-2025-01-0001 v2`.
+fn statement_reference(reference: &str) -> (StatementNumber, Option<u32>) {
     let (number, version) = match reference.rsplit_once(['v', 'V']) {
         Some((number, version)) if version.parse::<u32>().is_ok() => (number.trim(), version.parse().ok()),
         _ => (reference, None),
     };
-    let number = StatementNumber(number.to_uppercase());
-    match statements::show(installation, &number, version).await {
-        Ok(detail) => Ok(Why::Statement(Box::new(statement_chain(installation, detail, limit).await?))),
-        Err(WorkflowError::Refused(_)) => Err(Refusal::new(format!(
-            "`{reference}` is no statement number, journal reference, import or charge id"
-        ))
-        .hint("statements look like S-2025-01-0001, journals like J-2025-01-1, imports like 12, charges like 12:345")
-        .into()),
-        Err(error) => Err(error),
-    }
+    (StatementNumber(number.to_uppercase()), version)
 }
 
 async fn deliveries(reader: &mut Reader, row: &JournalRow) -> Result<Vec<DeliveredBy>, WorkflowError> {
