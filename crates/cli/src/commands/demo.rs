@@ -178,7 +178,7 @@ Try next:
   focus-billing --home {home} why S-{month}-0001
   focus-billing --home {home} report --period {month} --by project_id,service_name
   focus-billing --home {home} review list --period 2025-12
-  focus-billing --home {home} audit verify
+  focus-billing --home {home} verify
 "
     );
     Ok(door.output.text(&text)?)

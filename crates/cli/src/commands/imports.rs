@@ -115,7 +115,10 @@ pub fn show(detail: &ImportDetail, quarantined: &str, door: &Door) -> String {
         let _ = writeln!(
             text,
             "  file             {} ({}, {} bytes, sha256 {})",
-            file.name, file.format, file.size_bytes, file.sha256
+            file.name,
+            file.format,
+            super::words::grouped(file.size_bytes),
+            file.sha256
         );
     }
     for pruned in &detail.pruned {
