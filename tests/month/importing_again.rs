@@ -140,10 +140,11 @@ fn an_unclear_overlap_is_a_question() {
     home.focus("other.csv", &rows);
     let before = books(&home);
 
-    assert_snapshot!(home.refused("ingest other.csv --source AWS"), @"
+    assert_snapshot!(home.refused("ingest other.csv --source AWS"), @r"
     import 1: 0 charges added (0)
     import 1: 0 charges gone (0)
     import 1: 1 charges changed; billed 20 before, 21 after
+    import 1: genome of pi@example.edu: billed 20 before, 21 after
     error: the delivery overlaps import 1 in 20 charges, and it is not clear which of the two counts
     hint: `--replace 1` if this delivery takes its place
     hint: `--append` if both count; what overlaps is then flagged `possible_duplicate`
