@@ -177,3 +177,53 @@ fn without_an_open_period_and_after_a_loss_nothing_is_adjusted() {
     home.ok("imports withdraw 2 --reason 'the wrong file' --yes");
     assert!(home.charges("--period 2025-02").is_empty());
 }
+
+#[test]
+fn a_row_that_says_it_corrects_is_billed_in_the_billing_period_it_arrives_in() {
+    let home = finalized();
+    // FOCUS: ChargeClass `Correction` is about an earlier billing period; the row is of this one.
+    let credit = row_of("2025-02", "vm-1", "Compute", "-2", "-2", &project("genome"));
+    let credit = credit.replacen("2025-02-01,2025-02-01,", "2025-01-05,2025-01-06,", 1);
+    home.write("aws_2025-02.csv", format!("{},ChargeClass\n{credit},Correction\n", support::HEADER));
+    let answer = home.json("ingest aws_2025-02.csv");
+    assert_eq!(
+        (&answer["periods"], &answer["flagged"]),
+        (&serde_json::json!(["2025-02"]), &serde_json::json!(0))
+    );
+    let by_period = home.report("--by period,charge_class --state billable");
+    assert_eq!(by_period.sum_where("billed_cost", "charge_class", "Correction"), exact("-2"));
+    assert_eq!(by_period.sum_where("billed_cost", "period", "2025-02"), exact("-2"));
+}
+
+#[test]
+fn a_source_that_came_too_late_is_corrected_as_often_as_it_delivers() {
+    let home = Home::with("");
+    home.focus("hpc_2025-01.csv", &[row("job-1", "Compute", "4", "4", &project("genome"))]);
+    home.ok("ingest hpc_2025-01.csv --source HPC");
+    home.bill_january();
+    home.gl("2025-01");
+    home.finalize("2025-01");
+    home.open("2025-02");
+    let late = |rows: &[String]| {
+        home.focus("aws_2025-01.csv", rows);
+        home.json("ingest aws_2025-01.csv --source AWS --force")
+    };
+    // Nothing of the source was billed: the whole of its month is a correction.
+    let vm = |name: &str, cost: &str| row(name, "Compute", cost, cost, &project("genome"));
+    assert_eq!(late(&[vm("vm-1", "10"), vm("vm-2", "7"), vm("vm-3", "5")])["adjustments"], 3);
+    // Held against the corrections so far: one dearer, one gone, one as it was, one new.
+    assert_eq!(late(&[vm("vm-1", "12"), vm("vm-3", "5"), vm("vm-4", "1")])["adjustments"], 3);
+    let all = home.report("--period 2025-02 --state all");
+    assert_eq!(all.sum("billed_cost"), exact("18"));
+    let gone: Vec<_> = adjustments(&home).into_iter().filter(|(resource, ..)| resource == "vm-2").collect();
+    let services: Vec<&str> = gone.iter().map(|(_, service, ..)| service.as_str()).collect();
+    let genome = "Correction of 2025-01 (S-2025-01-0001): Compute";
+    assert_eq!(services, [genome, genome]);
+    // Back again, it is found among the corrections of its account, and once more nothing changes.
+    let mut whole = [vm("vm-1", "12"), vm("vm-2", "7"), vm("vm-3", "5"), vm("vm-4", "1")];
+    assert_eq!(late(&whole)["adjustments"], 1);
+    whole.reverse();
+    assert!(is_said(&late(&whole)["unchanged"]));
+    assert_eq!(home.report("--period 2025-02 --state all").sum("billed_cost"), exact("25"));
+    home.ok("verify --deep");
+}

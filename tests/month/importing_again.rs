@@ -311,3 +311,37 @@ fn a_charge_leads_back_to_its_line() {
     let delivered = serde_json::to_string(&line).unwrap();
     assert!(raw.contains(delivered.trim_matches('"')), "{delivered}\nis not in\n{raw}");
 }
+
+/// A provider delivers the month so far every morning. What was decided stays with its charge, what is new waits.
+#[test]
+fn daily_snapshots_of_a_month_keep_every_decision() {
+    const DAYS: usize = 28;
+    let home = Home::bare();
+    let flagged = "review: { flag_patterns: [sandbox] }\n";
+    home.write("config.yaml", format!("{}{flagged}", sources("snapshot")));
+    home.open("2025-01");
+    // Each day brings a charge that needs no decision and one that does: approved on odd days, else rejected.
+    let mut rows = Vec::new();
+    for day in 1..=DAYS {
+        rows.push(row(&format!("vm-{day}"), "Compute", "10", "10", &project("genome")));
+        rows.push(row(&format!("sandbox-{day}"), "Compute", "1", "1", &project("genome")));
+        home.focus("aws.csv", &rows);
+        let answer = home.json("ingest aws.csv --source AWS");
+        assert_eq!(answer["charges"], json!(2 * day));
+        let held = entries(&home.json("review list"));
+        assert_eq!(held.len(), 1, "on day {day} only what came with it waits: {held:?}");
+        let act = if day % 2 == 1 { "approve" } else { "reject" };
+        home.decide(act, &format!("--id {}", text(&held[0], "id")));
+    }
+    let sum = |state: &str| home.billed(state);
+    assert_eq!((sum("billable"), sum("rejected"), sum("held")), (exact("294"), exact("14"), exact("0")));
+
+    // The provider changes one charge of day 2, which was rejected: somebody looks at it again.
+    rows[3] = row("sandbox-2", "Compute", "1", "0.5", &project("genome"));
+    home.focus("aws.csv", &rows);
+    home.ok("ingest aws.csv --source AWS");
+    let held = entries(&home.json("review list"));
+    assert_eq!(texts(&held[0]["flags"]), ["pattern_match", "changed_since_decision"]);
+    assert_eq!((held.len(), sum("rejected"), sum("held")), (1, exact("13"), exact("0.5")));
+    home.ok("verify");
+}

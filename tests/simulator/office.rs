@@ -257,11 +257,14 @@ impl Office {
 
     fn decide(&mut self) {
         let period = self.period();
-        let filter = match self.dice.below(4) {
+        // Mostly a charge that is there; now and then a filter that may find nothing.
+        let charges = entries(&self.home.json(&format!("charges list --period {period} --limit 40")));
+        let filter = match self.dice.below(6) {
             0 => format!("--period {period} --project looms"),
             1 => format!("--period {period} --flag pattern_match"),
-            2 => format!("--period {period} --flag missing_pi_email"),
-            _ => format!("--period {period} --flag correction"),
+            2 => format!("--period {period} --flag correction"),
+            _ if charges.is_empty() => return,
+            _ => format!("--id {}", text(self.dice.pick(&charges), "id")),
         };
         let line = match self.dice.below(6) {
             0 | 1 => format!("review approve {filter} --note fine --yes"),

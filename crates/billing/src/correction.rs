@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::attribution::Attribution;
 use crate::decision::ChargeState;
-use crate::{ChargeId, ContentDigest, Fingerprint, ImportId, Period};
+use crate::{ChargeId, ContentDigest, Fingerprint, ImportId, Period, StatementNumber};
 
 /// Columns that an adjustment has besides those of a charge.
 pub const CORRECTS: &str = "x_corrects";
@@ -24,6 +24,29 @@ pub const CORRECTS_FINGERPRINT: &str = "x_corrects_fingerprint";
 #[must_use]
 pub fn account_of_corrections(account: &str, corrected: Period) -> String {
     format!("{account} (corrections of {corrected})").trim_start().to_owned()
+}
+
+/// The account that [`account_of_corrections`] made this name of.
+#[must_use]
+pub fn account_corrected<'a>(made: &'a str, corrected: &str) -> &'a str {
+    made.strip_suffix(&format!("(corrections of {corrected})")).map_or(made, str::trim_end)
+}
+
+/// What an adjustment of a charge for `service` is called; with the statement that billed it, if one did.
+#[must_use]
+pub fn service_name(service: &str, corrected: Period, statement: Option<&StatementNumber>) -> String {
+    match statement {
+        Some(number) => format!("Correction of {corrected} ({number}): {service}"),
+        None => format!("Correction of {corrected}: {service}"),
+    }
+}
+
+/// The service that [`service_name`] made this name of.
+#[must_use]
+pub fn service_corrected<'a>(made: &'a str, corrected: &str) -> &'a str {
+    let said =
+        made.strip_prefix(&format!("Correction of {corrected}")).and_then(|rest| rest.split_once(": "));
+    said.map_or(made, |(_, service)| service)
 }
 
 /// Whether [`account_of_corrections`] made this name.

@@ -59,8 +59,10 @@ pub async fn correct(
     let mut maker = Maker { installation, import, plan, next_row: delivered.charges + 1 };
     for period in corrections.corrected.clone() {
         let taken = take_out(delivered, period);
-        maker.guard_against_loss(&mut reader, period, &taken).await?;
-        let made = maker.adjust(&mut reader, period, &taken).await?;
+        let new = maker.view(maker.new_files(&taken))?;
+        let billed = maker.billed(&mut reader, period, &taken, &new).await?;
+        maker.guard_against_loss(period, &taken, &billed)?;
+        let made = maker.adjust(&mut reader, period, &new, billed).await?;
         let count = made.len() as u64;
         let billed: Amount = made.iter().filter_map(|(adjustment, _)| adjustment.costs[2]).sum();
         let rows = taken.rows();
@@ -133,6 +135,16 @@ async fn open_period(reader: &mut Reader, corrected: Period) -> Result<Period, W
     })
 }
 
+/// What a delivery for a finalized period is held against.
+struct Billed {
+    /// The source's live parts of the period and the delivery's accounts.
+    original: Vec<LivePart>,
+    /// The adjustments of earlier deliveries, as charges of what they correct.
+    corrections: Vec<ChargeRow>,
+    /// Whether the delivery holds the whole of the period, or only rows to be added to it.
+    is_whole: bool,
+}
+
 struct Maker<'a> {
     installation: &'a Installation,
     import: ImportId,
@@ -141,13 +153,13 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    /// The source's live parts of the period and the delivery's accounts, and its corrections of them so far.
     async fn billed(
         &self,
         reader: &mut Reader,
         period: Period,
         taken: &Taken,
-    ) -> Result<(Vec<LivePart>, Vec<LivePart>), WorkflowError> {
+        new: &View,
+    ) -> Result<Billed, WorkflowError> {
         let filter = PartFilter { source: Some(self.plan.source.name.clone()), ..PartFilter::default() };
         let (mut original, mut corrections) = (Vec::new(), Vec::new());
         let made: Vec<String> =
@@ -160,11 +172,17 @@ impl Maker<'_> {
                 corrections.push(part);
             }
         }
-        Ok((original, corrections))
+        let corrections = self.corrections(reader, &corrections).await?;
+        let is_whole = self.is_whole(&original, &corrections, new).await?;
+        Ok(Billed { original, corrections, is_whole })
     }
 
-    /// Whether the delivery holds the whole of the period, or only rows to be added to it.
-    async fn is_whole(&self, original: &[LivePart], new: &View) -> Result<bool, WorkflowError> {
+    async fn is_whole(
+        &self,
+        original: &[LivePart],
+        corrections: &[ChargeRow],
+        new: &View,
+    ) -> Result<bool, WorkflowError> {
         let settings = sources::find_settings(&self.installation.settings, &self.plan.source.name);
         let mode = settings.map_or(Delivery::default(), |source| source.delivery);
         Ok(match (self.plan.choice, mode) {
@@ -172,7 +190,10 @@ impl Maker<'_> {
             (Choice::Replace(_), _) | (Choice::Automatic, Delivery::Snapshot) => true,
             (Choice::Automatic, Delivery::Ask) => {
                 let old = self.view(live_files(original, &self.installation.settings))?;
-                0 < View::kept_share(&old, new).await?.kept || 0 < View::overlap(&old, new).await?.rows
+                let corrected: Vec<u64> = corrections.iter().map(|row| row.fingerprint.0).collect();
+                0 < View::kept_share(&old, new).await?.kept
+                    || 0 < View::overlap(&old, new).await?.rows
+                    || !new.locate(&corrected).await?.is_empty()
             }
         })
     }
@@ -193,17 +214,16 @@ impl Maker<'_> {
         taken.files.iter().map(file).collect()
     }
 
-    async fn guard_against_loss(
+    fn guard_against_loss(
         &self,
-        reader: &mut Reader,
         period: Period,
         taken: &Taken,
+        billed: &Billed,
     ) -> Result<(), WorkflowError> {
-        let (original, _) = self.billed(reader, period, taken).await?;
         let new: Size = taken.parts.values().map(|part| (part.rows, part.billed_magnitude)).collect();
-        let old: Size = original.iter().map(|part| (part.part.rows, part.part.billed_magnitude)).collect();
-        let whole = self.is_whole(&original, &self.view(self.new_files(taken))?).await?;
-        if !whole || self.plan.force || !is_suspiciously_small(new, old) {
+        let old: Size =
+            billed.original.iter().map(|part| (part.part.rows, part.part.billed_magnitude)).collect();
+        if !billed.is_whole || self.plan.force || !is_suspiciously_small(new, old) {
             return Ok(());
         }
         Err(Refusal::new(format!(
@@ -219,37 +239,41 @@ impl Maker<'_> {
         &self,
         reader: &mut Reader,
         period: Period,
-        taken: &Taken,
+        new: &View,
+        billed: Billed,
     ) -> Result<Vec<(Adjustment, ChargeRow)>, WorkflowError> {
-        let (mut original, corrected) = self.billed(reader, period, taken).await?;
-        let new = self.view(self.new_files(taken))?;
-        if !self.is_whole(&original, &new).await? {
-            original.clear();
-        }
-        let corrected = if original.is_empty() { Vec::new() } else { corrected };
+        let (original, corrections) =
+            if billed.is_whole { (billed.original, billed.corrections) } else { Default::default() };
         let old = self.view(live_files(&original, &self.installation.settings))?;
-        let mut changed: BTreeSet<Fingerprint> = View::changed(&old, &new).await?.into_iter().collect();
-        let corrections = self.corrections(reader, &corrected).await?;
-        changed.extend(corrections.iter().map(|side| side.fingerprint));
+        let mut changed: BTreeSet<Fingerprint> = View::changed(&old, new).await?.into_iter().collect();
+        changed.extend(corrections.iter().map(|row| row.fingerprint));
         let changed: Vec<u64> = changed.into_iter().map(|fingerprint| fingerprint.0).collect();
         // Who was billed is said by the decisions that stood when the period was finalized.
         let settings = self.installation.settings_of(reader, period).await?;
         let decided = charges(self.installation, reader, Scope::period(period), &settings, None).await?;
         let original = rows_of(&old, &decided, &changed).await?;
-        let new = rows_of(&new, &new, &changed).await?;
-        let sides = |rows: &BTreeMap<ChargeId, ChargeRow>| -> Vec<Side> { rows.values().map(side).collect() };
-        let made = correction::adjustments(&sides(&original), &corrections, &sides(&new));
+        let new = rows_of(new, new, &changed).await?;
+        let [original_sides, correction_sides, new_sides] =
+            [&original, &corrections, &new].map(|rows| rows.iter().map(side).collect::<Vec<_>>());
+        let rows: HashMap<ChargeId, &ChargeRow> =
+            original.iter().chain(&corrections).chain(&new).map(|row| (row.id, row)).collect();
         let with_row = |adjustment: Adjustment| {
-            let said = adjustment.said_by.and_then(|id| new.get(&id));
-            let row = said.or_else(|| adjustment.corrects.and_then(|id| original.get(&id)));
-            row.cloned().map(|row| (adjustment, row))
+            let row = adjustment.said_by.or(adjustment.corrects).and_then(|id| rows.get(&id)).copied();
+            let row = row.ok_or_else(|| {
+                WorkflowError::Internal(format!("{period}: no row shows {:016x}", adjustment.fingerprint.0))
+            })?;
+            Ok((adjustment, row.clone()))
         };
-        Ok(made.into_iter().filter_map(with_row).collect())
+        let made = correction::adjustments(&original_sides, &correction_sides, &new_sides);
+        made.into_iter().map(with_row).collect()
     }
 
-    /// The adjustments of earlier deliveries, as charges of what they correct.
-    async fn corrections(&self, reader: &mut Reader, parts: &[LivePart]) -> Result<Vec<Side>, WorkflowError> {
-        let mut sides = Vec::new();
+    async fn corrections(
+        &self,
+        reader: &mut Reader,
+        parts: &[LivePart],
+    ) -> Result<Vec<ChargeRow>, WorkflowError> {
+        let mut rows = Vec::new();
         for period in parts.iter().map(|part| part.part.key.period).collect::<BTreeSet<_>>() {
             let decided =
                 charges(self.installation, reader, Scope::period(period), &self.installation.settings, None)
@@ -260,18 +284,13 @@ impl Maker<'_> {
                 ..Filter::default()
             };
             for row in decided.charges(&filter, &[], None, 0).await? {
-                let value = |name: &str| row.delivered.iter().find(|(known, _)| known == name);
-                let Some((_, corrects)) = value(CORRECTS_FINGERPRINT) else { continue };
-                let account = value("billing_account_id").map_or("", |(_, account)| account);
-                if !parts.iter().any(|part| part.part.key.account == account) {
-                    continue;
+                let account = text_of(&row, "billing_account_id").unwrap_or_default();
+                if parts.iter().any(|part| part.part.key.account == account) {
+                    rows.push(as_corrected(row)?);
                 }
-                let fingerprint = u64::from_str_radix(corrects, 16)
-                    .map_err(|error| WorkflowError::Internal(format!("{}: {corrects}: {error}", row.id)))?;
-                sides.push(Side { fingerprint: Fingerprint(fingerprint), ..side(&row) });
             }
         }
-        Ok(sides)
+        Ok(rows)
     }
 
     async fn write(
@@ -289,8 +308,7 @@ impl Maker<'_> {
         let encoder = writer.encoder();
         let mut by_file: BTreeMap<i64, Vec<Row>> = BTreeMap::new();
         for (at, (adjustment, row)) in made.into_iter().enumerate() {
-            let account = row.delivered.iter().find(|(name, _)| name == "billing_account_id");
-            let account = account.map_or("", |(_, account)| account);
+            let account = text_of(&row, "billing_account_id").unwrap_or_default();
             let account = correction::account_of_corrections(account, corrected);
             let mut flags = rules.flags(&adjustment.owner);
             flags.add(Flag::Correction);
@@ -359,23 +377,42 @@ async fn rows_of(
     undecided: &View,
     decided: &View,
     fingerprints: &[u64],
-) -> Result<BTreeMap<ChargeId, ChargeRow>, WorkflowError> {
+) -> Result<Vec<ChargeRow>, WorkflowError> {
     let ids: Vec<ChargeId> =
         undecided.locate(fingerprints).await?.into_iter().map(|located| located.id).collect();
     if ids.is_empty() {
-        return Ok(BTreeMap::new());
+        return Ok(Vec::new());
     }
-    let rows = decided.charges(&Filter::ids(ids), &[], None, 0).await?;
-    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+    Ok(decided.charges(&Filter::ids(ids), &[], None, 0).await?)
+}
+
+fn text_of<'a>(row: &'a ChargeRow, name: &str) -> Option<&'a str> {
+    row.delivered.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+}
+
+/// An earlier adjustment under the identity, account and service of the charge that it corrects.
+fn as_corrected(mut row: ChargeRow) -> Result<ChargeRow, WorkflowError> {
+    let corrects = text_of(&row, CORRECTS_FINGERPRINT).unwrap_or_default();
+    let fingerprint = u64::from_str_radix(corrects, 16)
+        .map_err(|error| WorkflowError::Internal(format!("{}: {corrects}: {error}", row.id)))?;
+    row.fingerprint = Fingerprint(fingerprint);
+    let corrected = text_of(&row, CORRECTS_PERIOD).unwrap_or_default().to_owned();
+    for (name, value) in &mut row.delivered {
+        if name == "billing_account_id" {
+            *value = correction::account_corrected(value, &corrected).to_owned();
+        }
+    }
+    row.service_name =
+        row.service_name.map(|service| correction::service_corrected(&service, &corrected).to_owned());
+    Ok(row)
 }
 
 fn side(row: &ChargeRow) -> Side {
-    let value = |name: &str| row.delivered.iter().find(|(known, _)| known == name).map(|(_, value)| value);
-    let delivered = |name: &str| value(name).cloned();
+    let delivered = |name: &str| text_of(row, name).map(str::to_owned);
     Side {
         id: row.id,
         fingerprint: row.fingerprint,
-        costs: COSTS.map(|name| value(name).and_then(|text| text.parse().ok())),
+        costs: COSTS.map(|name| text_of(row, name).and_then(|text| text.parse().ok())),
         delivered: Attribution {
             pi_email: delivered("pi_email"),
             project_id: delivered("project_id"),
@@ -440,12 +477,8 @@ fn texts(
         }
     }
     let statement = owner.pi_email.clone().zip(owner.project_id.clone()).and_then(|key| statements.get(&key));
-    let what = statement.map_or_else(
-        || format!("Correction of {corrected}"),
-        |number| format!("Correction of {corrected} ({number})"),
-    );
     let service = row.service_name.as_deref().unwrap_or("charges");
-    texts.insert("service_name".to_owned(), format!("{what}: {service}"));
+    texts.insert("service_name".to_owned(), correction::service_name(service, corrected, statement));
     texts.insert("charge_class".to_owned(), "Correction".to_owned());
     texts.insert("billing_account_id".to_owned(), account.to_owned());
     texts.insert("flags".to_owned(), flags.to_string());
@@ -466,9 +499,8 @@ fn columns(rows: &[Row], file: i64, first_row: u64, into: Period) -> Result<Char
     let time = |name: &str| -> Result<TimeColumn, WorkflowError> {
         let mut column = Vec::with_capacity(rows.len());
         for row in rows {
-            let text = row.shown.delivered.iter().find(|(known, _)| known == name);
-            column.push(match text {
-                Some((_, text)) => text
+            column.push(match text_of(&row.shown, name) {
+                Some(text) => text
                     .parse::<jiff::Timestamp>()
                     .map_err(|error| WorkflowError::Internal(format!("{name} `{text}`: {error}")))?
                     .as_microsecond(),
