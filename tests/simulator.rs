@@ -3,7 +3,7 @@
 //! small model keeps only the sums; after every act the books are held against it, and `verify` proves the rest.
 //!
 //! Every failure prints the seed and what was done. `FOCUS_BILLING_SIMULATE=SEED:ACTS` tells one office again;
-//! `FOCUS_BILLING_LONG=1` makes offices longer and many.
+//! `FOCUS_BILLING_LONG=1` makes offices longer and many (`FOCUS_BILLING_OFFICES`, 200).
 #![expect(clippy::unwrap_used, reason = "a story that cannot be told is a failed test")]
 
 #[path = "simulator/model.rs"]
@@ -14,6 +14,7 @@ mod support;
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use office::Office;
@@ -40,20 +41,34 @@ fn asked_for() -> Option<(u64, usize)> {
     Some((seed.parse().expect("a seed"), acts.parse().expect("a number of acts")))
 }
 
+/// Offices of 500 acts, 200 of them if nobody says otherwise: a hundred thousand acts.
+fn long() {
+    let offices =
+        std::env::var("FOCUS_BILLING_OFFICES").map_or(200, |count| count.parse().expect("a number"));
+    let (engines, next) = (engines(), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if offices <= seed {
+                        break;
+                    }
+                    let engine = engines[usize::try_from(seed).unwrap() % engines.len()];
+                    simulate(seed, 500, engine, None);
+                }
+            });
+        }
+    });
+}
+
 #[test]
 fn the_books_hold_whatever_the_office_does() {
     if let Some((seed, acts)) = asked_for() {
         return simulate(seed, acts, Engine::of_stories(), None);
     }
-    let long = std::env::var_os("FOCUS_BILLING_LONG").is_some();
-    if long {
-        let offices: u64 = 50;
-        for engine in engines() {
-            for seed in 0..offices {
-                simulate(seed, 1000, engine, None);
-            }
-        }
-        return;
+    if std::env::var_os("FOCUS_BILLING_LONG").is_some() {
+        return long();
     }
     for seed in FIXED {
         simulate(seed, 30, Engine::Sqlite, None);

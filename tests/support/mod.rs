@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
 
 use tempfile::TempDir;
 
@@ -41,7 +42,11 @@ pub struct Answer {
     pub stderr: String,
 }
 
-const BINARY: &str = env!("CARGO_BIN_EXE_focus-billing");
+/// The binary of this build, or another (a release with failpoints, for long runs).
+static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
+    let other = std::env::var_os("FOCUS_BILLING_TEST_BINARY");
+    other.unwrap_or_else(|| env!("CARGO_BIN_EXE_focus-billing").into()).into()
+});
 
 /// The twelve columns a chargeback needs.
 pub const HEADER: &str = "BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,ChargePeriodEnd,ListCost,\
@@ -126,7 +131,7 @@ impl Home {
 
     /// The binary, set up to run here; for stories that need more than [`Home::run`].
     pub fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(BINARY);
+        let mut command = Command::new(BINARY.as_path());
         command.args(words(line));
         self.confine(command)
     }
@@ -134,7 +139,7 @@ impl Home {
     /// The same after a line of shell, which may set limits for it.
     pub fn command_after(&self, shell: &str, line: &str) -> Command {
         let mut command = Command::new("sh");
-        command.arg("-c").arg(format!("{shell}; exec \"$0\" \"$@\"")).arg(BINARY).args(words(line));
+        command.arg("-c").arg(format!("{shell}; exec \"$0\" \"$@\"")).arg(BINARY.as_path()).args(words(line));
         self.confine(command)
     }
 

@@ -29,6 +29,14 @@ pub struct EarlierImport {
     pub fingerprints: u64,
 }
 
+impl EarlierImport {
+    /// Not held against anything yet: nothing of it is there again.
+    #[must_use]
+    pub fn new(import: ImportId, parts: Vec<PartKey>) -> EarlierImport {
+        EarlierImport { import, parts, same_file_name: false, overlapping: 0, kept: 0, fingerprints: 0 }
+    }
+}
+
 /// What the person who imports has said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {

@@ -1,11 +1,12 @@
 //! Deliveries beside each other: what changed, what overlaps, and where a charge of one is in the other.
-//! Both sides come sorted by hash and are walked together, so that memory holds one group of twins.
+//! Both sides are sorted by hash and walked together, a range of hashes at a time, so that memory does not
+//! grow with the deliveries.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
+use std::ops::RangeInclusive;
 
 use arrow::datatypes::DataType;
 use billing::{ChargeId, ContentDigest, Fingerprint, ImportId};
-use datafusion::execution::SendableRecordBatchStream;
 use datafusion::prelude::{Expr, cast, ident};
 use futures::StreamExt;
 use money::Amount;
@@ -13,7 +14,7 @@ use serde::Serialize;
 
 use crate::decode::Batch;
 use crate::filter::Filter;
-use crate::{LakeError, View};
+use crate::{LakeError, TotalsRow, View};
 
 /// Rows and their sums.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -75,43 +76,54 @@ const SAMPLES: usize = 10;
 impl View {
     /// What `new` changes against `old`.
     pub async fn compare(old: &View, new: &View) -> Result<Difference, LakeError> {
-        let mut difference = Difference::default();
-        let (old, new) = (old.twins().await?, new.twins().await?);
-        walk(old, new, |old, new| difference.add(old, new)).await?;
+        let (before, after) = (old.side().await?, new.side().await?);
+        let mut difference = Difference { before, after, ..Difference::default() };
+        let changed = View::changed(old, new).await?;
+        for changed in changed.chunks(AT_ONCE / 2) {
+            let is_changed = |key| changed.binary_search(&Fingerprint(key)).is_ok();
+            let (old, new) = (old.twins(is_changed).await?, new.twins(is_changed).await?);
+            walk(&old, &new, |_, old, new| difference.add(values(old), values(new)));
+        }
         Ok(difference)
     }
 
     /// The fingerprints of which the two do not have the same charges with the same content, in order.
     pub async fn changed(old: &View, new: &View) -> Result<Vec<Fingerprint>, LakeError> {
         let mut changed = Vec::new();
-        let (old, new) = (old.twins().await?, new.twins().await?);
-        walk_keys(old, new, |key, old, new| {
-            let (old, new) = without_equals(old, new);
-            if !old.is_empty() || !new.is_empty() {
-                changed.push(Fingerprint(key));
-            }
-        })
-        .await?;
+        for keys in ranges(old, new, AT_ONCE * 2) {
+            let is_meant = |key| keys.contains(&key);
+            let (old, new) = (old.contents(is_meant).await?, new.contents(is_meant).await?);
+            walk(&old, &new, |key, old, new| {
+                if old != new {
+                    changed.push(Fingerprint(key));
+                }
+            });
+        }
         Ok(changed)
     }
 
     /// How many of `old`'s charges `new` has.
     pub async fn kept_share(old: &View, new: &View) -> Result<KeptShare, LakeError> {
         let mut share = KeptShare::default();
-        let (old, new) = (old.fingerprints().await?, new.fingerprints().await?);
-        walk(old, new, |old, new| {
-            share.of += old.len() as u64;
-            share.kept += old.len().min(new.len()) as u64;
-        })
-        .await?;
+        for keys in ranges(old, new, AT_ONCE * 4) {
+            let is_meant = |key| keys.contains(&key);
+            let (old, new) = (old.fingerprints(is_meant).await?, new.fingerprints(is_meant).await?);
+            walk(&old, &new, |_, old, new| {
+                share.of += old.len() as u64;
+                share.kept += old.len().min(new.len()) as u64;
+            });
+        }
         Ok(share)
     }
 
     /// Charges of `new` with the overlap key of a charge of `old` and an intersecting charge period.
     pub async fn overlap(old: &View, new: &View) -> Result<Overlap, LakeError> {
         let mut overlap = Overlap::default();
-        let (old, new) = (old.times().await?, new.times().await?);
-        walk(old, new, |old, new| overlap.add(old, new)).await?;
+        for keys in ranges(old, new, AT_ONCE) {
+            let is_meant = |key| keys.contains(&key);
+            let (old, new) = (old.times(is_meant).await?, new.times(is_meant).await?);
+            walk(&old, &new, |_, old, new| overlap.add(values(old), values(new)));
+        }
         Ok(overlap)
     }
 
@@ -146,7 +158,13 @@ impl View {
         Ok(located.collect())
     }
 
-    async fn twins(&self) -> Result<Sorted<Twin>, LakeError> {
+    async fn side(&self) -> Result<Side, LakeError> {
+        let totals = self.totals(&[], &Filter::default()).await?;
+        let side = |row: &TotalsRow| Side { rows: row.rows, billed_cost: row.billed_cost, cost: row.cost };
+        Ok(totals.first().map(side).unwrap_or_default())
+    }
+
+    async fn twins(&self, is_meant: impl Fn(u64) -> bool) -> Result<Keyed<Twin>, LakeError> {
         let columns = vec![
             ident("fingerprint").alias("key"),
             ident("content_digest"),
@@ -155,12 +173,17 @@ impl View {
             ident("import"),
             ident("row"),
         ];
-        self.sorted(columns, &["billed_cost", "import", "row"], Twin::decode).await
+        self.keyed(columns, is_meant, Twin::decode).await
     }
 
-    async fn fingerprints(&self) -> Result<Sorted<()>, LakeError> {
+    async fn contents(&self, is_meant: impl Fn(u64) -> bool) -> Result<Keyed<u64>, LakeError> {
+        let decode = |batch: &Batch| Ok(batch.hashes("content_digest")?.values().to_vec());
+        self.keyed(vec![ident("fingerprint").alias("key"), ident("content_digest")], is_meant, decode).await
+    }
+
+    async fn fingerprints(&self, is_meant: impl Fn(u64) -> bool) -> Result<Keyed<()>, LakeError> {
         let decode = |batch: &Batch| Ok(vec![(); batch.rows()]);
-        self.sorted(vec![ident("fingerprint").alias("key")], &[], decode).await
+        self.keyed(vec![ident("fingerprint").alias("key")], is_meant, decode).await
     }
 
     /// When which resource is charged for: overlap key, start and end of the charge period.
@@ -168,15 +191,11 @@ impl View {
     /// # Errors
     /// What could not be read.
     pub async fn charge_periods(&self) -> Result<Vec<(u64, i64, i64)>, LakeError> {
-        let mut spans = self.times().await?;
-        let mut periods = Vec::new();
-        while spans.fill().await? {
-            periods.extend(spans.ready.drain(..).map(|(key, span)| (key, span.start, span.end)));
-        }
-        Ok(periods)
+        let spans = self.times(|_| true).await?;
+        Ok(spans.into_iter().map(|(key, span)| (key, span.start, span.end)).collect())
     }
 
-    async fn times(&self) -> Result<Sorted<Span>, LakeError> {
+    async fn times(&self, is_meant: impl Fn(u64) -> bool) -> Result<Keyed<Span>, LakeError> {
         let time = |name: &str| cast(ident(name), DataType::Int64).alias(format!("_{name}"));
         let columns = vec![
             ident("overlap_key").alias("key"),
@@ -185,83 +204,65 @@ impl View {
             ident("import"),
             ident("row"),
         ];
-        self.sorted(columns, &["_charge_period_start", "import", "row"], Span::decode).await
+        self.keyed(columns, is_meant, Span::decode).await
     }
 
-    async fn sorted<T>(
+    /// The rows whose `key` is meant, in order of key and value.
+    async fn keyed<T: Ord>(
         &self,
         columns: Vec<Expr>,
-        then_by: &[&str],
+        is_meant: impl Fn(u64) -> bool,
         decode: fn(&Batch) -> Result<Vec<T>, LakeError>,
-    ) -> Result<Sorted<T>, LakeError> {
-        let rows = self.rows(&Filter::default())?.select(columns)?;
-        let order = std::iter::once(&"key").chain(then_by).map(|name| ident(*name).sort(true, true));
-        let stream = rows.sort(order.collect())?.execute_stream().await?;
-        Ok(Sorted { stream, decode, ready: VecDeque::new() })
-    }
-}
-
-/// Rows in order of a hash, group by group.
-struct Sorted<T> {
-    stream: SendableRecordBatchStream,
-    decode: fn(&Batch) -> Result<Vec<T>, LakeError>,
-    ready: VecDeque<(u64, T)>,
-}
-
-impl<T> Sorted<T> {
-    async fn fill(&mut self) -> Result<bool, LakeError> {
-        while self.ready.is_empty() {
-            let Some(batch) = self.stream.next().await else { return Ok(false) };
+    ) -> Result<Keyed<T>, LakeError> {
+        let mut batches = self.rows(&Filter::default())?.select(columns)?.execute_stream().await?;
+        let mut keyed = Vec::new();
+        while let Some(batch) = batches.next().await {
             let batch = Batch(batch?);
-            let values = (self.decode)(&batch)?;
-            self.ready.extend(batch.hashes("key")?.values().iter().copied().zip(values));
+            let values = decode(&batch)?;
+            let keys = batch.hashes("key")?.values().iter().copied();
+            keyed.extend(keys.zip(values).filter(|(key, _)| is_meant(*key)));
         }
-        Ok(true)
+        keyed.sort_unstable();
+        Ok(keyed)
     }
+}
 
-    async fn next_key(&mut self) -> Result<Option<u64>, LakeError> {
-        Ok(if self.fill().await? { self.ready.front().map(|&(key, _)| key) } else { None })
-    }
+/// Rows with their hashes, in order.
+type Keyed<T> = Vec<(u64, T)>;
 
-    /// The rows with this key, if the next ones have it.
-    async fn take(&mut self, key: u64) -> Result<Vec<T>, LakeError> {
-        let mut group = Vec::new();
-        while self.fill().await? {
-            match self.ready.pop_front() {
-                Some((next, value)) if next == key => group.push(value),
-                Some(other) => {
-                    self.ready.push_front(other);
-                    break;
-                }
-                None => break,
-            }
-        }
-        Ok(group)
-    }
+/// About so many rows with all that is compared are in memory at a time.
+const AT_ONCE: usize = 1 << 20;
+
+/// The range of hashes, cut so that each piece has about so many rows of the two; hashes spread evenly.
+fn ranges(old: &View, new: &View, at_once: usize) -> Vec<RangeInclusive<u64>> {
+    let rows = old.rows_of_files() + new.rows_of_files();
+    let pieces = rows.div_ceil(at_once as u64).max(1);
+    let width = u64::MAX / pieces;
+    let piece = |at: u64| {
+        let last = if at + 1 == pieces { u64::MAX } else { (at + 1) * width - 1 };
+        at * width..=last
+    };
+    (0..pieces).map(piece).collect()
 }
 
 /// Hand over the rows of each key of either side, together.
-async fn walk<T>(
-    old: Sorted<T>,
-    new: Sorted<T>,
-    mut each: impl FnMut(Vec<T>, Vec<T>),
-) -> Result<(), LakeError> {
-    walk_keys(old, new, |_, old, new| each(old, new)).await
+fn walk<T>(mut old: &[(u64, T)], mut new: &[(u64, T)], mut each: impl FnMut(u64, &[(u64, T)], &[(u64, T)])) {
+    let first = |rows: &[(u64, T)]| rows.first().map(|&(key, _)| key);
+    while let Some(key) = first(old).into_iter().chain(first(new)).min() {
+        each(key, take(&mut old, key), take(&mut new, key));
+    }
 }
 
-async fn walk_keys<T>(
-    mut old: Sorted<T>,
-    mut new: Sorted<T>,
-    mut each: impl FnMut(u64, Vec<T>, Vec<T>),
-) -> Result<(), LakeError> {
-    loop {
-        let key = match (old.next_key().await?, new.next_key().await?) {
-            (Some(a), Some(b)) => a.min(b),
-            (Some(key), None) | (None, Some(key)) => key,
-            (None, None) => return Ok(()),
-        };
-        each(key, old.take(key).await?, new.take(key).await?);
-    }
+/// The next rows, as far as they have this key.
+fn take<'a, T>(rows: &mut &'a [(u64, T)], key: u64) -> &'a [(u64, T)] {
+    let end = rows.iter().position(|&(other, _)| other != key).unwrap_or(rows.len());
+    let (taken, left) = rows.split_at(end);
+    *rows = left;
+    taken
+}
+
+fn values<T: Copy>(rows: &[(u64, T)]) -> Vec<T> {
+    rows.iter().map(|&(_, value)| value).collect()
 }
 
 struct Ids<'a>(&'a arrow::array::Int64Array, &'a arrow::array::Int64Array);
@@ -276,10 +277,12 @@ impl Ids<'_> {
     }
 }
 
-#[derive(Clone, Copy)]
+/// In order of billed cost and row.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Twin {
-    digest: u64,
     billed: Amount,
+    id: ChargeId,
+    digest: u64,
     cost: Amount,
 }
 
@@ -287,8 +290,13 @@ impl Twin {
     fn decode(batch: &Batch) -> Result<Vec<Twin>, LakeError> {
         let digests = batch.hashes("content_digest")?;
         let (billed, cost) = (batch.amounts("billed_cost")?, batch.amounts("_cost")?);
-        let twin =
-            |row| Twin { digest: digests.value(row), billed: billed.or_zero(row), cost: cost.or_zero(row) };
+        let ids = Ids::of(batch)?;
+        let twin = |row| Twin {
+            billed: billed.or_zero(row),
+            id: ids.get(row),
+            digest: digests.value(row),
+            cost: cost.or_zero(row),
+        };
         Ok((0..batch.rows()).map(twin).collect())
     }
 }
@@ -305,8 +313,6 @@ impl Side {
 
 impl Difference {
     fn add(&mut self, old: Vec<Twin>, new: Vec<Twin>) {
-        self.before.add_all(&old);
-        self.after.add_all(&new);
         let (old, new) = without_equals(old, new);
         let both = old.len().min(new.len());
         self.changed_before.add_all(&old[..both]);
@@ -318,11 +324,6 @@ impl Difference {
 
 /// The twins of each side that the other does not have with the same content; their order is kept.
 fn without_equals(old: Vec<Twin>, new: Vec<Twin>) -> (Vec<Twin>, Vec<Twin>) {
-    if let ([one], [other]) = (old.as_slice(), new.as_slice())
-        && one.digest == other.digest
-    {
-        return (Vec::new(), Vec::new());
-    }
     let mut counts: HashMap<u64, u64> = HashMap::new();
     for twin in &new {
         *counts.entry(twin.digest).or_default() += 1;
@@ -343,12 +344,12 @@ fn without_equals(old: Vec<Twin>, new: Vec<Twin>) -> (Vec<Twin>, Vec<Twin>) {
     (old, new)
 }
 
-/// When a charge was, in microseconds since 1970; what has no bound is unbounded.
-#[derive(Clone, Copy)]
+/// When a charge was, in microseconds since 1970; what has no bound is unbounded. In order of starts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Span {
     start: i64,
-    end: i64,
     id: ChargeId,
+    end: i64,
 }
 
 impl Span {
@@ -373,8 +374,8 @@ impl Overlap {
         let mut lasting = old;
         for at in 1..lasting.len() {
             if lasting[at - 1].end > lasting[at].end {
-                let (end, id) = (lasting[at - 1].end, lasting[at - 1].id);
-                lasting[at] = Span { end, id, ..lasting[at] };
+                let (id, end) = (lasting[at - 1].id, lasting[at - 1].end);
+                lasting[at] = Span { id, end, ..lasting[at] };
             }
         }
         for span in new {

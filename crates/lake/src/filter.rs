@@ -1,10 +1,14 @@
 //! Which charges are meant.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use arrow::array::{AsArray, BooleanArray};
+use arrow::datatypes::{DataType, Int64Type};
 use billing::decision::ChargeState;
 use billing::{ChargeId, Flag, ImportId, Period};
 use datafusion::functions::string::expr_fn::{contains, lower};
+use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
 use datafusion::prelude::{Expr, ident, lit};
 use money::Amount;
 use serde::Serialize;
@@ -128,11 +132,29 @@ fn any_of(ids: &[ChargeId]) -> Expr {
         let last = rows.last().copied().unwrap_or_default();
         let within = ident("row").between(lit(first), lit(last));
         let here = ident("import").eq(lit(import.0)).and(within);
-        if rows.len() > 1 {
-            here.and(ident("row").in_list(rows.into_iter().map(lit).collect(), false))
-        } else {
-            here
+        match rows.len() {
+            0 | 1 => here,
+            ..=LISTED => here.and(ident("row").in_list(rows.into_iter().map(lit).collect(), false)),
+            _ => here.and(among(rows)),
         }
     };
     rows.into_iter().map(of_import).reduce(Expr::or).unwrap_or(lit(false))
+}
+
+/// A list that is written into the plan; the planner looks at each element of it several times.
+const LISTED: usize = 1000;
+
+/// `row` is one of these, which are in order and many.
+fn among(rows: Vec<i64>) -> Expr {
+    let is_among = move |arguments: &[ColumnarValue]| {
+        let arrays = ColumnarValue::values_to_arrays(arguments)?;
+        let column = arrays[0].as_primitive::<Int64Type>();
+        let found: BooleanArray =
+            column.iter().map(|row| row.map(|row| rows.binary_search(&row).is_ok())).collect();
+        Ok(ColumnarValue::Array(Arc::new(found)))
+    };
+    let name = "is_among";
+    let function =
+        create_udf(name, vec![DataType::Int64], DataType::Boolean, Volatility::Immutable, Arc::new(is_among));
+    function.call(vec![ident("row")])
 }

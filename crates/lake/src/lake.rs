@@ -3,7 +3,6 @@ use std::sync::{Arc, OnceLock};
 
 use billing::decision::Standing;
 use billing::{ChargeId, ImportId, SourceName};
-use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
@@ -11,6 +10,7 @@ use crate::LakeError;
 use crate::charges::{ChargeWriter, owner};
 use crate::delivery::{Delivery, DeliveryReader, DeliveryWriter};
 use crate::files::{FileFound, TEMPORARY, check_file, digest_file, make_folder, remove_where};
+use crate::memory::Pools;
 use crate::overlay::{self, OverlayRef};
 use crate::table::Footers;
 
@@ -28,8 +28,9 @@ struct Shared {
     footers: Footers,
 }
 
-/// What a question may hold in memory before it spills to disk.
-const MEMORY_BYTES: usize = 256 << 20;
+/// What questions may hold in memory before they spill to disk, and of what cannot spill.
+const SPILLING_BYTES: usize = 256 << 20;
+const STAYING_BYTES: usize = 1 << 30;
 
 impl Lake {
     /// Open the lake at `root` (`…/instance/lake`), making its folders where they are missing.
@@ -168,7 +169,8 @@ impl Lake {
         if let Some(context) = self.shared.context.get() {
             return Ok(context);
         }
-        let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(MEMORY_BYTES)));
+        let runtime =
+            RuntimeEnvBuilder::new().with_memory_pool(Arc::new(Pools::new(SPILLING_BYTES, STAYING_BYTES)));
         let context = SessionContext::new_with_config_rt(session_config(), runtime.build_arc()?);
         Ok(self.shared.context.get_or_init(|| context))
     }

@@ -17,6 +17,7 @@ mod frame;
 mod groups;
 mod identities;
 mod lake;
+mod memory;
 mod overlay;
 mod rows;
 mod table;

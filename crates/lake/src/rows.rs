@@ -60,9 +60,6 @@ pub struct Matched {
     pub flags: Flags,
     pub delivered_flags: Flags,
     pub cost: Amount,
-    /// As it stands.
-    pub attribution: Attribution,
-    pub delivered: Attribution,
 }
 
 /// An order of charges. Ties are in order of their ids.
@@ -118,16 +115,39 @@ impl View {
 
     /// What decisions need of the charges that are meant, by id.
     pub async fn matching(&self, filter: &Filter) -> Result<Vec<Matched>, LakeError> {
-        let mut exprs = vec![ident("import"), ident("row"), ident("fingerprint"), ident("content_digest")];
-        exprs.extend(MATCHED.map(|name| self.columns.get(name).alias(format!("_{name}"))));
-        exprs.push(self.columns.cost().alias("_cost"));
-        exprs.extend(self.attribution());
         let mut matched = Vec::new();
-        for batch in self.rows(filter)?.select(exprs)?.collect().await? {
-            decode_matched(&Batch(batch), &mut matched)?;
+        for batch in self.rows(filter)?.select(self.matched())?.collect().await? {
+            matched.extend(decode_matched(&Batch(batch))?);
         }
         matched.sort_unstable_by_key(|matched| matched.id);
         Ok(matched)
+    }
+
+    /// As [`matching`](View::matching), each with its attribution as delivered.
+    pub async fn matching_as_delivered(
+        &self,
+        filter: &Filter,
+    ) -> Result<Vec<(Matched, Attribution)>, LakeError> {
+        let delivered = Attribution::FIELDS
+            .into_iter()
+            .map(|name| self.columns.delivered(name).alias(format!("_delivered_{name}")));
+        let exprs: Vec<Expr> = self.matched().into_iter().chain(delivered).collect();
+        let mut matched = Vec::new();
+        for batch in self.rows(filter)?.select(exprs)?.collect().await? {
+            let batch = Batch(batch);
+            let delivered = Attributions::of(&batch, "_delivered_")?;
+            let known = decode_matched(&batch)?.into_iter().enumerate();
+            matched.extend(known.map(|(row, known)| (known, delivered.get(row))));
+        }
+        matched.sort_unstable_by_key(|(matched, _)| matched.id);
+        Ok(matched)
+    }
+
+    fn matched(&self) -> Vec<Expr> {
+        let mut exprs = vec![ident("import"), ident("row"), ident("fingerprint"), ident("content_digest")];
+        exprs.extend(MATCHED.map(|name| self.columns.get(name).alias(format!("_{name}"))));
+        exprs.push(self.columns.cost().alias("_cost"));
+        exprs
     }
 
     fn order(&self, sort: &[Sort]) -> Result<Vec<datafusion::logical_expr::SortExpr>, LakeError> {
@@ -159,16 +179,6 @@ impl View {
         Ok(ids)
     }
 
-    /// The attribution as it stands under `_pi_email` …, and as delivered under `_delivered_pi_email` ….
-    fn attribution(&self) -> impl Iterator<Item = Expr> {
-        let standing =
-            Attribution::FIELDS.into_iter().map(|name| self.columns.get(name).alias(format!("_{name}")));
-        let delivered = Attribution::FIELDS
-            .into_iter()
-            .map(|name| self.columns.delivered(name).alias(format!("_delivered_{name}")));
-        standing.chain(delivered)
-    }
-
     async fn decode_charges(&self, rows: DataFrame) -> Result<Vec<ChargeRow>, LakeError> {
         let mut exprs = vec![ident("import")];
         let names: Vec<String> = self.columns.file_names().map(str::to_owned).collect();
@@ -182,7 +192,8 @@ impl View {
         );
         exprs.push(self.columns.get("state").alias("_state"));
         exprs.push(self.columns.cost().alias("_cost"));
-        exprs.extend(self.attribution());
+        let standing = |name: &str| self.columns.get(name).alias(format!("_{name}"));
+        exprs.extend(Attribution::FIELDS.into_iter().map(standing));
         let mut charges = Vec::new();
         for batch in rows.select(exprs)?.collect().await? {
             decode_charge(&Batch(batch), &names, &mut charges)?;
@@ -239,7 +250,7 @@ impl<'a> Attributions<'a> {
     }
 }
 
-fn decode_matched(batch: &Batch, matched: &mut Vec<Matched>) -> Result<(), LakeError> {
+fn decode_matched(batch: &Batch) -> Result<Vec<Matched>, LakeError> {
     let (imports, rows) = (batch.integers("import")?, batch.integers("row")?);
     let (fingerprints, digests) = (batch.hashes("fingerprint")?, batch.hashes("content_digest")?);
     let [source, own, billed_in, state, standing, delivered] =
@@ -247,30 +258,24 @@ fn decode_matched(batch: &Batch, matched: &mut Vec<Matched>) -> Result<(), LakeE
     let (source, own, billed_in, state) = (source?, own?, billed_in?, state?);
     let (standing, delivered_flags) = (standing?, delivered?);
     let costs = batch.amounts("_cost")?;
-    let attribution = Attributions::of(batch, "_")?;
-    let delivered = Attributions::of(batch, "_delivered_")?;
-    for row in 0..batch.rows() {
-        matched.push(Matched {
-            id: id(imports.value(row), rows.value(row)),
-            source: source.owned(row).unwrap_or_default(),
-            period: period(own.get(row)),
-            billed_in: period(billed_in.get(row)),
-            fingerprint: Fingerprint(fingerprints.value(row)),
-            content_digest: ContentDigest(digests.value(row)),
-            state: state_of(state.get(row).unwrap_or_default()),
-            flags: flags(standing.get(row)),
-            delivered_flags: flags(delivered_flags.get(row)),
-            cost: costs.or_zero(row),
-            attribution: attribution.get(row),
-            delivered: delivered.get(row),
-        });
-    }
-    Ok(())
+    let matched = |row| Matched {
+        id: id(imports.value(row), rows.value(row)),
+        source: source.owned(row).unwrap_or_default(),
+        period: period(own.get(row)),
+        billed_in: period(billed_in.get(row)),
+        fingerprint: Fingerprint(fingerprints.value(row)),
+        content_digest: ContentDigest(digests.value(row)),
+        state: state_of(state.get(row).unwrap_or_default()),
+        flags: flags(standing.get(row)),
+        delivered_flags: flags(delivered_flags.get(row)),
+        cost: costs.or_zero(row),
+    };
+    Ok((0..batch.rows()).map(matched).collect())
 }
 
 fn decode_charge(batch: &Batch, names: &[String], charges: &mut Vec<ChargeRow>) -> Result<(), LakeError> {
-    let mut matched = Vec::new();
-    decode_matched(batch, &mut matched)?;
+    let matched = decode_matched(batch)?;
+    let attribution = Attributions::of(batch, "_")?;
     let [file, line, byte_offset, byte_len] =
         ["file", "line", "byte_offset", "byte_len"].map(|name| batch.integers(name));
     let (file, line, byte_offset, byte_len) = (file?, line?, byte_offset?, byte_len?);
@@ -295,7 +300,7 @@ fn decode_charge(batch: &Batch, names: &[String], charges: &mut Vec<ChargeRow>) 
             source: known.source,
             period: known.period,
             billed_in: known.billed_in,
-            attribution: known.attribution,
+            attribution: attribution.get(row),
             service_name: service.owned(row),
             resource_id: resource.owned(row),
             resource_name: resource_name.owned(row),

@@ -108,6 +108,11 @@ fn constants(live: &LiveFile) -> Vec<ScalarValue> {
 }
 
 impl View {
+    /// How many rows the files have, whether or not they count.
+    pub(crate) fn rows_of_files(&self) -> u64 {
+        self.files.iter().map(|(_, file)| file.footer.rows).sum()
+    }
+
     /// The rows of the files that can have what `filter` asks for, with their overlay, filtered.
     pub(crate) fn rows(&self, filter: &Filter) -> Result<DataFrame, LakeError> {
         let kept: Vec<&(LiveFile, TableFile)> =

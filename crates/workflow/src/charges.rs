@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use billing::attribution::AttributionRules;
+use billing::attribution::{Attribution, AttributionRules};
 use billing::decision::{Decision, Standing, stand};
 use billing::settings::Settings;
 use billing::{ChargeId, ContentDigest, Fingerprint, Flag, Flags, ImportId, LedgerNumber, Period};
@@ -153,7 +153,7 @@ async fn resolve(
         let said: Vec<Decision> = said_about(rows, found.charge.content_digest);
         let standing = match said.as_slice() {
             [] => changed_since(found.charge.delivered_flags),
-            said => stand(found.charge.delivered_flags, &found.charge.delivered, said, &recheck),
+            said => stand(found.charge.delivered_flags, &found.delivered, said, &recheck),
         };
         standings.push((found.charge.id, standing));
     }
@@ -163,6 +163,7 @@ async fn resolve(
 /// A charge found by its fingerprint.
 pub struct Found {
     pub charge: Matched,
+    pub delivered: Attribution,
     /// Among the twins of its import.
     pub ordinal: u32,
 }
@@ -178,11 +179,11 @@ pub async fn locate(view: &View, fingerprints: &[Fingerprint]) -> Result<Vec<Fou
     if ordinals.is_empty() {
         return Ok(Vec::new());
     }
-    let charges = view.matching(&Filter::ids(ordinals.keys().copied().collect())).await?;
-    Ok(charges
-        .into_iter()
-        .filter_map(|charge| ordinals.get(&charge.id).map(|&ordinal| Found { charge, ordinal }))
-        .collect())
+    let charges = view.matching_as_delivered(&Filter::ids(ordinals.keys().copied().collect())).await?;
+    let found = |(charge, delivered): (Matched, Attribution)| {
+        ordinals.get(&charge.id).map(|&ordinal| Found { charge, delivered, ordinal })
+    };
+    Ok(charges.into_iter().filter_map(found).collect())
 }
 
 /// The decisions about exactly this content, oldest first.

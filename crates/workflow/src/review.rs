@@ -1,7 +1,7 @@
 //! Decide about charges: approve, reject, defer, reassign, undo. One transaction an act: a decision for
 //! each charge, one audit row for all.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use billing::decision::{ChargeState, Decision, Reassignment, approve as may_approve};
 use billing::period::PeriodAct;
@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::charges::{Scope, charges, locate};
+use crate::charges::{Scope, charges};
 use crate::listing::{ListedCharge, listed};
 use crate::{Actor, Installation, Refusal, WorkflowError, periods};
 
@@ -241,13 +241,7 @@ async fn undoable(
     let view = view_for(installation, reader, filter).await?;
     let charges = view.matching(filter).await?;
     all_there(&filter.ids, &charges)?;
-    let fingerprints: Vec<_> =
-        charges.iter().map(|charge| charge.fingerprint).collect::<BTreeSet<_>>().into_iter().collect();
-    let ordinals: BTreeMap<ChargeId, u32> = locate(&view, &fingerprints)
-        .await?
-        .into_iter()
-        .map(|found| (found.charge.id, found.ordinal))
-        .collect();
+    let ordinals = ordinals(&view, &charges).await?;
     let periods = charges.iter().map(|charge| charge.period).collect::<BTreeSet<_>>().into_iter().collect();
     let standing = DecisionFilter { periods, ..DecisionFilter::default() };
     let mut latest: BTreeMap<(String, u64, u32), DecisionRow> = BTreeMap::new();
@@ -422,20 +416,11 @@ async fn decisions(
     selection: &Selection,
     targets: &BTreeMap<Period, Period>,
 ) -> Result<Vec<NewDecision>, WorkflowError> {
-    let fingerprints: Vec<_> = selection
-        .charges
-        .iter()
-        .map(|charge| charge.fingerprint)
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect();
     let periods: BTreeSet<Period> = selection.charges.iter().map(|charge| charge.period).collect();
-    let mut ordinals: BTreeMap<ChargeId, u32> = BTreeMap::new();
+    let mut places: HashMap<ChargeId, u32> = HashMap::new();
     for period in periods {
         let view = charges(installation, tx, Scope::period(period), &installation.settings, None).await?;
-        ordinals.extend(
-            locate(&view, &fingerprints).await?.into_iter().map(|found| (found.charge.id, found.ordinal)),
-        );
+        places.extend(ordinals(&view, &selection.charges).await?);
     }
     let decision = |charge: &Matched| match &selection.act {
         Act::Approve => Decision::Approve,
@@ -448,13 +433,20 @@ async fn decisions(
     let new = |charge: &Matched| NewDecision {
         source: billing::SourceName(charge.source.clone()),
         fingerprint: charge.fingerprint,
-        ordinal: ordinals.get(&charge.id).copied().unwrap_or_default(),
+        ordinal: places.get(&charge.id).copied().unwrap_or_default(),
         content_digest: charge.content_digest,
         charge: charge.id,
         period: charge.period,
         decision: decision(charge),
     };
     Ok(selection.charges.iter().map(new).collect())
+}
+
+/// The place of each among the twins of its import.
+async fn ordinals(view: &View, charges: &[Matched]) -> Result<HashMap<ChargeId, u32>, WorkflowError> {
+    let fingerprints: Vec<u64> = charges.iter().map(|charge| charge.fingerprint.0).collect();
+    let located = view.locate(&fingerprints).await?;
+    Ok(located.into_iter().map(|found| (found.id, found.ordinal)).collect())
 }
 
 /// The list that was decided about: ids, contents and flags.

@@ -1,9 +1,10 @@
 //! Questions to the view: decisions, sums, filters and orders.
 
+use billing::attribution::Attribution;
 use billing::decision::{ChargeState, Reassignment, Standing};
 use billing::settings::Basis;
 use billing::{Flag, Flags};
-use lake::{Filter, LiveFile, Matched, Sort, TotalsRow, View, ViewSpec};
+use lake::{ChargeRow, Filter, LiveFile, Sort, TotalsRow, View, ViewSpec};
 
 use crate::common::{Charge, Home, amount, charge, id, period, wait};
 
@@ -158,7 +159,7 @@ fn decided(home: &Home, period_of_view: Option<&str>) -> View {
     home.lake.view(ViewSpec { files, overlay: Some(overlay), period }).unwrap()
 }
 
-fn state(m: &Matched) -> String {
+fn state(m: &ChargeRow, delivered: &Attribution) -> String {
     let or = |text: &Option<String>| text.clone().unwrap_or("-".to_owned());
     format!(
         "{} {:?} in {} pi {} (delivered {}) project {} flags [{}] (delivered [{}])",
@@ -166,7 +167,7 @@ fn state(m: &Matched) -> String {
         m.state,
         m.billed_in,
         or(&m.attribution.pi_email),
-        or(&m.delivered.pi_email),
+        or(&delivered.pi_email),
         or(&m.attribution.project_id),
         m.flags,
         m.delivered_flags
@@ -174,8 +175,15 @@ fn state(m: &Matched) -> String {
 }
 
 fn states(view: &View) -> String {
-    let matched = wait(view.matching(&Filter::default())).unwrap();
-    matched.iter().map(state).collect::<Vec<_>>().join("\n")
+    let charges = wait(view.charges(&Filter::default(), &[], None, 0)).unwrap();
+    let delivered = wait(view.matching_as_delivered(&Filter::default())).unwrap();
+    let both = charges.iter().zip(&delivered);
+    both.map(|(charge, (matched, delivered))| {
+        assert_eq!((charge.id, charge.state, charge.flags), (matched.id, matched.state, matched.flags));
+        state(charge, delivered)
+    })
+    .collect::<Vec<_>>()
+    .join("\n")
 }
 
 #[test]

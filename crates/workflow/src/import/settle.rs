@@ -82,7 +82,11 @@ pub async fn settle(
     let new = view_of_new(installation, import, plan, delivered)?;
     let mut earlier = Vec::new();
     for (id, parts) in by_import(&live) {
-        earlier.push(hold_against(installation, reader, id, &parts, plan, &new).await?);
+        let mut found = EarlierImport::new(id, parts.iter().map(part_key).collect());
+        if (plan.choice, mode) == (Choice::Automatic, Delivery::Ask) {
+            hold_against(installation, reader, &mut found, &parts, plan, &new).await?;
+        }
+        earlier.push(found);
     }
     let accounts: Vec<(Period, String)> = delivered
         .sums
@@ -163,28 +167,24 @@ pub fn new_files(
     files.collect()
 }
 
+/// When nobody has said how the source delivers: what of the earlier import is there again.
 async fn hold_against(
     installation: &Installation,
     reader: &mut Reader,
-    import: ImportId,
+    found: &mut EarlierImport,
     parts: &[LivePart],
     plan: &Plan,
     new: &View,
-) -> Result<EarlierImport, WorkflowError> {
+) -> Result<(), WorkflowError> {
     let files = live_files(parts, &installation.settings);
     let old = installation.lake.view(ViewSpec { files, ..ViewSpec::default() })?;
-    let delivered = reader.list_delivered_files(import).await?;
-    let same_file_name = delivered.iter().any(|file| plan.inputs.iter().any(|input| input.name == file.name));
-    let overlap = View::overlap(&old, new).await?;
+    let delivered = reader.list_delivered_files(found.import).await?;
+    let is_input = |name: &str| plan.inputs.iter().any(|input| input.name == name);
+    found.same_file_name = delivered.iter().any(|file| is_input(&file.name));
+    found.overlapping = View::overlap(&old, new).await?.rows;
     let kept = View::kept_share(&old, new).await?;
-    Ok(EarlierImport {
-        import,
-        parts: parts.iter().map(part_key).collect(),
-        same_file_name,
-        overlapping: overlap.rows,
-        kept: kept.kept,
-        fingerprints: kept.of,
-    })
+    (found.kept, found.fingerprints) = (kept.kept, kept.of);
+    Ok(())
 }
 
 async fn unclear_refusal(
