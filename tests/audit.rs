@@ -48,6 +48,19 @@ const MONTH: &[Told] = &[
     read("imports list"),
     read("imports show 1"),
     read("imports reread 1"),
+    read("attribution add --key sub_account_id --value 1 --project other --dry-run"),
+    act(
+        "attribution add --key sub_account_id --value 1 --project other --from 2031-01-01 --yes",
+        &["attribution.changed"],
+    ),
+    act("attribution end 1 --on 2031-12-31 --yes", &["attribution.changed"]),
+    act("attribution import rules.csv --yes", &["attribution.changed"]),
+    read("attribution import rules.csv --yes"),
+    read("attribution list"),
+    read("attribution export"),
+    read("attribution test --source AWS --with sub_account_id=1"),
+    read("attribution apply"),
+    read("attribution unreached"),
     act("review approve --id 1:2 --note 'a workshop' --yes", &["charges.approved"]),
     act("review undo --id 1:2 --yes", &["review.undone"]),
     act("review reject --id 1:2 --note 'a test' --yes", &["charges.rejected"]),
@@ -163,6 +176,7 @@ fn acts_after(home: &Home, known: usize) -> Vec<String> {
 
 /// Run a line with a password on standard input, for the commands that ask for one.
 fn run(home: &Home, line: &str) -> support::Answer {
+    home.write("rules.csv", "key,value,project_id,from\nsub_account_id,2,other,2031-01-01\n");
     home.write("password", "Correct-horse-battery-9\n");
     let mut command = home.command(line);
     command.stdin(Stdio::from(std::fs::File::open(home.path().join("password")).unwrap()));

@@ -54,6 +54,33 @@ impl Attribution {
         ]
     }
 
+    /// From values in the order of [`FIELDS`](Attribution::FIELDS).
+    #[must_use]
+    pub fn from_values(values: [Option<String>; 9]) -> Attribution {
+        let [
+            pi_email,
+            project_id,
+            fund_org,
+            cost_center,
+            account_code,
+            reference_1,
+            reference_2,
+            end_date,
+            reconciliation_end,
+        ] = values;
+        Attribution {
+            pi_email,
+            project_id,
+            fund_org,
+            cost_center,
+            account_code,
+            reference_1,
+            reference_2,
+            end_date,
+            reconciliation_end,
+        }
+    }
+
     /// This attribution with a reassignment laid over it.
     #[must_use]
     pub fn reassigned(&self, change: &Reassignment) -> Attribution {

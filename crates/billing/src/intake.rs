@@ -13,6 +13,7 @@ mod file;
 mod flagging;
 mod identity;
 mod notes;
+mod owners;
 mod part_identity;
 mod sums;
 mod tags;
@@ -20,11 +21,12 @@ mod taken;
 mod text;
 mod times;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regex::{RegexSet, RegexSetBuilder};
 
 use crate::attribution::AttributionRules;
+use crate::attribution_table::{AttributionRecord, AttributionRule, AttributionTable};
 use crate::pattern::{Anchor, BadPattern, compile_pattern};
 use crate::settings::{Settings, TagMapping};
 use crate::{Period, SourceName};
@@ -34,6 +36,7 @@ pub use earlier::EarlierCharges;
 pub use file::{FileContext, MissingColumns};
 pub use notes::{Note, NoteCounts};
 pub use part_identity::{PartIdentity, identities};
+pub use tags::ATTRIBUTED_BY;
 pub use taken::{BadRow, FlagSums, PartKey, PartSums, SumTooLarge, Sums, Taken};
 
 /// The rules of one import, compiled once and shared by all workers.
@@ -41,6 +44,8 @@ pub use taken::{BadRow, FlagSums, PartKey, PartSums, SumTooLarge, Sums, Taken};
 pub struct Intake {
     mapping: TagMapping,
     rules: AttributionRules,
+    table: AttributionTable,
+    finalized_tables: BTreeMap<Period, AttributionTable>,
     currency: String,
     /// The hash of the source's key, for fingerprints.
     source: u64,
@@ -59,6 +64,8 @@ pub struct IntakeOptions {
     pub leave_out: BTreeSet<Period>,
     /// `--append`: what overlaps these is flagged `possible_duplicate`.
     pub earlier: EarlierCharges,
+    /// Of all sources.
+    pub attribution: AttributionRecord,
 }
 
 const FLAG_PATTERNS: &str = "review.flag_patterns";
@@ -81,15 +88,27 @@ impl Intake {
             pattern: texts.join(", "),
             why: format!("together: {error}"),
         })?;
+        let table = |rules: &[AttributionRule]| {
+            AttributionTable::of_source(rules, source, settings.attribution.precedence)
+        };
+        let then = options.attribution.finalized.iter();
+        let finalized_tables = then.map(|(&period, rules)| (period, table(rules))).collect();
         Ok(Intake {
             mapping: settings.tag_mapping.clone(),
             rules: AttributionRules::compile(settings)?,
+            table: table(&options.attribution.now),
+            finalized_tables,
             currency: settings.currency.code.to_string(),
             source: identity::text_hash(&source.key()),
             flag_patterns: (!texts.is_empty()).then_some(set),
             pattern_texts: texts.clone(),
             options,
         })
+    }
+
+    /// Whether charges of this import may get their owner from the attribution table.
+    fn has_table(&self) -> bool {
+        !self.table.is_empty() || self.finalized_tables.values().any(|table| !table.is_empty())
     }
 }
 

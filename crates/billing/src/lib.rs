@@ -6,6 +6,7 @@
 //! Start with [`charge`] and [`statement`].
 
 pub mod attribution;
+pub mod attribution_table;
 pub mod charge;
 pub mod correction;
 pub mod decision;

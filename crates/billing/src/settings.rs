@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::SourceName;
 use crate::attribution::{fund_org_pattern, fund_org_regex};
+use crate::attribution_table::Precedence;
 use crate::journal::{BadDescription, BadDocumentFormat, Descriptions, DocumentFormat, JournalLimits};
 use crate::pattern::{Anchor, BadPattern, compile_pattern};
 use crate::unusual::UnusualCost;
@@ -20,6 +21,14 @@ pub struct Settings {
     pub journal: JournalSettings,
     /// False for showback without journals: takes the fund flags away.
     pub require_fund_org: bool,
+    #[serde(default)]
+    pub attribution: AttributionSettings,
+}
+
+/// How the attribution table is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttributionSettings {
+    pub precedence: Precedence,
 }
 
 /// Which tag gives which field: names in order of preference; empty switches the field off.
@@ -110,6 +119,7 @@ impl Default for Settings {
             sources: known.map(|(name, pattern)| SourceSettings::new(name, pattern)).to_vec(),
             journal: JournalSettings::default(),
             require_fund_org: true,
+            attribution: AttributionSettings::default(),
         }
     }
 }

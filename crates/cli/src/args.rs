@@ -2,6 +2,7 @@
 //! that from here on a period is a period.
 
 mod administration;
+mod attribution;
 mod imports;
 mod keeping;
 mod review;
@@ -16,6 +17,10 @@ use clap_complete::Shell;
 
 pub use administration::{
     AuditCommand, AuditFormat, AuditRows, ConfigCommand, InitArgs, UserCommand, UserName, VerifyArgs,
+};
+pub use attribution::{
+    AddArgs, AttributionCommand, EndArgs, GivesArgs, RuleExportArgs, RuleFileArgs, RuleListArgs,
+    RuleTestArgs, SureArgs, UnreachedArgs,
 };
 pub use imports::{
     DemoArgs, ImportCommand, ImportRef, IngestArgs, PeriodCommand, PeriodNotes, PeriodReason, PeriodRef,
@@ -85,6 +90,9 @@ pub enum Command {
     /// Who supplies charges and is credited
     #[command(subcommand)]
     Sources(SourceCommand),
+    /// Whose what is: rules from accounts, labels, paths and aliases to PIs, projects and funds
+    #[command(subcommand)]
+    Attribution(AttributionCommand),
     /// Decide about flagged charges: approve, reject, defer, reassign
     #[command(subcommand)]
     Review(ReviewCommand),

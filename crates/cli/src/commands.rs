@@ -1,5 +1,6 @@
 //! One function per command: read the configuration, call the act, print.
 
+mod attribution;
 mod audit;
 mod charges;
 mod completions;
@@ -54,6 +55,7 @@ async fn act(cli: Cli, output: Output) -> Result<(), Refusal> {
         Command::Imports(command) => imports::run(command, door).await,
         Command::Periods(command) => periods::run(command, door).await,
         Command::Sources(command) => sources::run(command, door).await,
+        Command::Attribution(command) => attribution::run(command, door).await,
         Command::Review(command) => review::run(command, door).await,
         Command::Charges(command) => charges::run(command, door).await,
         Command::Show(args) => statements::run_show(&args, door).await,

@@ -230,8 +230,9 @@ fn recognise(name: &str, all: &[String]) -> Column {
     Column { delivered: name.to_owned(), focus, kept_as }
 }
 
-/// `x_BilledCostInUsd` → `x_billed_cost_in_usd`, `X_SKUMeter` → `x_sku_meter`, `oci_Back-Ref` → `oci_back_ref`.
-fn snake_case(name: &str) -> String {
+/// The name a column is kept under: `x_BilledCostInUsd` → `x_billed_cost_in_usd`, `X_SKUMeter` → `x_sku_meter`, `oci_Back-Ref` → `oci_back_ref`.
+#[must_use]
+pub fn snake_case(name: &str) -> String {
     let characters: Vec<char> = name.chars().collect();
     let mut snake = String::with_capacity(name.len() + 8);
     for (at, &character) in characters.iter().enumerate() {

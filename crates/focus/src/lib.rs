@@ -30,7 +30,7 @@ pub use column::{
     FocusColumn, Kind, canonical, canonical_category, canonical_charge_class, canonical_charge_frequency,
     canonical_commitment_discount_status, canonical_pricing_category,
 };
-pub use header::{Column, FocusVersion, Header, HeaderError};
+pub use header::{Column, FocusVersion, Header, HeaderError, snake_case};
 pub use source::{Format, OpenError, Source};
 pub use tags::{TagDefect, Tags, parse_tags, visit_tags};
 pub use time::{SlashDate, Time, TimeCache, TimeError, parse_time};

@@ -12,8 +12,8 @@ use money::{Amount, Minor};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    configuration, decision, email, import, installation, journal, journal_life, part, period, prune, source,
-    statement, unusual, user,
+    attribution, configuration, decision, email, import, installation, journal, journal_life, part, period,
+    prune, source, statement, unusual, user,
 };
 
 /// A table of the books: its columns after `number` and `seq`, in the order they are inserted in.
@@ -51,6 +51,8 @@ pub(crate) const TABLES: &[&Table] = &[
     &user::USER_EVENT,
     &prune::PRUNED_FILE,
     &unusual::UNUSUAL_COST,
+    &attribution::ATTRIBUTION_RULE,
+    &attribution::ATTRIBUTION_END,
 ];
 
 /// A value of a column. `None` is NULL, which PostgreSQL wants to be of a type, too.

@@ -22,7 +22,7 @@ struct Migration {
     postgres: &'static str,
 }
 
-const MIGRATIONS: [Migration; 5] = [
+const MIGRATIONS: [Migration; 6] = [
     Migration {
         sqlite: include_str!("../migrations/sqlite/0001_the_books.sql"),
         postgres: include_str!("../migrations/postgres/0001_the_books.sql"),
@@ -42,6 +42,10 @@ const MIGRATIONS: [Migration; 5] = [
     Migration {
         sqlite: include_str!("../migrations/sqlite/0005_unusual_cost.sql"),
         postgres: include_str!("../migrations/postgres/0005_unusual_cost.sql"),
+    },
+    Migration {
+        sqlite: include_str!("../migrations/sqlite/0006_attribution.sql"),
+        postgres: include_str!("../migrations/postgres/0006_attribution.sql"),
     },
 ];
 

@@ -9,6 +9,7 @@
 //! One file per noun, its queries beside its functions; what differs between the engines is in
 //! `engine.rs`; how a row is written and proven is in `books.rs` and `tx.rs`. Start with `tx.rs`.
 
+mod attribution;
 mod audit;
 mod books;
 mod configuration;
@@ -33,6 +34,7 @@ mod tx;
 mod unusual;
 mod user;
 
+pub use attribution::{AttributionEnd, AttributionRuleRow};
 pub use audit::{AuditCheck, AuditEvent, AuditFilter, AuditFinding, AuditRow};
 pub use billing::LedgerNumber;
 pub use books::{canonical_json, sha256_hex};

@@ -153,7 +153,7 @@ impl Tx {
 }
 
 /// An INSERT of many rows. Integers and NULL are written into the text; texts are bound, each once, because
-/// rows of an act say mostly the same: 100,000 decisions take a fifth of the time.
+/// rows of an act say mostly the same.
 struct InsertStatement {
     sql: String,
     rows: usize,

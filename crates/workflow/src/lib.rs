@@ -3,6 +3,7 @@
 //! [`installation`] (what an act works on), then [`import`], [`charges`] (charges with their
 //! decisions, the one view everything else reads) and [`generate`].
 
+pub mod attribution;
 pub mod audit;
 pub mod backup;
 pub mod charges;

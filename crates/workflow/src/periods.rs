@@ -1,16 +1,16 @@
 //! Open, close, reopen and finalize a billing period. What may be done when is in `billing::period`.
 
-use billing::Period;
 use billing::journal::JournalState;
 use billing::period::{Opening, PeriodAct, PeriodRefusal, PeriodState, RefusedAct, Unfinished, may, opening};
 use billing::settings::Settings;
+use billing::{ImportId, Period};
 use ledger::{AuditEvent, LedgerNumber, PeriodAct as Event, PeriodRecord, Reader, Tx};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::charges::{Scope, charges};
 use crate::report::{StateTotals, state_totals};
-use crate::{Actor, Installation, Refusal, WorkflowError};
+use crate::{Actor, Installation, Refusal, WorkflowError, attribution};
 
 /// A period with what is in it.
 #[derive(Clone, Debug, Serialize)]
@@ -90,6 +90,15 @@ pub async fn close(
     let mut tx = installation.ledger.begin().await?;
     let record = load(&mut tx, period).await?;
     record.state.close(actor.clone()).map_err(|why| refused(why.of(PeriodAct::Close, period)))?;
+    let stale = attribution::stale(&mut tx, Some(period)).await?;
+    if !stale.is_empty() {
+        let which: Vec<String> = stale.iter().map(ImportId::to_string).collect();
+        let refusal = Refusal::new(format!(
+            "cannot close {period}: the attribution table has changed since import {} was read",
+            which.join(", ")
+        ));
+        return Err(refusal.hint("`attribution apply` reads it again").into());
+    }
     let digest = tx.keep_configuration(&installation.configuration.text).await?;
     tx.record_period(period, Event::Closed, actor, notes, Some(&digest)).await?;
     let detail = json!({ "configuration": digest, "notes": notes });

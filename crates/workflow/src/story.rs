@@ -1,5 +1,6 @@
 //! One charge, whole: the row as delivered, what was made of it, and what was decided about it.
 
+use billing::attribution_table::RuleId;
 use billing::decision::{ChargeState, Decision};
 use billing::{ChargeId, LedgerNumber, SourceName, StatementNumber};
 use focus::{Block, Source};
@@ -17,6 +18,8 @@ pub struct Story {
     /// What was made of the row, by column: attribution after decisions is in `charge`.
     pub columns: Vec<(String, String)>,
     pub delivered: DeliveredRow,
+    /// Rules of the attribution table that gave it fields.
+    pub attributed_by: Vec<GivenBy>,
     pub decisions: Vec<Said>,
     /// The statement it is billed on, when that was issued.
     pub statement: Option<StatementNumber>,
@@ -32,6 +35,18 @@ pub struct DeliveredRow {
     pub text: String,
     /// Delivered column name and value.
     pub columns: Vec<(String, String)>,
+}
+
+/// A rule of the attribution table, as it stood when the charge was read.
+#[derive(Clone, Debug, Serialize)]
+pub struct GivenBy {
+    pub rule: RuleId,
+    /// What it looked at.
+    pub subject: String,
+    pub days: String,
+    pub by: String,
+    pub at: jiff::Timestamp,
+    pub note: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -57,11 +72,39 @@ pub async fn charge_story(installation: &Installation, id: ChargeId) -> Result<S
     let Some(charge) = view.charge(id).await? else { return Err(missing(&mut reader, id).await?.into()) };
     let files = reader.list_delivered_files(id.import).await?;
     let delivered = delivered_row(installation, &files, &charge)?;
+    let attributed_by = given_by(&mut reader, &import, &charge).await?;
     let decisions = said_about(&mut reader, &view, id, &import.source_name).await?;
     let statement = statement_of(&mut reader, &charge).await?;
     let columns = charge.delivered.clone();
     let names: Vec<String> = files.into_iter().map(|file| file.name).collect();
-    Ok(Story { charge: ListedCharge::new(charge, &names), columns, delivered, decisions, statement })
+    Ok(Story {
+        charge: ListedCharge::new(charge, &names),
+        columns,
+        delivered,
+        attributed_by,
+        decisions,
+        statement,
+    })
+}
+
+async fn given_by(
+    reader: &mut Reader,
+    import: &ledger::ImportRow,
+    charge: &ChargeRow,
+) -> Result<Vec<GivenBy>, WorkflowError> {
+    let column = charge.delivered.iter().find(|(name, _)| name == billing::intake::ATTRIBUTED_BY);
+    let Some((_, ids)) = column else { return Ok(Vec::new()) };
+    let mut rules = reader.attribution_rules(Some(LedgerNumber(import.number.0 - 1))).await?;
+    rules.retain(|row| ids.split(", ").any(|id| id == row.rule.id.to_string()));
+    let given = |row: ledger::AttributionRuleRow| GivenBy {
+        rule: row.rule.id,
+        subject: row.rule.subject(),
+        days: crate::attribution::days(&row.rule),
+        by: row.written.by,
+        at: row.written.at,
+        note: row.rule.note,
+    };
+    Ok(rules.into_iter().map(given).collect())
 }
 
 async fn missing(reader: &mut Reader, id: ChargeId) -> Result<Refusal, WorkflowError> {

@@ -11,6 +11,7 @@ use crate::intake::file::{FileContext, Kept};
 use crate::intake::flagging::Flagging;
 use crate::intake::identity::{Identity, content_digest};
 use crate::intake::notes::NoteCounts;
+use crate::intake::owners::Owners;
 use crate::intake::tags::{TagMemory, Tagged};
 use crate::intake::taken::Taken;
 use crate::intake::text::{self, Coder};
@@ -79,8 +80,10 @@ impl Desk {
         taken.left_out = sums::by_part(&times.periods, costs, accounts.as_ref(), &[]);
 
         let texts = self.texts(file, &mut taken.notes);
-        let tagged = self.tags.tagged(std::mem::take(&mut gathered.tag_codes));
+        let tagged = self.tags.tagged(intake, std::mem::take(&mut gathered.tag_codes));
         let Essentials { costs, times } = gathered.essentials;
+        let owners = Owners::of(intake, &tagged, &texts, &times);
+        let tagged = owners.as_ref().map_or(tagged, Owners::tagged);
         let mut flagging =
             Flagging::new(intake, self.patterns.as_ref(), &tagged, &times, &file.texts, &texts);
         let mut columns = ChargeColumns { rows: times.periods.len(), file: file.file, ..Default::default() };

@@ -7,6 +7,7 @@ use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::attribution::{Attribution, field_text, pi_email_text};
+use crate::attribution_table::AttributionTable;
 use crate::charge::TextColumn;
 use crate::intake::Intake;
 use crate::intake::chunk::Column;
@@ -19,8 +20,11 @@ const ENTRIES_MAX: usize = 1 << 16;
 const TEXT_MAX_BYTES: usize = 8 << 20;
 const DAY: i64 = 86_400_000_000;
 
-/// What one text of tags means.
-struct Meaning {
+/// The column that says which rules of the attribution table gave a charge its owner.
+pub const ATTRIBUTED_BY: &str = "attributed_by";
+
+/// What one text of tags means; or, with the attribution table laid over it, whose its charges are.
+pub(super) struct Meaning {
     text: Box<str>,
     attribution: Attribution,
     digest: u64,
@@ -29,6 +33,8 @@ struct Meaning {
     ended_from: i64,
     reconciled_from: i64,
     detail: Option<Box<str>>,
+    /// The rules of the table that gave something: `14` or `3, 14`.
+    by: Option<Box<str>>,
     /// Where the text stands among those of `block`.
     code: u32,
     block: u64,
@@ -50,6 +56,8 @@ pub(super) struct TagMemory {
 pub(super) struct Tagged<'a> {
     pub codes: Vec<u32>,
     meanings: Vec<&'a Meaning>,
+    /// Whether there is an attribution table, and so a column that says which rule it was.
+    has_table: bool,
 }
 
 impl TagMemory {
@@ -78,9 +86,9 @@ impl TagMemory {
     }
 
     /// What the codes of the block mean.
-    pub fn tagged(&self, codes: Vec<u32>) -> Tagged<'_> {
+    pub fn tagged(&self, intake: &Intake, codes: Vec<u32>) -> Tagged<'_> {
         let meanings = self.used.iter().map(|&at| &self.meanings[at as usize]).collect();
-        Tagged { codes, meanings }
+        Tagged { codes, meanings, has_table: intake.has_table() }
     }
 
     fn code(&mut self, intake: &Intake, text: &[u8]) -> u32 {
@@ -123,6 +131,16 @@ impl Meaning {
             reconciliation_end: first(&mapping.reconciliation_end),
         };
         let mut defects: Vec<String> = tags.problems.iter().map(ToString::to_string).collect();
+        defects.extend(spellings(&tags));
+        let mut meaning = Meaning::with(intake, text, attribution, &mut defects);
+        if !defects.is_empty() {
+            meaning.flags.add(Flag::InvalidTags);
+            meaning.detail = Some(defects.join("; ").into());
+        }
+        meaning
+    }
+
+    fn with(intake: &Intake, text: &[u8], attribution: Attribution, defects: &mut Vec<String>) -> Meaning {
         let mut first_after = |name: &str, date: Option<&str>| {
             let date = date?;
             match focus::parse_time(date.as_bytes()) {
@@ -136,21 +154,39 @@ impl Meaning {
         };
         let ended_from = first_after("end_date", attribution.end_date.as_deref());
         let reconciled_from = first_after("reconciliation_end", attribution.reconciliation_end.as_deref());
-        let mut flags = intake.rules.flags(&attribution);
-        if !defects.is_empty() {
-            flags.add(Flag::InvalidTags);
-        }
         Meaning {
             text: text::owned(text),
             digest: digest(&attribution),
+            flags: intake.rules.flags(&attribution),
             attribution,
-            flags,
             ended_from: ended_from.unwrap_or(i64::MAX),
             reconciled_from: reconciled_from.unwrap_or(i64::MAX),
-            detail: (!defects.is_empty()).then(|| defects.join("; ").into()),
+            detail: None,
+            by: None,
             code: 0,
             block: 0,
         }
+    }
+
+    /// With rules of the table laid over it.
+    pub fn owned_by(&self, intake: &Intake, table: &AttributionTable, rules: &[usize]) -> Meaning {
+        let (attribution, by) = table.laid_over(&self.attribution, rules);
+        let mut meaning = Meaning::with(intake, self.text.as_bytes(), attribution, &mut Vec::new());
+        if self.flags.contains(Flag::InvalidTags) {
+            meaning.flags.add(Flag::InvalidTags);
+        }
+        meaning.detail.clone_from(&self.detail);
+        let by: Vec<String> = by.iter().map(ToString::to_string).collect();
+        meaning.by = (!by.is_empty()).then(|| by.join(", ").into());
+        meaning
+    }
+
+    pub fn field(&self, field: usize) -> Option<&str> {
+        self.attribution.values()[field]
+    }
+
+    pub fn tag(&self, name: &str) -> Option<String> {
+        focus::parse_tags(self.text.as_bytes()).get(name).map(str::to_owned)
     }
 }
 
@@ -168,8 +204,29 @@ fn digest(attribution: &Attribution) -> u64 {
     xxh3_64_with_seed(&bytes, SEED)
 }
 
-impl Tagged<'_> {
-    /// The nine attribution columns and `tags`.
+/// Tags whose names differ in case only, and whose values are not the same.
+fn spellings(tags: &focus::Tags) -> impl Iterator<Item = String> {
+    tags.entries.iter().enumerate().filter_map(|(at, (name, value))| {
+        let same = |(known, _): &&(String, String)| known.eq_ignore_ascii_case(name);
+        let (known, other) = tags.entries[..at].iter().find(same)?;
+        (other != value).then(|| format!("has `{known}` and `{name}` with different values"))
+    })
+}
+
+impl<'a> Tagged<'a> {
+    pub fn new(codes: Vec<u32>, meanings: Vec<&'a Meaning>) -> Tagged<'a> {
+        Tagged { codes, meanings, has_table: true }
+    }
+
+    pub fn meaning(&self, code: u32) -> &Meaning {
+        self.meanings[code as usize]
+    }
+
+    pub fn meanings(&self) -> &[&'a Meaning] {
+        &self.meanings
+    }
+
+    /// The nine attribution columns, `tags`, and `attributed_by` where there is a table.
     pub fn columns(&self) -> Vec<(String, TextColumn)> {
         let mut columns: Vec<(String, TextColumn)> = (0..Attribution::FIELDS.len())
             .map(|field| (Attribution::FIELDS[field].to_owned(), self.field(field)))
@@ -181,6 +238,9 @@ impl Tagged<'_> {
             self.coded(|meaning| Some(&*meaning.text).filter(|text| !text.is_empty()))
         };
         columns.push(("tags".to_owned(), delivered));
+        if self.has_table {
+            columns.push((ATTRIBUTED_BY.to_owned(), self.coded(|meaning| meaning.by.as_deref())));
+        }
         columns
     }
 

@@ -123,6 +123,18 @@ pub fn told(story: &Story, door: &Door) -> String {
     {
         let _ = writeln!(text, "  {name:<26} {}", or_dash(value.as_deref()));
     }
+    for given in &story.attributed_by {
+        let note = given.note.as_ref().map_or_else(String::new, |note| format!(": {note}"));
+        let _ = writeln!(
+            text,
+            "  by rule {} ({}, {}), written by {} on {}{note}",
+            given.rule,
+            given.subject,
+            given.days,
+            given.by,
+            given.at.strftime("%Y-%m-%d")
+        );
+    }
     if !story.decisions.is_empty() {
         let _ = writeln!(text, "\ndecisions:");
     }

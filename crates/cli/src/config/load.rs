@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use billing::attribution_table::Precedence;
 use billing::journal::{DocumentFormat, JournalLimits};
 use billing::settings::{
-    Basis, Delivery, JournalSettings, ReviewSettings, Settings, SourceSettings, TagMapping,
+    AttributionSettings, Basis, Delivery, JournalSettings, ReviewSettings, Settings, SourceSettings,
+    TagMapping,
 };
 use billing::unusual::{self, Mode, UnusualCost};
 use money::{Amount, Currency, CurrencyCode, Minor};
@@ -62,10 +64,14 @@ fn read_keys(reading: &mut Reading<'_>, entries: &[Entry], found: &ConfigFile) -
     let web = root.section("web", web);
     let review = root.section("review", review);
     let journal = root.section("journal", journal);
+    let attribution = root.section("attribution", |section| AttributionSettings {
+        precedence: section.choice("precedence", &[("tags", Precedence::Tags), ("table", Precedence::Table)]),
+    });
     let sources = root.section("imports", |section| known_sources(section, &journal));
     unused_credentials(&mut root);
     let effective = root.finish();
-    let settings = Settings { currency, tag_mapping, review, sources, journal, require_fund_org };
+    let settings =
+        Settings { currency, tag_mapping, review, sources, journal, require_fund_org, attribution };
     Config {
         file: found.file.clone(),
         home,

@@ -68,7 +68,7 @@ journal:
   debit_description: "{sorce}"
 completely_else: 1
 "#;
-    assert_snapshot!(findings(text), @"
+    assert_snapshot!(findings(text), @r"
     config.yaml:2: currncy: unknown key (did you mean currency?)
     config.yaml:3: currency_code: `Dollar` is not an ISO 4217 currency code such as USD
     config.yaml:4: dev_mode: `perhaps` is not true or false
@@ -97,7 +97,7 @@ completely_else: 1
     config.yaml:35: journal.fund_org_regex: `^(?P<fund>.+)$` has no group named `orgn`, such as `(?P<orgn>[^-]+)`
     config.yaml:37: journal.default_account: `548` does not match journal.account_code_regex `^[0-9]{5}$`
     config.yaml:38: journal.debit_description: `{sorce}` is not a placeholder here; there is {source}, {period}, {fund_org}, {pi_email}, {project_id}
-    config.yaml:39: completely_else: unknown key (known here: dev_mode, currency_code, currency, database, institution, billing, smtp, email, tag_mapping, output, logging, web, review, journal, imports, sources)
+    config.yaml:39: completely_else: unknown key (known here: dev_mode, currency_code, currency, database, institution, billing, smtp, email, tag_mapping, output, logging, web, review, journal, attribution, imports, sources)
     ");
 }
 
@@ -144,7 +144,7 @@ fn without_a_file_the_defaults_hold() {
     assert!(
         matches!(&config.database, Database::File(path) if *path == home.path().join("instance/ledger.db"))
     );
-    assert_snapshot!(config.effective_text(), @r#"{"email":{"from_address":"","from_name":"Research Computing Billing","subject_template":"Research Computing Charges - {billing_period}"},"institution":{"contact_email":"","logo":"","name":""},"settings":{"currency":{"code":"USD","symbol":"$"},"journal":{"account_code_regex":"","credit_description":"{source} {period} Research Computing Charges","debit_description":"{source} {period} Research Computing Charges","default_account":"","document_format":"J-{period}-{sequence}","fund_org_regex":"^(?P<orgn>[^-]+)-(?P<fund>.+)$","limits":{"description":null,"document":null,"reference":null},"template":"journal_gl.csv"},"require_fund_org":true,"review":{"flag_patterns":[],"fund_org_patterns":[],"unusual_cost":{"minimum":"100","mode":"off","months":6,"ratio_percent":300}},"sources":[{"account_code":null,"basis":"billed","delivery":"ask","fund_org":null,"name":"AWS","pattern":"aws"},{"account_code":null,"basis":"billed","delivery":"ask","fund_org":null,"name":"Azure","pattern":"azure"},{"account_code":null,"basis":"billed","delivery":"ask","fund_org":null,"name":"GCP","pattern":"gcp"},{"account_code":null,"basis":"billed","delivery":"ask","fund_org":null,"name":"HPC","pattern":"hpc"},{"account_code":null,"basis":"billed","delivery":"ask","fund_org":null,"name":"Storage","pattern":"storage"}],"tag_mapping":{"account_code":["account_code"],"cost_center":["cost_center"],"end_date":["end_date"],"fund_org":["fund_org"],"pi_email":["pi_email"],"project_id":["project","project_id"],"reconciliation_end":["reconciliation_end"],"reference_1":[],"reference_2":[]}}}"#);
+    assert_snapshot!(config.effective_text(), @r#"{"email":{"from_address":"","from_name":"Research Computing Billing","subject_template":"Research Computing Charges - {billing_period}"},"institution":{"contact_email":"","logo":"","name":""},"settings":{"attribution":{"precedence":"tags"},"currency":{"code":"USD","symbol":"$"},"journal":{"account_code_regex":"","credit_description":"{source} {period} Research Computing Charges","debit_description":"{source} {period} Research Computing Charges","default_account":"","document_format":"J-{period}-{sequence}","fund_org_regex":"^(?P<orgn>[^-]+)-(?P<fund>.+)$","limits":{"description":null,"document":null,"reference":null},"template":"journal_gl.csv"},"require_fund_org":true,"review":{"flag_patterns":[],"fund_org_patterns":[],"unusual_cost":{"minimum":"100","mode":"off","months":6,"ratio_percent":300}},"sources":[{"account_code":null,"basis":"billed","delivery":"ask","fund_org":null,"name":"AWS","pattern":"aws"},{"account_code":null,"basis":"billed","delivery":"ask","fund_org":null,"name":"Azure","pattern":"azure"},{"account_code":null,"basis":"billed","delivery":"ask","fund_org":null,"name":"GCP","pattern":"gcp"},{"account_code":null,"basis":"billed","delivery":"ask","fund_org":null,"name":"HPC","pattern":"hpc"},{"account_code":null,"basis":"billed","delivery":"ask","fund_org":null,"name":"Storage","pattern":"storage"}],"tag_mapping":{"account_code":["account_code"],"cost_center":["cost_center"],"end_date":["end_date"],"fund_org":["fund_org"],"pi_email":["pi_email"],"project_id":["project","project_id"],"reconciliation_end":["reconciliation_end"],"reference_1":[],"reference_2":[]}}}"#);
 }
 
 #[test]

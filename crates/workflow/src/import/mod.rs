@@ -14,6 +14,7 @@ mod settle;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use billing::attribution_table::AttributionRecord;
 use billing::delivery::Choice;
 use billing::intake::{EarlierCharges, Intake, IntakeOptions};
 use billing::source_guess::{GuessedPeriod, guess_period, guess_source};
@@ -27,7 +28,7 @@ pub use read::{Input, Origin, Progress, chain};
 pub use settle::{Change, ProjectChange, Superseded};
 
 use crate::sources::{self, ResolvedSource};
-use crate::{Actor, Installation, Refusal, WorkflowError};
+use crate::{Actor, Installation, Refusal, WorkflowError, attribution};
 use read::{Delivered, Reading};
 
 /// What a person asks for with `ingest`.
@@ -99,6 +100,8 @@ struct Plan {
     quarantine: bool,
     force: bool,
     only_open: bool,
+    /// The attribution table that it is read with.
+    attribution: AttributionRecord,
     notes: Vec<String>,
 }
 
@@ -132,6 +135,21 @@ pub async fn reread(
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Outcome, WorkflowError> {
     let mut reader = installation.ledger.read().await?;
+    let attribution = attribution::record(&mut reader, None).await?;
+    drop(reader);
+    reread_with(installation, actor, import, attribution, dry_run, progress).await
+}
+
+/// [`reread`], with an attribution table that is perhaps not written yet.
+pub(crate) async fn reread_with(
+    installation: &Installation,
+    actor: &Actor,
+    import: ImportId,
+    attribution: AttributionRecord,
+    dry_run: bool,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Outcome, WorkflowError> {
+    let mut reader = installation.ledger.read().await?;
     let row = crate::imports::load_live(&mut reader, import).await?;
     let mut inputs = Vec::new();
     for file in reader.list_delivered_files(import).await? {
@@ -152,6 +170,7 @@ pub async fn reread(
         quarantine: row.quarantine_file.is_some(),
         force: true,
         only_open: false,
+        attribution,
         notes: Vec::new(),
     };
     run(installation, actor, plan, progress).await
@@ -189,6 +208,7 @@ async fn plan(installation: &Installation, request: Request) -> Result<Plan, Wor
         quarantine: request.quarantine,
         force: request.force,
         only_open: request.only_open,
+        attribution: attribution::record(&mut reader, None).await?,
         notes,
     })
 }
@@ -329,7 +349,11 @@ async fn read_and_commit(
 }
 
 async fn intake(installation: &Installation, plan: &Plan) -> Result<Intake, WorkflowError> {
-    let mut options = IntakeOptions { expected_periods: plan.expected.clone(), ..IntakeOptions::default() };
+    let mut options = IntakeOptions {
+        expected_periods: plan.expected.clone(),
+        attribution: plan.attribution.clone(),
+        ..IntakeOptions::default()
+    };
     let mut reader = installation.ledger.read().await?;
     if plan.only_open {
         let periods = reader.list_periods(None).await?;

@@ -107,6 +107,7 @@ impl Verifying<'_> {
         let mut options =
             IntakeOptions { expected_periods: row.expected_periods.clone(), ..IntakeOptions::default() };
         let before = Some(LedgerNumber(row.number.0 - 1));
+        options.attribution = crate::attribution::record(reader, before).await?;
         if row.left_out.is_some_and(|rows| rows > 0) {
             let periods = reader.list_periods(before).await?.into_iter();
             options.leave_out =
