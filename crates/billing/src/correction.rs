@@ -49,6 +49,13 @@ pub fn service_corrected<'a>(made: &'a str, corrected: &str) -> &'a str {
     said.map_or(made, |(_, service)| service)
 }
 
+/// The service of a charge, whether or not it is a correction.
+#[must_use]
+pub fn corrected_service(name: &str) -> &str {
+    let period = name.strip_prefix("Correction of ").and_then(|rest| rest.get(..7));
+    period.map_or(name, |period| service_corrected(name, period))
+}
+
 /// Whether [`account_of_corrections`] made this name.
 #[must_use]
 pub fn is_of_corrections(account: &str) -> bool {

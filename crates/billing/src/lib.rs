@@ -20,6 +20,7 @@ pub mod period;
 pub mod settings;
 pub mod source_guess;
 pub mod statement;
+pub mod subsidy;
 pub mod unusual;
 
 pub use charge::ChargeColumns;

@@ -23,6 +23,20 @@ pub struct Settings {
     pub require_fund_org: bool,
     #[serde(default)]
     pub attribution: AttributionSettings,
+    #[serde(default)]
+    pub subsidies: SubsidySettings,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubsidySettings {
+    /// The first month of the institution's fiscal year, 1 to 12.
+    pub fiscal_year_start: u8,
+}
+
+impl Default for SubsidySettings {
+    fn default() -> SubsidySettings {
+        SubsidySettings { fiscal_year_start: 7 }
+    }
 }
 
 /// How the attribution table is used.
@@ -120,6 +134,7 @@ impl Default for Settings {
             journal: JournalSettings::default(),
             require_fund_org: true,
             attribution: AttributionSettings::default(),
+            subsidies: SubsidySettings::default(),
         }
     }
 }

@@ -17,13 +17,14 @@ pub(crate) use changed::{LineKey, line_key};
 pub use difference::{LineDifference, LineFigures, StatementDifference, difference};
 pub use differences::{Differs, differences};
 pub use life::StatementState;
-pub use notes::{award_note, held_note};
-pub use posting::{discount_percent, post_statement};
+pub use notes::{award_note, held_note, paid_by, paid_notes};
+pub use posting::{discount_percent, post_statement, post_subsidized};
 pub use resources::{PostedResources, ResourceGroup, ServiceLine, by_service, post_resources};
 
 use money::{Amount, Currency, Minor};
 use serde::{Deserialize, Serialize};
 
+use crate::subsidy::Leg;
 use crate::{Period, StatementNumber};
 
 /// What is rounded: PI × project × `fund_org` × source × service × account code (the PI and the project
@@ -89,12 +90,22 @@ pub struct PostedLine {
     pub group: PostingGroup,
     pub list: Minor,
     pub discount: Minor,
-    /// What others pay, by funding leg. From the first day one leg a charge: no subsidy.
+    /// What others pay: the sum of the legs.
     pub subsidy: Minor,
     pub due: Minor,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub legs: Vec<PostedLeg>,
 }
 
-/// A line of the statement's resource table: `list − discount = due`. The lines of a service (with those
+/// What a subsidy pays of a line, after rounding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PostedLeg {
+    #[serde(flatten)]
+    pub leg: Leg,
+    pub amount: Minor,
+}
+
+/// A line of the statement's resource table: `list − discount = due`, before subsidies. The lines of a service (with those
 /// of [`RestLine`]) add up to what its posted lines say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResourceLine {

@@ -7,6 +7,7 @@ mod imports;
 mod keeping;
 mod review;
 mod statements;
+mod subsidies;
 mod values;
 
 use std::ffi::OsString;
@@ -35,6 +36,8 @@ pub use statements::{
     ExportArgs, GenerateArgs, JournalCommand, JournalFormat, JournalRef, ReportArgs, ReportFormat,
     ReportState, SendArgs, ShowArgs, StatementCommand, StatementFilter, WhyArgs,
 };
+
+pub use subsidies::{SubsidyAddArgs, SubsidyCommand, SubsidyEndArgs, SubsidyListArgs, SubsidyShowArgs};
 
 /// Research computing bills that can be explained to the cent
 #[derive(Debug, Parser)]
@@ -93,6 +96,9 @@ pub enum Command {
     /// Whose what is: rules from accounts, labels, paths and aliases to PIs, projects and funds
     #[command(subcommand)]
     Attribution(AttributionCommand),
+    /// Who else pays: rules of subsidies, and what is left of them
+    #[command(subcommand)]
+    Subsidies(SubsidyCommand),
     /// Decide about flagged charges: approve, reject, defer, reassign
     #[command(subcommand)]
     Review(ReviewCommand),

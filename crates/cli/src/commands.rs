@@ -19,6 +19,7 @@ mod review;
 mod sources;
 mod statement_diff;
 mod statements;
+mod subsidies;
 mod users;
 mod verify;
 mod why;
@@ -56,6 +57,7 @@ async fn act(cli: Cli, output: Output) -> Result<(), Refusal> {
         Command::Periods(command) => periods::run(command, door).await,
         Command::Sources(command) => sources::run(command, door).await,
         Command::Attribution(command) => attribution::run(command, door).await,
+        Command::Subsidies(command) => subsidies::run(command, door).await,
         Command::Review(command) => review::run(command, door).await,
         Command::Charges(command) => charges::run(command, door).await,
         Command::Show(args) => statements::run_show(&args, door).await,

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     attribution, configuration, decision, email, import, installation, journal, journal_life, part, period,
-    prune, source, statement, unusual, user,
+    prune, source, statement, subsidy, unusual, user,
 };
 
 /// A table of the books: its columns after `number` and `seq`, in the order they are inserted in.
@@ -53,6 +53,9 @@ pub(crate) const TABLES: &[&Table] = &[
     &unusual::UNUSUAL_COST,
     &attribution::ATTRIBUTION_RULE,
     &attribution::ATTRIBUTION_END,
+    &subsidy::SUBSIDY_RULE,
+    &subsidy::SUBSIDY_END,
+    &statement::STATEMENT_LEG,
 ];
 
 /// A value of a column. `None` is NULL, which PostgreSQL wants to be of a type, too.

@@ -30,6 +30,7 @@ mod prune;
 mod query;
 mod source;
 mod statement;
+mod subsidy;
 mod tx;
 mod unusual;
 mod user;
@@ -58,7 +59,9 @@ pub use query::Reader;
 pub use source::{NewSource, Source};
 pub use statement::{
     NewStatement, StatementDocument, StatementFilter, StatementLine, StatementRow, StatementVersion,
+    SubsidyUse,
 };
+pub use subsidy::{SubsidyEnd, SubsidyRow};
 pub use tx::Tx;
 pub use unusual::UnusualRow;
 pub use user::{NotARole, Role, User, UserRecord};

@@ -2,7 +2,8 @@
 //! `why` and for journals.
 
 use billing::period::Stamp;
-use billing::statement::{PostedLine, PostingGroup, Statement, Totals};
+use billing::statement::{PostedLeg, PostedLine, PostingGroup, Statement, Totals};
+use billing::subsidy::{Leg, SubsidyId};
 use billing::{LedgerNumber, Period, StatementNumber};
 use money::CurrencyCode;
 use serde::Serialize;
@@ -58,6 +59,23 @@ pub(crate) const STATEMENT_LINE: Table = Table {
         "discount_minor",
         "subsidy_minor",
         "due_minor",
+    ],
+};
+
+pub(crate) const STATEMENT_LEG: Table = Table {
+    name: "statement_leg",
+    columns: &[
+        "statement_number",
+        "version",
+        "line",
+        "leg",
+        "rule_id",
+        "name",
+        "payer",
+        "account_code",
+        "seen",
+        "paid",
+        "amount_minor",
     ],
 };
 
@@ -193,7 +211,7 @@ fn read_line(row: &Cells) -> Result<StatementLine, LedgerError> {
         cost: row.amount("cost")?,
     };
     let Totals { list, discount, subsidy, due } = totals;
-    let posted = PostedLine { group, list, discount, subsidy, due };
+    let posted = PostedLine { group, list, discount, subsidy, due, legs: Vec::new() };
     Ok(StatementLine { id: read_id(row)?, line: row.small("line")?, posted })
 }
 
@@ -258,7 +276,10 @@ impl Reader {
     ) -> Result<Vec<(StatementRow, Vec<StatementLine>)>, LedgerError> {
         let statements = self.current_statements(period, as_of).await?;
         let query = Query::new(LINES_OF_PERIOD).until(as_of).bind(period);
-        let mut lines = self.rows(query, read_line).await?.into_iter().peekable();
+        let mut lines = self.rows(query, read_line).await?;
+        let legs = Query::new(LEGS_OF_PERIOD).until(as_of).bind(period);
+        give_legs(&mut lines, self.rows(legs, read_leg).await?);
+        let mut lines = lines.into_iter().peekable();
         let mut found = Vec::with_capacity(statements.len());
         for statement in statements {
             let mut own = Vec::new();
@@ -277,7 +298,35 @@ impl Reader {
         id: &StatementVersion,
     ) -> Result<Vec<StatementLine>, LedgerError> {
         let query = Query::new("SELECT * FROM statement_line WHERE statement_number = $1 AND version = $2");
-        self.rows(query.bind(&id.number).bind(id.version).then("ORDER BY line"), read_line).await
+        let mut lines =
+            self.rows(query.bind(&id.number).bind(id.version).then("ORDER BY line"), read_line).await?;
+        let query = Query::new("SELECT * FROM statement_leg WHERE statement_number = $1 AND version = $2");
+        let query = query.bind(&id.number).bind(id.version).then("ORDER BY line, leg");
+        give_legs(&mut lines, self.rows(query, read_leg).await?);
+        Ok(lines)
+    }
+
+    /// What subsidies saw and paid on the current statements of periods from `first` to `last`, but not of
+    /// `except`: period, PI, project, and the leg.
+    pub async fn subsidy_legs(
+        &mut self,
+        (first, last): (Period, Period),
+        except: Option<Period>,
+        as_of: Option<LedgerNumber>,
+    ) -> Result<Vec<SubsidyUse>, LedgerError> {
+        let query =
+            Query::new(LEGS).until(as_of).and("statement.period >=", first).and("statement.period <=", last);
+        let query = query.and_some("statement.period <>", except).then(CURRENT);
+        let query = query.then("ORDER BY statement.period, statement.statement_number, leg.line, leg.leg");
+        self.rows(query, |row| {
+            Ok(SubsidyUse {
+                period: row.period("period")?,
+                pi_email: row.text("pi_email")?,
+                project_id: row.text("project_id")?,
+                leg: read_leg(row)?.2,
+            })
+        })
+        .await
     }
 
     /// Documents of every version of the statements of a period; the last of a kind counts.
@@ -316,6 +365,48 @@ const LINES_OF_PERIOD: &str = "SELECT line.* FROM statement_line line
     JOIN statement ON statement.statement_number = line.statement_number AND statement.version = line.version
     WHERE line.number <= $1 AND statement.period = $2
     ORDER BY line.statement_number, line.version, line.line";
+
+const LEGS_OF_PERIOD: &str = "SELECT leg.* FROM statement_leg leg
+    JOIN statement ON statement.statement_number = leg.statement_number AND statement.version = leg.version
+    WHERE leg.number <= $1 AND statement.period = $2
+    ORDER BY leg.statement_number, leg.version, leg.line, leg.leg";
+
+const LEGS: &str = "SELECT statement.period, statement.pi_email, statement.project_id, leg.*
+    FROM statement_leg leg
+    JOIN statement ON statement.statement_number = leg.statement_number AND statement.version = leg.version
+    WHERE statement.number <= $1";
+
+/// A leg of a current statement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SubsidyUse {
+    pub period: Period,
+    pub pi_email: String,
+    pub project_id: String,
+    #[serde(flatten)]
+    pub leg: PostedLeg,
+}
+
+/// Of which version and line, and the leg.
+fn read_leg(row: &Cells) -> Result<(StatementVersion, u32, PostedLeg), LedgerError> {
+    let leg = Leg {
+        rule: SubsidyId(row.int("rule_id")?),
+        name: row.text("name")?,
+        payer: row.text("payer")?,
+        account_code: row.opt_text("account_code")?,
+        seen: row.amount("seen")?,
+        paid: row.amount("paid")?,
+    };
+    Ok((read_id(row)?, row.small("line")?, PostedLeg { leg, amount: row.minor("amount_minor")? }))
+}
+
+/// Both are in order.
+fn give_legs(lines: &mut [StatementLine], legs: Vec<(StatementVersion, u32, PostedLeg)>) {
+    for (id, line, leg) in legs {
+        if let Ok(at) = lines.binary_search_by(|known| (&known.id, known.line).cmp(&(&id, line))) {
+            lines[at].posted.legs.push(leg);
+        }
+    }
+}
 
 impl Tx {
     /// The number of a PI's project in a period: `S-2025-01-0001`. Asked again it is the same; a new one
@@ -367,6 +458,12 @@ impl Tx {
         let lines: Vec<Vec<Value>> =
             (1_u32..).zip(&statement.lines).map(|(line, posted)| line_row(statement, line, posted)).collect();
         self.insert(&STATEMENT_LINE, lines).await?;
+        let legs: Vec<Vec<Value>> = (1_u32..)
+            .zip(&statement.lines)
+            .flat_map(|(line, posted)| (1_u32..).zip(&posted.legs).map(move |(at, leg)| (line, at, leg)))
+            .map(|(line, at, leg)| leg_row(statement, line, at, leg))
+            .collect();
+        self.insert(&STATEMENT_LEG, legs).await?;
         Ok(digest)
     }
 
@@ -434,6 +531,22 @@ fn line_row(statement: &Statement, line: u32, posted: &PostedLine) -> Vec<Value>
         posted.discount.into(),
         posted.subsidy.into(),
         posted.due.into(),
+    ]
+}
+
+fn leg_row(statement: &Statement, line: u32, at: u32, PostedLeg { leg, amount }: &PostedLeg) -> Vec<Value> {
+    vec![
+        (&statement.number).into(),
+        statement.version.into(),
+        line.into(),
+        at.into(),
+        leg.rule.0.into(),
+        (&leg.name).into(),
+        (&leg.payer).into(),
+        (&leg.account_code).into(),
+        leg.seen.into(),
+        leg.paid.into(),
+        (*amount).into(),
     ]
 }
 

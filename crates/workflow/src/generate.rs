@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use billing::period::PeriodAct;
 use billing::settings::Settings;
 use billing::statement::{
-    ResourceGroup, Statement, Totals, award_note, by_service, changed, held_note, post_resources,
-    post_statement,
+    ResourceGroup, Statement, Totals, award_note, by_service, changed, held_note, paid_notes, post_resources,
+    post_subsidized,
 };
+use billing::subsidy::Subsidies;
 use billing::{LedgerNumber, Period, StatementNumber};
 use futures::TryStreamExt;
 use lake::{Filter, Project, Resource, View};
@@ -20,7 +21,7 @@ use serde_json::json;
 use crate::charges::{Scope, charges};
 use crate::installation::RULES_VERSION;
 use crate::render::{pdf_path, render_missing};
-use crate::{Actor, Installation, WorkflowError, periods};
+use crate::{Actor, Installation, WorkflowError, periods, subsidies};
 
 /// A statement of the period, as it stands after the act; the shape of `generate --json`.
 #[derive(Clone, Debug, Serialize)]
@@ -147,7 +148,9 @@ pub(crate) async fn draft(
         .into_iter()
         .map(|row| ((row.pi_email.clone(), row.project_id.clone()), row))
         .collect();
-    let statements = compute(&view, period, &settings, before.keys().cloned().collect()).await?;
+    let mut subsidies = subsidies::of_period(&mut reader, period, &settings, None).await?;
+    let had_one = before.keys().cloned().collect();
+    let statements = compute(&view, period, &settings, had_one, &mut subsidies).await?;
     let mut drafts = Vec::with_capacity(statements.len());
     for (statement, all_resources) in statements {
         let owner = (statement.pi_email.clone(), statement.project_id.clone());
@@ -176,6 +179,7 @@ pub async fn compute(
     period: Period,
     settings: &Settings,
     had_one: BTreeSet<Owner>,
+    subsidies: &mut Subsidies,
 ) -> Result<Vec<(Statement, Option<Vec<u8>>)>, WorkflowError> {
     let mut groups: BTreeMap<Owner, Vec<_>> = had_one.into_iter().map(|owner| (owner, Vec::new())).collect();
     for (pi_email, project_id, group) in view.posting_groups(period).await? {
@@ -201,7 +205,7 @@ pub async fn compute(
             next = resources.try_next().await?;
         }
         let facts = Facts { project: projects.get(&owner), has_deferred: late.contains(&owner) };
-        statements.push(build(owner, period, settings, groups, own, &facts));
+        statements.push(build(owner, period, settings, groups, own, &facts, subsidies));
     }
     Ok(statements)
 }
@@ -233,14 +237,16 @@ fn build(
     groups: Vec<billing::statement::PostingGroup>,
     resources: Vec<ResourceGroup>,
     facts: &Facts<'_>,
+    subsidies: &mut Subsidies,
 ) -> (Statement, Option<Vec<u8>>) {
     let places = settings.currency.code.places();
     let fund_orgs: BTreeSet<String> = groups.iter().filter_map(|group| group.fund_org.clone()).collect();
-    let (lines, totals) = post_statement(groups, places);
+    let (lines, totals) =
+        post_subsidized(groups, places, |groups| subsidies.legs(&pi_email, &project_id, groups));
     let posted = post_resources(resources, &by_service(&lines), places);
     let resources = || posted.listed.iter().chain(&posted.not_listed);
     let all = posted.rest.is_some().then(|| documents::statement_csv(resources(), &settings.currency));
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = paid_notes(&lines, &settings.currency).collect();
     if let Some(end) =
         facts.project.and_then(|project| project.end_date.as_deref()).and_then(|text| text.parse().ok())
     {

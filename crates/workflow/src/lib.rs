@@ -27,6 +27,7 @@ pub mod send_again;
 pub mod sources;
 pub mod statements;
 pub mod story;
+pub mod subsidies;
 pub mod unusual;
 pub mod users;
 pub mod verify;

@@ -6,13 +6,14 @@ use money::Minor;
 use regex::Regex;
 
 use super::description::Described;
+use super::postings::moves_money;
 use super::{
     BadDescription, Descriptions, Journal, JournalEntry, JournalLine, Party, Posting, Side, Unbalanced,
 };
 use crate::attribution::{AttributionRules, FundOrg, field_text};
 use crate::pattern::{Anchor, BadPattern, compile_pattern};
 use crate::settings::{Basis, Delivery, Settings, SourceSettings};
-use crate::statement::{PostedLine, Statement};
+use crate::statement::{PostedLeg, PostedLine, Statement};
 use crate::{Period, SourceName, StatementNumber};
 
 /// The posted lines of one issued statement.
@@ -95,20 +96,26 @@ impl Journal {
         let mut sources: BTreeMap<String, (String, Vec<JournalLine>)> = BTreeMap::new();
         for statement in sorted {
             for line in statement.lines {
-                if !line.subsidy.is_zero() {
+                let legs: Minor = line.legs.iter().map(|leg| leg.amount).sum();
+                if line.subsidy != legs {
                     chart.refuse(CannotPost::SubsidyWithoutPayer {
                         number: statement.number.clone(),
                         source_name: line.group.source.clone(),
                     });
                 }
-                if line.due.is_zero() {
+                if !moves_money(line) {
                     continue;
                 }
                 let source = SourceName(line.group.source.clone());
                 let source_name = chart.source(&source).map_or(&source.0, |known| &known.name.0).clone();
                 let (_, lines) =
                     sources.entry(source.key()).or_insert_with(|| (source_name.clone(), Vec::new()));
-                lines.extend(chart.debit(period, statement, line, source_name));
+                if !line.due.is_zero() {
+                    lines.extend(chart.debit(period, statement, line, source_name.clone()));
+                }
+                for leg in line.legs.iter().filter(|leg| !leg.amount.is_zero()) {
+                    lines.extend(chart.debit_leg(period, statement, line, leg, source_name.clone()));
+                }
             }
         }
         let mut entries = Vec::new();
@@ -196,6 +203,45 @@ impl<'a> Chart<'a> {
             party: Party::Payer,
             amount: line.due.abs(),
             fund_org: fund_org.to_owned(),
+            segments: parsed.segments,
+            account,
+            description: self.descriptions.debit(&described),
+            reference_id: statement.number.to_string(),
+            source_name,
+            pi_email: Some(statement.pi_email.to_owned()),
+            project_id: Some(statement.project_id.to_owned()),
+        })
+    }
+
+    /// What a subsidy pays is debited to its payer, on the statement of the PI it pays for.
+    fn debit_leg(
+        &mut self,
+        period: Period,
+        statement: &StatementLines<'_>,
+        line: &PostedLine,
+        leg: &PostedLeg,
+        source_name: String,
+    ) -> Option<JournalLine> {
+        let place = || format!("subsidy {} `{}`", leg.leg.rule, leg.leg.name);
+        let parsed = self.parse_fund_org(&leg.leg.payer, place);
+        let own = leg.leg.account_code.as_deref().or(line.group.account_code.as_deref());
+        let account = match own.and_then(field_text) {
+            Some(account) => self.check_account(account, place),
+            None => self.source_account(&source_name),
+        };
+        let (parsed, account) = (parsed?, account?);
+        let described = Described {
+            source: &source_name,
+            period,
+            fund_org: &leg.leg.payer,
+            pi_email: Some(statement.pi_email),
+            project_id: Some(statement.project_id),
+        };
+        Some(JournalLine {
+            side: if leg.amount.is_negative() { Side::Credit } else { Side::Debit },
+            party: Party::Payer,
+            amount: leg.amount.abs(),
+            fund_org: leg.leg.payer.clone(),
             segments: parsed.segments,
             account,
             description: self.descriptions.debit(&described),

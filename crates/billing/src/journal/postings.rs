@@ -7,7 +7,7 @@ use money::Minor;
 use serde::{Deserialize, Serialize};
 
 use crate::StatementNumber;
-use crate::statement::{LineKey, PostedLine, Statement, line_key};
+use crate::statement::{LineKey, PostedLeg, PostedLine, Statement, line_key};
 
 /// What one document posts of one statement. The amounts of a line are what it adds to what was posted
 /// before; the charges are those that the line has now.
@@ -47,8 +47,8 @@ impl Posting {
     }
 }
 
-fn moves_money(line: &PostedLine) -> bool {
-    !line.due.is_zero() || !line.subsidy.is_zero()
+pub(super) fn moves_money(line: &PostedLine) -> bool {
+    !line.due.is_zero() || line.legs.iter().any(|leg| !leg.amount.is_zero())
 }
 
 /// What is still to be posted, so that documents come to what `statements` (each in its current version)
@@ -98,8 +98,29 @@ fn less(line: &PostedLine, old: Option<PostedLine>) -> PostedLine {
         line.discount = line.discount - old.discount;
         line.subsidy = line.subsidy - old.subsidy;
         line.due = line.due - old.due;
+        let negative = negated(&old);
+        for leg in negative.legs {
+            let same = |known: &&mut PostedLeg| is_same_leg(known, &leg);
+            match line.legs.iter_mut().find(same) {
+                Some(known) => add_leg(known, &leg),
+                None => line.legs.push(leg),
+            }
+        }
+        line.legs.retain(|leg| !leg.amount.is_zero());
     }
     line
+}
+
+/// The same payer pays it from the same account by the same rule.
+fn is_same_leg(one: &PostedLeg, other: &PostedLeg) -> bool {
+    let key = |leg: &PostedLeg| (leg.leg.rule, leg.leg.payer.clone(), leg.leg.account_code.clone());
+    key(one) == key(other)
+}
+
+fn add_leg(sum: &mut PostedLeg, leg: &PostedLeg) {
+    sum.leg.seen += leg.leg.seen;
+    sum.leg.paid += leg.leg.paid;
+    sum.amount += leg.amount;
 }
 
 fn negated(line: &PostedLine) -> PostedLine {
@@ -110,6 +131,9 @@ fn negated(line: &PostedLine) -> PostedLine {
     line.discount = -line.discount;
     line.subsidy = -line.subsidy;
     line.due = -line.due;
+    for leg in &mut line.legs {
+        (leg.leg.seen, leg.leg.paid, leg.amount) = (-leg.leg.seen, -leg.leg.paid, -leg.amount);
+    }
     line
 }
 

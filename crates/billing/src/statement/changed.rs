@@ -83,8 +83,13 @@ fn line_name(key: &LineKey) -> String {
 
 fn compare_lines(words: &mut Vec<String>, old: &Statement, new: &Statement) {
     let show = |amount: Minor| new.currency.display(amount);
-    let keyed = |statement: &Statement| -> BTreeMap<LineKey, (Minor, Minor, Minor, u64)> {
-        let figures = |line: &PostedLine| (line.due, line.list, line.subsidy, line.group.charges);
+    let payers = |line: &PostedLine| -> Vec<String> {
+        let paying = line.legs.iter().filter(|leg| !leg.amount.is_zero());
+        paying.map(|leg| format!("{} by {}", show(leg.amount), leg.leg.payer)).collect()
+    };
+    let keyed = |statement: &Statement| -> BTreeMap<LineKey, (Minor, Minor, Minor, u64, Vec<String>)> {
+        let figures =
+            |line: &PostedLine| (line.due, line.list, line.subsidy, line.group.charges, payers(line));
         statement.lines.iter().map(|line| (line_key(line), figures(line))).collect()
     };
     let (before, after) = (keyed(old), keyed(new));
@@ -101,6 +106,9 @@ fn compare_lines(words: &mut Vec<String>, old: &Statement, new: &Statement) {
             }
             Some(was) if was.2 != figures.2 => {
                 words.push(format!("{name}: subsidy {}, was {}", show(figures.2), show(was.2)));
+            }
+            Some(was) if was.4 != figures.4 => {
+                words.push(format!("{name}: paid {}, was {}", figures.4.join(", "), was.4.join(", ")));
             }
             Some(was) => words.push(format!("{name}: {} charges, was {}", figures.3, was.3)),
         }

@@ -65,7 +65,7 @@ impl LineDifference {
 
 impl From<&PostedLine> for LineFigures {
     fn from(line: &PostedLine) -> LineFigures {
-        let PostedLine { group, list, discount, subsidy, due } = line;
+        let PostedLine { group, list, discount, subsidy, due, legs: _ } = line;
         LineFigures { charges: group.charges, list: *list, discount: *discount, subsidy: *subsidy, due: *due }
     }
 }

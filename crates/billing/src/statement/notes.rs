@@ -3,7 +3,9 @@
 use jiff::civil::Date;
 use money::{Currency, Minor};
 
+use super::{PostedLeg, PostedLine};
 use crate::Period;
+use crate::subsidy::Leg;
 
 /// When the award that pays ends, said from 180 days before on and counted from the period's end, so that
 /// the same statement says the same whenever it is made.
@@ -39,6 +41,32 @@ pub fn held_note(charges: u64, sum: Minor, currency: &Currency) -> Option<String
             "{charges} charges of {sum} in all are held back for review and are not part of this statement."
         )),
     }
+}
+
+/// Who paid the subsidies of these lines, each with what it came to, in the order of the lines.
+#[must_use]
+pub fn paid_by(lines: &[PostedLine]) -> Vec<(&Leg, Minor)> {
+    let mut payers: Vec<(&Leg, Minor)> = Vec::new();
+    for PostedLeg { leg, amount } in lines.iter().flat_map(|line| &line.legs) {
+        match payers.iter_mut().find(|(known, _)| (&known.name, &known.payer) == (&leg.name, &leg.payer)) {
+            Some((_, sum)) => *sum += *amount,
+            None => payers.push((leg, *amount)),
+        }
+    }
+    payers.retain(|(_, sum)| !sum.is_zero());
+    payers
+}
+
+/// A sentence for each of [`paid_by`].
+pub fn paid_notes(lines: &[PostedLine], currency: &Currency) -> impl Iterator<Item = String> {
+    paid_by(lines).into_iter().map(|(Leg { name, payer, .. }, sum)| {
+        let amount = currency.display(sum.abs());
+        if sum.is_negative() {
+            format!("{name} ({payer}) gets back {amount} that it had paid for you.")
+        } else {
+            format!("{name} ({payer}) pays {amount} of these charges.")
+        }
+    })
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 
 use money::{Amount, Bound, Minor, post, post_to};
 
-use super::{LineKind, PostedLine, PostingGroup, Totals};
+use super::{LineKind, PostedLeg, PostedLine, PostingGroup, Totals};
+use crate::subsidy::Leg;
 
 /// Round the groups of one statement to lines that add down and across.
 ///
@@ -15,30 +16,82 @@ use super::{LineKind, PostedLine, PostingGroup, Totals};
 /// both columns; a line's list may be off by up to two units where such bounds meet. `places` is the
 /// currency's number of decimals.
 ///
-/// Lines are sorted for reading: service, kind, source, `fund_org`, account code. No subsidies yet: one
-/// funding leg per charge.
+/// Lines are sorted for reading: service, kind, source, `fund_org`, account code.
 #[must_use]
-pub fn post_statement(mut groups: Vec<PostingGroup>, places: u8) -> (Vec<PostedLine>, Totals) {
+pub fn post_statement(groups: Vec<PostingGroup>, places: u8) -> (Vec<PostedLine>, Totals) {
+    post_subsidized(groups, places, |groups| vec![Vec::new(); groups.len()])
+}
+
+/// As [`post_statement`], with what others pay: `legs` gives the legs of the groups in reading order.
+///
+/// What a line owes its source is rounded first, and the legs after it, each adding up to its own rounded
+/// exact total; the amount due is what they leave. So a line that is paid for whole leaves nothing, and a leg
+/// never takes more than there is.
+#[must_use]
+pub fn post_subsidized(
+    mut groups: Vec<PostingGroup>,
+    places: u8,
+    legs: impl FnOnce(&[PostingGroup]) -> Vec<Vec<Leg>>,
+) -> (Vec<PostedLine>, Totals) {
     groups.sort_by(reading_order);
     let costs: Vec<Amount> = groups.iter().map(|group| group.cost).collect();
-    let due = post(&costs, places);
+    let owed = post(&costs, places);
     let lists: Vec<Amount> =
         groups.iter().map(|group| stated_list(group.kind, group.list_cost, group.cost)).collect();
     let total: Amount = lists.iter().copied().sum();
-    let list = post_list(&lists, &costs, &due, total.round(places), places);
+    let list = post_list(&lists, &costs, &owed, total.round(places), places);
+    let legs = post_legs(legs(&groups), &costs, &owed, places);
     let lines: Vec<PostedLine> = groups
         .into_iter()
-        .zip(list.into_iter().zip(due))
-        .map(|(group, (list, due))| PostedLine {
-            group,
-            list,
-            discount: list - due,
-            subsidy: Minor::ZERO,
-            due,
+        .zip(list.into_iter().zip(owed).zip(legs))
+        .map(|(group, ((list, owed), legs))| {
+            let subsidy = legs.iter().map(|leg| leg.amount).sum();
+            PostedLine { group, list, discount: list - owed, subsidy, due: owed - subsidy, legs }
         })
         .collect();
     let totals = Totals::of(&lines);
     (lines, totals)
+}
+
+fn post_legs(legs: Vec<Vec<Leg>>, costs: &[Amount], owed: &[Minor], places: u8) -> Vec<Vec<PostedLeg>> {
+    let mut left: Vec<(Amount, Minor)> = costs.iter().copied().zip(owed.iter().copied()).collect();
+    let mut posted: Vec<Vec<PostedLeg>> = legs
+        .into_iter()
+        .map(|legs| legs.into_iter().map(|leg| PostedLeg { leg, amount: Minor::ZERO }).collect())
+        .collect();
+    let mut rules = Vec::new();
+    for leg in posted.iter().flatten().filter(|leg| !leg.leg.paid.is_zero()) {
+        if !rules.contains(&leg.leg.rule) {
+            rules.push(leg.leg.rule);
+        }
+    }
+    for rule in rules {
+        let of_rule = |legs: &Vec<PostedLeg>| legs.iter().position(|leg| leg.leg.rule == rule);
+        let places_of: Vec<Option<usize>> = posted.iter().map(of_rule).collect();
+        let paid = |line: usize| places_of[line].map_or(Amount::ZERO, |at| posted[line][at].leg.paid);
+        let exact: Vec<Amount> = (0..posted.len()).map(paid).collect();
+        let bound = |line: usize| match (exact[line], left[line]) {
+            (paid, _) if paid.is_zero() => Bound::Exactly(Minor::ZERO),
+            (paid, (cost, owed)) if paid == cost => Bound::Exactly(owed),
+            (_, (_, owed)) if owed.is_negative() => Bound::AtLeast(owed),
+            (_, (_, owed)) => Bound::AtMost(owed),
+        };
+        let fixed = |line: usize| match bound(line) {
+            Bound::Exactly(amount) => Some(amount),
+            _ => None,
+        };
+        // Where everything is paid whole, that is the total; else the exact one, rounded.
+        let whole: Option<Minor> = (0..exact.len()).map(fixed).sum();
+        let total = whole.unwrap_or_else(|| exact.iter().copied().sum::<Amount>().round(places));
+        let amounts = post_to(&exact, total, places, bound);
+        for (line, amount) in amounts.into_iter().enumerate() {
+            if let Some(at) = places_of[line] {
+                left[line] = (left[line].0 - exact[line], left[line].1 - amount);
+                posted[line][at].amount = amount;
+            }
+        }
+    }
+    posted
 }
 
 /// A discount is stated for usage only, so that a refund is not shown as a price.
@@ -204,12 +257,59 @@ mod tests {
         check(-5, -5, None);
     }
 
+    /// Each group pays `share` per cent of it by one rule and half of the rest by another.
+    fn shared(groups: &[PostingGroup], share: i128) -> Vec<Vec<Leg>> {
+        let leg = |rule: i64, seen: Amount, paid: Amount| Leg {
+            rule: crate::subsidy::SubsidyId(rule),
+            name: String::new(),
+            payer: String::new(),
+            account_code: None,
+            seen,
+            paid,
+        };
+        let legs = |group: &PostingGroup| {
+            let first = Amount::from_units(group.cost.units() / 100 * share);
+            let left = group.cost - first;
+            vec![leg(1, group.cost, first), leg(2, left, Amount::from_units(left.units() / 2))]
+        };
+        groups.iter().map(legs).collect()
+    }
+
+    #[test]
+    fn what_is_paid_whole_leaves_nothing() {
+        let groups = ["0.333", "0.333", "0.334", "-0.005"];
+        let groups = groups.map(|cost| group(cost, LineKind::Usage, cost, cost)).to_vec();
+        let (lines, totals) = post_subsidized(groups, 2, |groups| shared(groups, 100));
+        assert!(lines.iter().all(|line| line.due.is_zero() && line.discount.is_zero()), "{lines:?}");
+        assert_eq!(totals.subsidy, totals.list);
+    }
+
     #[test]
     fn nothing_comes_to_nothing() {
         assert_eq!(post_statement(Vec::new(), 2), (Vec::new(), Totals::default()));
     }
 
     proptest! {
+        #[test]
+        fn legs_and_amounts_due_come_to_what_the_source_is_owed(
+            groups in any_groups(), places in 0_u8..4, share in 0_i128..=100
+        ) {
+            let cost: Amount = groups.iter().map(|group| group.cost).sum();
+            let (plain, _) = post_statement(groups.clone(), places);
+            let (lines, totals) = post_subsidized(groups, places, |groups| shared(groups, share));
+            prop_assert_eq!(totals.due + totals.subsidy, cost.round(places));
+            let unit = Amount::from_minor(Minor::new(2), places);
+            for (line, plain) in lines.iter().zip(&plain) {
+                prop_assert_eq!((line.list, line.discount), (plain.list, plain.discount));
+                prop_assert_eq!(line.due + line.subsidy, plain.due);
+                prop_assert_eq!(line.subsidy, line.legs.iter().map(|leg| leg.amount).sum::<Minor>());
+                for leg in &line.legs {
+                    let off = (leg.leg.paid - Amount::from_minor(leg.amount, places)).abs();
+                    prop_assert!(off < unit, "{:?} of {:?}", leg, line.group.cost);
+                }
+            }
+        }
+
         #[test]
         fn every_line_and_total_adds_up(groups in any_groups(), places in 0_u8..4) {
             let cost: Amount = groups.iter().map(|group| group.cost).sum();

@@ -150,7 +150,9 @@ fn post_within_services(groups: &[ResourceGroup], services: &[ServiceLine], plac
         }
     }
     for (service, members) in services.iter().zip(&members) {
-        post_members(groups, members, service.list, service.due, places, &mut posted);
+        // Who pays is not said of a resource: its lines come to what is due and what others pay together.
+        let owed = service.due + service.subsidy;
+        post_members(groups, members, service.list, owed, places, &mut posted);
     }
     // Resources of no service cannot come from the charges of the lines; they are shown for what they are.
     let sum = |amount: fn(&ResourceGroup) -> Amount| {

@@ -6,7 +6,7 @@ use billing::attribution_table::Precedence;
 use billing::journal::{DocumentFormat, JournalLimits};
 use billing::settings::{
     AttributionSettings, Basis, Delivery, JournalSettings, ReviewSettings, Settings, SourceSettings,
-    TagMapping,
+    SubsidySettings, TagMapping,
 };
 use billing::unusual::{self, Mode, UnusualCost};
 use money::{Amount, Currency, CurrencyCode, Minor};
@@ -67,11 +67,28 @@ fn read_keys(reading: &mut Reading<'_>, entries: &[Entry], found: &ConfigFile) -
     let attribution = root.section("attribution", |section| AttributionSettings {
         precedence: section.choice("precedence", &[("tags", Precedence::Tags), ("table", Precedence::Table)]),
     });
+    let subsidies = root.section("subsidies", |section| SubsidySettings {
+        fiscal_year_start: section.parsed(
+            "fiscal_year_start",
+            "a month from 1 to 12",
+            SubsidySettings::default().fiscal_year_start,
+            |text| text.parse().ok().filter(|month| (1..=12).contains(month)),
+            u8::to_string,
+        ),
+    });
     let sources = root.section("imports", |section| known_sources(section, &journal));
     unused_credentials(&mut root);
     let effective = root.finish();
-    let settings =
-        Settings { currency, tag_mapping, review, sources, journal, require_fund_org, attribution };
+    let settings = Settings {
+        currency,
+        tag_mapping,
+        review,
+        sources,
+        journal,
+        require_fund_org,
+        attribution,
+        subsidies,
+    };
     Config {
         file: found.file.clone(),
         home,

@@ -1,6 +1,6 @@
 //! What stands on a statement's page, in words: the shape of `/statement.json`, which a template reads.
 
-use billing::statement::{LineKind, PostedLine, ResourceLine, Statement, discount_percent};
+use billing::statement::{LineKind, PostedLine, ResourceLine, Statement, discount_percent, paid_by};
 use money::{Amount, Currency, Minor};
 use serde::Serialize;
 
@@ -180,7 +180,7 @@ impl<'a> Page<'a> {
             period_name: statement.period.name(),
             project: words.breakable(&statement.project_id),
             about: about(statement, words),
-            figures: figures(statement),
+            figures: figures(statement, words),
             due: due(statement, words),
             amount_names: rows.amount_names("Amount due"),
             funds: rows.by(&statement.lines, |line| {
@@ -250,7 +250,7 @@ fn about(statement: &Statement, words: &Words) -> Vec<(&'static str, String)> {
     about
 }
 
-fn figures(statement: &Statement) -> Vec<Figure> {
+fn figures(statement: &Statement, words: &Words) -> Vec<Figure> {
     let show = |amount| statement.currency.display(amount);
     let totals = &statement.totals;
     let mut figures = vec![Figure { label: "List price", amount: show(totals.list), note: String::new() }];
@@ -260,7 +260,11 @@ fn figures(statement: &Statement) -> Vec<Figure> {
         Figure { label: "Discount", amount: show(-totals.discount), note: percent_of_list(statement) }
     });
     if !totals.subsidy.is_zero() {
-        let note = "paid for you by others".to_owned();
+        let note = match paid_by(&statement.lines).as_slice() {
+            [] => "paid for you by others".to_owned(),
+            [(leg, _)] => format!("paid by {}", words.breakable(&leg.name)),
+            payers => format!("paid by {} others, named below", payers.len()),
+        };
         figures.push(Figure { label: "Subsidy", amount: show(-totals.subsidy), note });
     }
     figures

@@ -184,6 +184,7 @@ fn lines(shape: &Shape, resources: &[ResourceLine]) -> Vec<PostedLine> {
             discount: resource.discount,
             subsidy: Minor::ZERO,
             due: resource.due,
+            legs: Vec::new(),
         });
     };
     for (at, resource) in resources.iter().enumerate() {

@@ -24,6 +24,7 @@ fn statement(number: &StatementNumber, version: u32, project: &str, due: i64) ->
         discount: Minor::new(10),
         subsidy: Minor::ZERO,
         due: Minor::new(due),
+        legs: Vec::new(),
     };
     Statement {
         number: number.clone(),

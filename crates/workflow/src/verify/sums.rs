@@ -287,7 +287,7 @@ async fn posted_by_source(
         for line in lines {
             let sum = sources.entry(line.posted.group.source).or_default();
             sum.0 += 1;
-            sum.1 += line.posted.due;
+            sum.1 += line.posted.due + line.posted.subsidy;
         }
     }
     Ok(sources)

@@ -1,0 +1,562 @@
+//! Subsidies: what somebody else pays of a charge. A rule has a payer; what it pays is a funding leg, so that
+//! the PI's amount due and the legs of a line always come to what its source is owed.
+//!
+//! Rules are taken in their order, each on what the ones before it left over. What a rule pays follows from
+//! the cost that it has seen so far in its scope (a project, a PI, everybody) and window (a month, a fiscal
+//! year, its whole life): its tiers say how much of the next dollar it pays, its cap where it ends. So the
+//! order of deliveries and the number of runs do not matter, and a refund takes back what was paid for it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use money::Amount;
+use serde::{Deserialize, Serialize};
+
+use crate::correction;
+use crate::statement::PostingGroup;
+use crate::{Period, SourceName};
+
+/// Numbers are given once and never again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SubsidyId(pub i64);
+
+impl fmt::Display for SubsidyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A share in millionths: 40 % is 400,000.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Percent(u32);
+
+const WHOLE: u32 = 1_000_000;
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a percentage from 0 to 100 with at most 4 decimals, such as 40 or 33.3333")]
+pub struct BadPercent(String);
+
+impl FromStr for Percent {
+    type Err = BadPercent;
+
+    fn from_str(text: &str) -> Result<Percent, BadPercent> {
+        let bad = || BadPercent(text.to_owned());
+        let number = Amount::parse_total(text.trim().trim_end_matches('%').trim_end()).ok_or_else(bad)?;
+        // One percent is ten thousand millionths.
+        let unit = 10_i128.pow(14);
+        if number.units() % unit != 0 {
+            return Err(bad());
+        }
+        let millionths = u32::try_from(number.units() / unit).map_err(|_| bad())?;
+        if millionths <= WHOLE { Ok(Percent(millionths)) } else { Err(bad()) }
+    }
+}
+
+impl TryFrom<String> for Percent {
+    type Error = BadPercent;
+
+    fn try_from(text: String) -> Result<Percent, BadPercent> {
+        text.parse()
+    }
+}
+
+impl From<Percent> for String {
+    fn from(percent: Percent) -> String {
+        percent.to_string()
+    }
+}
+
+impl fmt::Display for Percent {
+    /// Without zeros at the end: `33.3333`, `40`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Amount::from_units(i128::from(self.0) * 10_i128.pow(14)).fmt(f)
+    }
+}
+
+impl Percent {
+    /// This share of an amount, to 18 decimals, towards zero.
+    #[must_use]
+    pub fn of(self, amount: Amount) -> Amount {
+        let (units, share, whole) = (amount.units(), i128::from(self.0), i128::from(WHOLE));
+        Amount::from_units(units / whole * share + units % whole * share / whole)
+    }
+}
+
+/// Up to this much of the cost (all of it, where `None`), so much is paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tier {
+    pub up_to: Option<Amount>,
+    pub percent: Percent,
+}
+
+/// Over whom costs are counted together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    #[default]
+    Project,
+    Pi,
+    /// One pool for everybody: in order of PI and project.
+    All,
+}
+
+/// Over which time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Window {
+    #[default]
+    Month,
+    Quarter,
+    Year,
+    /// From the first month of the institution's fiscal year (`subsidies.fiscal_year_start`).
+    FiscalYear,
+    /// From the first to the last period of the rule: a grant, or once.
+    Once,
+}
+
+/// A rule, as a person wrote it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubsidyRule {
+    pub id: SubsidyId,
+    /// As it stands on statements: "Provost's research fund".
+    pub name: String,
+    /// The `fund_org` that pays, and the account it is posted to (else that of the charge).
+    pub payer: String,
+    #[serde(default)]
+    pub account_code: Option<String>,
+    /// Rules with smaller numbers come first; ties: the older rule.
+    pub order: i64,
+    /// Whether it also pays what an earlier rule has paid a part of.
+    pub stacks: bool,
+    /// Any of these; empty: any. In any case; services with `*` at their end are beginnings.
+    #[serde(default)]
+    pub sources: Vec<SourceName>,
+    #[serde(default)]
+    pub services: Vec<String>,
+    #[serde(default)]
+    pub pis: Vec<String>,
+    #[serde(default)]
+    pub projects: Vec<String>,
+    /// In rising order; beyond the last nothing is paid.
+    pub tiers: Vec<Tier>,
+    /// So much at most in a scope and window.
+    #[serde(default)]
+    pub cap: Option<Amount>,
+    pub scope: Scope,
+    pub window: Window,
+    /// First and last billing period.
+    pub from: Period,
+    #[serde(default)]
+    pub to: Option<Period>,
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadSubsidy {
+    #[error("a subsidy needs a name, for statements")]
+    NoName,
+    #[error("a subsidy needs a payer, the fund_org that is debited")]
+    NoPayer,
+    #[error("a subsidy needs to say how much: a percentage, or tiers")]
+    NoTiers,
+    #[error("tiers rise: {0} does not come after the one before it")]
+    TiersFall(Amount),
+    #[error("only the last tier is without an end")]
+    OpenTier,
+    #[error("an amount of {0} is none to pay up to")]
+    NotPositive(Amount),
+    #[error("it ends with {to}, before it begins with {from}")]
+    EndsFirst { from: Period, to: Period },
+}
+
+impl SubsidyRule {
+    /// # Errors
+    /// Everything that is wrong with it by itself.
+    pub fn check(&self) -> Result<(), Vec<BadSubsidy>> {
+        let mut wrong = Vec::new();
+        if self.name.trim().is_empty() {
+            wrong.push(BadSubsidy::NoName);
+        }
+        if self.payer.trim().is_empty() {
+            wrong.push(BadSubsidy::NoPayer);
+        }
+        if self.tiers.is_empty() {
+            wrong.push(BadSubsidy::NoTiers);
+        }
+        let ends: Vec<Option<Amount>> = self.tiers.iter().map(|tier| tier.up_to).collect();
+        for amount in ends.iter().chain([&self.cap]).flatten().filter(|amount| **amount <= Amount::ZERO) {
+            wrong.push(BadSubsidy::NotPositive(*amount));
+        }
+        for pair in ends.windows(2) {
+            match (pair[0], pair[1]) {
+                (None, _) => wrong.push(BadSubsidy::OpenTier),
+                (Some(before), Some(next)) if next <= before => wrong.push(BadSubsidy::TiersFall(next)),
+                _ => {}
+            }
+        }
+        if let Some(to) = self.to.filter(|to| *to < self.from) {
+            wrong.push(BadSubsidy::EndsFirst { from: self.from, to });
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+    }
+
+    #[must_use]
+    pub fn is_in_force(&self, period: Period) -> bool {
+        self.from <= period && self.to.is_none_or(|to| period <= to)
+    }
+
+    /// First and last period that count together with `period`.
+    #[must_use]
+    pub fn window_of(&self, period: Period, fiscal_year_start: u8) -> (Period, Period) {
+        let months_from = |start: u8, length: i32| {
+            let since = (i32::from(period.month()) - i32::from(start)).rem_euclid(length);
+            let first = Period::from_code(period.code() - since);
+            (first, Period::from_code(first.code() + length - 1))
+        };
+        match self.window {
+            Window::Month => (period, period),
+            Window::Quarter => months_from(1, 3),
+            Window::Year => months_from(1, 12),
+            Window::FiscalYear => months_from(fiscal_year_start, 12),
+            Window::Once => (self.from, self.to.or(Period::new(9999, 12)).unwrap_or(period)),
+        }
+    }
+
+    /// Whether it may pay for a group of charges. A correction is of the service that it corrects.
+    fn is_for(&self, pi_email: &str, project_id: &str, group: &PostingGroup) -> bool {
+        let same = |one: &str, other: &str| one.trim().to_lowercase() == other.trim().to_lowercase();
+        let service = correction::corrected_service(group.service_name.as_deref().unwrap_or_default());
+        let fits = |pattern: &String| match pattern.strip_suffix('*') {
+            Some(start) => service.to_lowercase().starts_with(&start.to_lowercase()),
+            None => same(pattern, service),
+        };
+        let any = |list: &[String], value: &str| list.is_empty() || list.iter().any(|one| same(one, value));
+        any(&self.pis, pi_email)
+            && any(&self.projects, project_id)
+            && (self.sources.is_empty()
+                || self.sources.iter().any(|source| source.key() == SourceName(group.source.clone()).key()))
+            && (self.services.is_empty() || self.services.iter().any(fits))
+    }
+
+    /// What it can pay in a scope and window, if there is an end to it.
+    #[must_use]
+    pub fn most(&self) -> Option<Amount> {
+        let tiers = self.tiers.last().and_then(|tier| tier.up_to).map(|end| self.paid_of(end));
+        match (tiers, self.cap) {
+            (Some(tiers), Some(cap)) => Some(tiers.min(cap)),
+            (tiers, cap) => tiers.or(cap),
+        }
+    }
+
+    /// What the tiers pay of a cost from nothing up to `cost`; nothing for less than nothing.
+    fn paid_of(&self, cost: Amount) -> Amount {
+        let (mut paid, mut start) = (Amount::ZERO, Amount::ZERO);
+        for tier in &self.tiers {
+            let end = tier.up_to.map_or(cost, |end| end.min(cost));
+            if end <= start {
+                break;
+            }
+            paid += tier.percent.of(end - start);
+            start = end;
+        }
+        paid
+    }
+
+    /// What it pays of a further `cost`: what it owes of all it has seen then, less what was paid. Where
+    /// periods came out of their order, what is frozen in others is made up for, but never by more than this
+    /// cost.
+    fn pays(&self, seen: Seen, cost: Amount) -> Amount {
+        let first = self.tiers.first().map(|tier| tier.percent).unwrap_or_default();
+        let paid_of = |cost: Amount| {
+            // Below nothing, where refunds exceed costs, the first tier goes on.
+            let paid = if cost.is_negative() { first.of(cost) } else { self.paid_of(cost) };
+            self.cap.map_or(paid, |cap| paid.min(cap))
+        };
+        let paid = paid_of(seen.cost + cost) - seen.paid;
+        paid.clamp(cost.min(Amount::ZERO), cost.max(Amount::ZERO))
+    }
+}
+
+/// What a rule has seen and paid in a scope and window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Seen {
+    pub cost: Amount,
+    pub paid: Amount,
+}
+
+/// What one rule pays of one posted line, before rounding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leg {
+    pub rule: SubsidyId,
+    pub name: String,
+    pub payer: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_code: Option<String>,
+    /// The cost that the rule looked at.
+    pub seen: Amount,
+    pub paid: Amount,
+}
+
+/// Who shares a pool with whom: see [`Scope`].
+pub type Pool = (SubsidyId, Option<String>, Option<String>);
+
+/// The rules of a period, with what other periods used of them.
+#[derive(Clone, Debug, Default)]
+pub struct Subsidies {
+    rules: Vec<SubsidyRule>,
+    seen: BTreeMap<Pool, Seen>,
+}
+
+/// The pool of a rule that a PI's project draws from.
+#[must_use]
+pub fn pool(rule: &SubsidyRule, pi_email: &str, project_id: &str) -> Pool {
+    match rule.scope {
+        Scope::Project => (rule.id, Some(pi_email.to_owned()), Some(project_id.to_owned())),
+        Scope::Pi => (rule.id, Some(pi_email.to_owned()), None),
+        Scope::All => (rule.id, None, None),
+    }
+}
+
+impl Subsidies {
+    /// Those of `rules` that are in force in `period`; `seen` is what was used of them in other periods of
+    /// their windows.
+    #[must_use]
+    pub fn of_period(rules: &[SubsidyRule], period: Period, seen: BTreeMap<Pool, Seen>) -> Subsidies {
+        let mut rules: Vec<SubsidyRule> =
+            rules.iter().filter(|rule| rule.is_in_force(period)).cloned().collect();
+        rules.sort_by_key(|rule| (rule.order, rule.id));
+        Subsidies { rules, seen }
+    }
+
+    /// In the order in which they are taken.
+    #[must_use]
+    pub fn rules(&self) -> &[SubsidyRule] {
+        &self.rules
+    }
+
+    /// The legs of the groups of one statement, in the order given. Statements are to come in order of PI and
+    /// project, groups in reading order.
+    pub fn legs(&mut self, pi_email: &str, project_id: &str, groups: &[PostingGroup]) -> Vec<Vec<Leg>> {
+        groups.iter().map(|group| self.legs_of(pi_email, project_id, group)).collect()
+    }
+
+    fn legs_of(&mut self, pi_email: &str, project_id: &str, group: &PostingGroup) -> Vec<Leg> {
+        let mut legs = Vec::new();
+        let mut left = group.cost;
+        for rule in &self.rules {
+            let is_taken = !legs.is_empty() && !rule.stacks;
+            if left.is_zero() || is_taken || !rule.is_for(pi_email, project_id, group) {
+                continue;
+            }
+            let seen = self.seen.entry(pool(rule, pi_email, project_id)).or_default();
+            let paid = rule.pays(*seen, left);
+            legs.push(Leg {
+                rule: rule.id,
+                name: rule.name.clone(),
+                payer: rule.payer.clone(),
+                account_code: rule.account_code.clone(),
+                seen: left,
+                paid,
+            });
+            seen.cost += left;
+            seen.paid += paid;
+            left = left - paid;
+        }
+        legs
+    }
+
+    /// What each pool has seen and paid by now.
+    #[must_use]
+    pub fn seen(&self) -> &BTreeMap<Pool, Seen> {
+        &self.seen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::statement::LineKind;
+    use crate::statement::testing::group;
+
+    fn amount(text: &str) -> Amount {
+        text.parse().unwrap()
+    }
+
+    fn rule(id: i64, tiers: &[(&str, &str)], cap: &str, scope: Scope, window: Window) -> SubsidyRule {
+        let tier = |(up_to, percent): &(&str, &str)| Tier {
+            up_to: (!up_to.is_empty()).then(|| amount(up_to)),
+            percent: percent.parse().unwrap(),
+        };
+        SubsidyRule {
+            id: SubsidyId(id),
+            name: format!("fund {id}"),
+            payer: format!("PAY-{id}"),
+            account_code: None,
+            order: 0,
+            stacks: true,
+            sources: Vec::new(),
+            services: Vec::new(),
+            pis: Vec::new(),
+            projects: Vec::new(),
+            tiers: tiers.iter().map(tier).collect(),
+            cap: (!cap.is_empty()).then(|| amount(cap)),
+            scope,
+            window,
+            from: "2025-01".parse().unwrap(),
+            to: None,
+            note: None,
+        }
+    }
+
+    /// What is paid of costs that come one after the other, `-` between rules.
+    fn paid(rules: &[SubsidyRule], costs: &str) -> String {
+        let mut subsidies = Subsidies::of_period(rules, "2025-01".parse().unwrap(), BTreeMap::new());
+        let groups: Vec<PostingGroup> =
+            costs.split_whitespace().map(|cost| group("Compute", LineKind::Usage, cost, cost)).collect();
+        let legs = subsidies.legs("ada", "looms", &groups);
+        let line = |legs: &Vec<Leg>| {
+            let each: Vec<String> = legs.iter().map(|leg| leg.paid.to_string()).collect();
+            each.join("-")
+        };
+        legs.iter().map(line).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_rule_pays_by_what_it_has_seen() {
+        let rule = |tiers: &[(&str, &str)], cap: &str| rule(1, tiers, cap, Scope::Project, Window::Month);
+        for (name, tiers, cap, costs, expected) in [
+            ("a flat share", &[("", "40")][..], "", "1000 10 -100", "400 4 -40"),
+            ("the first 500", &[("500", "100")], "", "300 300 300", "300 200 0"),
+            ("a refund gives back what was paid last", &[("500", "100")], "", "300 300 -150", "300 200 -50"),
+            ("tiers", &[("100", "100"), ("300", "50"), ("", "10")], "", "50 100 200 100", "50 75 80 10"),
+            ("a share up to a cap", &[("", "50")], "60", "100 100 100", "50 10 0"),
+            (
+                "a refund of what the cap kept out takes nothing back",
+                &[("", "50")],
+                "60",
+                "100 100 -60 -60",
+                "50 10 0 -20",
+            ),
+            ("only above 100", &[("100", "0"), ("", "25")], "", "80 40", "0 5"),
+            ("a credit alone", &[("500", "100")], "", "-20 30", "-20 30"),
+        ] {
+            assert_eq!(paid(&[rule(tiers, cap)], costs), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_frozen_in_other_periods_is_taken_as_it_is() {
+        let rule = rule(1, &[("500", "100")], "", Scope::Project, Window::FiscalYear);
+        let pays = |cost: &str, paid: &str, further: &str| {
+            rule.pays(Seen { cost: amount(cost), paid: amount(paid) }, amount(further)).to_string()
+        };
+        assert_eq!(pays("400", "200", "300"), "300", "January again, after February had what was left");
+        assert_eq!(pays("400", "200", "350"), "300", "January has grown");
+        assert_eq!(pays("400", "200", "10"), "10", "January has shrunk: not more than it costs");
+        assert_eq!(pays("900", "550", "10"), "0", "February had too much: nobody pays twice");
+    }
+
+    #[test]
+    fn rules_come_in_their_order_each_on_what_is_left() {
+        let first = SubsidyRule { order: 1, ..rule(1, &[("100", "100")], "", Scope::Project, Window::Month) };
+        let second = SubsidyRule { order: 2, ..rule(2, &[("", "50")], "", Scope::Project, Window::Month) };
+        assert_eq!(paid(&[second.clone(), first.clone()], "80 80"), "80 20-30");
+        let alone = SubsidyRule { stacks: false, ..second };
+        assert_eq!(paid(&[alone, first], "80 80"), "80 20");
+    }
+
+    #[test]
+    fn a_rule_is_for_whom_and_what_it_names() {
+        let all = || rule(1, &[("", "100")], "", Scope::All, Window::Month);
+        let for_it = |rule: &SubsidyRule, service: &str| {
+            let group = group(service, LineKind::Usage, "1", "1");
+            rule.is_for("ada@x.edu", "looms", &group)
+        };
+        assert!(for_it(&all(), "Compute"));
+        assert!(for_it(&SubsidyRule { pis: vec!["Ada@x.edu".to_owned()], ..all() }, "Compute"));
+        assert!(!for_it(&SubsidyRule { projects: vec!["genome".to_owned()], ..all() }, "Compute"));
+        let storage = SubsidyRule { services: vec!["stor*".to_owned()], ..all() };
+        assert!(for_it(&storage, "Storage") && !for_it(&storage, "Compute"));
+        assert!(for_it(&storage, "Correction of 2025-01 (S-2025-01-0001): Storage"));
+        assert!(!for_it(&SubsidyRule { sources: vec![SourceName("HPC".to_owned())], ..all() }, "Compute"));
+    }
+
+    #[test]
+    fn windows_are_of_months() {
+        let check = |window: Window, period: &str, first: &str, last: &str| {
+            let rule =
+                SubsidyRule { to: Some("2027-06".parse().unwrap()), ..rule(1, &[], "", Scope::All, window) };
+            let (from, to) = rule.window_of(period.parse().unwrap(), 7);
+            assert_eq!((from.to_string(), to.to_string()), (first.to_owned(), last.to_owned()), "{window:?}");
+        };
+        check(Window::Month, "2025-05", "2025-05", "2025-05");
+        check(Window::Quarter, "2025-05", "2025-04", "2025-06");
+        check(Window::Year, "2025-05", "2025-01", "2025-12");
+        check(Window::FiscalYear, "2025-05", "2024-07", "2025-06");
+        check(Window::FiscalYear, "2025-07", "2025-07", "2026-06");
+        check(Window::Once, "2025-05", "2025-01", "2027-06");
+    }
+
+    #[test]
+    fn a_rule_that_makes_no_sense_is_refused_whole() {
+        let mut bad =
+            rule(1, &[("100", "50"), ("", "10"), ("50", "5"), ("-1", "5")], "-3", Scope::All, Window::Month);
+        (bad.name, bad.payer) = (" ".to_owned(), String::new());
+        bad.to = Some("2024-12".parse().unwrap());
+        let said: Vec<String> = bad.check().unwrap_err().iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(said.join("\n"), @r"
+        a subsidy needs a name, for statements
+        a subsidy needs a payer, the fund_org that is debited
+        an amount of -1 is none to pay up to
+        an amount of -3 is none to pay up to
+        only the last tier is without an end
+        tiers rise: -1 does not come after the one before it
+        it ends with 2024-12, before it begins with 2025-01
+        ");
+        assert_eq!(rule(1, &[], "", Scope::All, Window::Month).check().unwrap_err(), [BadSubsidy::NoTiers]);
+    }
+
+    #[test]
+    fn percentages_are_exact() {
+        for (text, shown) in
+            [("40", "40"), ("33.3333%", "33.3333"), ("0.0001", "0.0001"), ("100", "100"), ("0", "0")]
+        {
+            assert_eq!(text.parse::<Percent>().unwrap().to_string(), shown);
+        }
+        for bad in ["101", "-1", "33.33333", "x", ""] {
+            assert!(bad.parse::<Percent>().is_err(), "{bad}");
+        }
+        assert_eq!("33.3333".parse::<Percent>().unwrap().of(amount("-300")), amount("-99.9999"));
+    }
+
+    proptest! {
+        /// However a cost is cut into charges, the same is paid of it.
+        #[test]
+        fn it_does_not_matter_how_charges_are_cut(
+            costs in prop::collection::vec(-500_i64..2_000, 1..12), percent in 0_u32..=100, cap in 1_i64..3_000
+        ) {
+            let tiers = [
+                Tier { up_to: Some(amount("700")), percent: Percent(percent * 10_000) },
+                Tier { up_to: None, percent: Percent(50_000) },
+            ];
+            let units = |cost: i64| Amount::from_units(i128::from(cost) * 10_i128.pow(18));
+            let plain = rule(1, &[], "", Scope::Project, Window::Month);
+            for cap in [None, Some(units(cap))] {
+                let rule = SubsidyRule { tiers: tiers.to_vec(), cap, ..plain.clone() };
+                let mut seen = Seen::default();
+                for &cost in &costs {
+                    seen.paid += rule.pays(seen, units(cost));
+                    seen.cost += units(cost);
+                    prop_assert!(cap.is_none_or(|cap| seen.paid <= cap));
+                }
+                prop_assert_eq!(seen.paid, rule.pays(Seen::default(), seen.cost));
+            }
+        }
+    }
+}

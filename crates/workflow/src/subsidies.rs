@@ -1,0 +1,252 @@
+//! Subsidies: who pays what of others' charges, how much of it is left, and what a change would do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use billing::attribution::AttributionRules;
+use billing::settings::Settings;
+use billing::statement::Totals;
+use billing::subsidy::{BadSubsidy, Pool, Seen, Subsidies, SubsidyId, SubsidyRule, pool};
+use billing::{LedgerNumber, Period};
+use ledger::{AuditEvent, PeriodAct, Reader, SubsidyRow};
+use money::{Amount, Minor};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::charges::{Scope, charges};
+use crate::generate::compute;
+use crate::{Actor, Installation, Refusal, WorkflowError, periods};
+
+/// A rule to be written, or the last period of one.
+#[derive(Clone, Debug)]
+pub enum Change {
+    Add(Box<SubsidyRule>),
+    End { rule: SubsidyId, last: Period, note: Option<String> },
+}
+
+/// What a change would do to an open period.
+#[derive(Clone, Debug, Serialize)]
+pub struct Effect {
+    pub period: Period,
+    pub subsidy_before: Minor,
+    pub subsidy_after: Minor,
+    pub due_before: Minor,
+    pub due_after: Minor,
+    /// Statements that would say something else.
+    pub statements: u64,
+}
+
+/// A pool of a rule, as a period leaves it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Balance {
+    pub rule: SubsidyId,
+    pub name: String,
+    pub pi_email: Option<String>,
+    pub project_id: Option<String>,
+    pub first: Period,
+    pub last: Period,
+    pub seen: Amount,
+    pub paid: Amount,
+    /// `None` where there is no end to it.
+    pub left: Option<Amount>,
+}
+
+/// All rules, also those that ended.
+///
+/// # Errors
+/// What the ledger could not read.
+pub async fn list(installation: &Installation) -> Result<Vec<SubsidyRow>, WorkflowError> {
+    Ok(installation.ledger.read().await?.subsidy_rules(None).await?)
+}
+
+/// The rules of a period as of a ledger number. Those of a closed period are the ones of its close.
+pub(crate) async fn of_period(
+    reader: &mut Reader,
+    period: Period,
+    settings: &Settings,
+    as_of: Option<LedgerNumber>,
+) -> Result<Subsidies, WorkflowError> {
+    let record = reader.find_period(period, as_of).await?.filter(|record| !record.state.is_open());
+    let closed = record.and_then(|record| {
+        let last = record.events.iter().rev().find(|event| event.act == PeriodAct::Closed);
+        last.map(|event| event.number)
+    });
+    let rules = rules(reader, closed.or(as_of)).await?;
+    with_rules(reader, period, settings, &rules, as_of).await
+}
+
+async fn rules(reader: &mut Reader, as_of: Option<LedgerNumber>) -> Result<Vec<SubsidyRule>, WorkflowError> {
+    Ok(reader.subsidy_rules(as_of).await?.into_iter().map(|row| row.rule).collect())
+}
+
+async fn with_rules(
+    reader: &mut Reader,
+    period: Period,
+    settings: &Settings,
+    rules: &[SubsidyRule],
+    as_of: Option<LedgerNumber>,
+) -> Result<Subsidies, WorkflowError> {
+    let year = settings.subsidies.fiscal_year_start;
+    let windows: BTreeMap<SubsidyId, (&SubsidyRule, (Period, Period))> = rules
+        .iter()
+        .filter(|rule| rule.is_in_force(period))
+        .map(|rule| (rule.id, (rule, rule.window_of(period, year))))
+        .collect();
+    let first = windows.values().map(|(_, (first, _))| *first).min();
+    let last = windows.values().map(|(_, (_, last))| *last).max();
+    let mut seen: BTreeMap<Pool, Seen> = BTreeMap::new();
+    if let (Some(first), Some(last)) = (first, last)
+        && first < last
+    {
+        for used in reader.subsidy_legs((first, last), Some(period), as_of).await? {
+            let Some((rule, (first, last))) = windows.get(&used.leg.leg.rule) else { continue };
+            if (*first..=*last).contains(&used.period) {
+                let sum = seen.entry(pool(rule, &used.pi_email, &used.project_id)).or_default();
+                sum.cost += used.leg.leg.seen;
+                sum.paid += used.leg.leg.paid;
+            }
+        }
+    }
+    Ok(Subsidies::of_period(rules, period, seen))
+}
+
+/// What a change would do to the open periods. Nothing is recorded.
+///
+/// # Errors
+/// As [`change`].
+pub async fn preview(installation: &Installation, change: &Change) -> Result<Vec<Effect>, WorkflowError> {
+    let mut reader = installation.ledger.read().await?;
+    let after = changed(installation, &mut reader, change).await?;
+    let before = rules(&mut reader, None).await?;
+    let settings = &installation.settings;
+    let mut effects = Vec::new();
+    for record in reader.list_periods(None).await? {
+        let period = record.period;
+        let concerned = after.iter().chain(&before).any(|rule| rule.is_in_force(period));
+        if !record.state.is_open() || !concerned {
+            continue;
+        }
+        let view = charges(installation, &mut reader, Scope::period(period), settings, None).await?;
+        let mut sides = Vec::new();
+        for rules in [&before, &after] {
+            let mut subsidies = with_rules(&mut reader, period, settings, rules, None).await?;
+            let statements = compute(&view, period, settings, BTreeSet::new(), &mut subsidies).await?;
+            sides.push(statements.into_iter().map(|(statement, _)| statement.totals).collect::<Vec<_>>());
+        }
+        let sum = |side: usize, of: fn(&Totals) -> Minor| sides[side].iter().map(of).sum();
+        let statements =
+            sides[0].iter().zip(&sides[1]).filter(|(before, after)| before != after).count() as u64;
+        if 0 < statements {
+            effects.push(Effect {
+                period,
+                subsidy_before: sum(0, |totals| totals.subsidy),
+                subsidy_after: sum(1, |totals| totals.subsidy),
+                due_before: sum(0, |totals| totals.due),
+                due_after: sum(1, |totals| totals.due),
+                statements,
+            });
+        }
+    }
+    Ok(effects)
+}
+
+/// Record a change. It is for periods that are not closed.
+///
+/// # Errors
+/// All that is wrong with the rule, at once; a rule that is not known, or that ended earlier.
+pub async fn change(
+    installation: &Installation,
+    actor: &Actor,
+    change: &Change,
+) -> Result<(SubsidyId, LedgerNumber), WorkflowError> {
+    let mut tx = installation.ledger.begin().await?;
+    changed(installation, &mut tx, change).await?;
+    let (id, act, detail) = match change {
+        Change::Add(rule) => {
+            let id = tx.record_subsidy_rule(rule, actor).await?;
+            (id, "subsidy.written", json!(SubsidyRule { id, ..(**rule).clone() }))
+        }
+        Change::End { rule, last, note } => {
+            tx.end_subsidy_rule(*rule, *last, note.as_deref(), actor).await?;
+            (*rule, "subsidy.ended", json!({ "last": last, "note": note }))
+        }
+    };
+    let number = tx.commit(AuditEvent::new(actor, act, format!("subsidy {id}"), detail)).await?;
+    Ok((id, number))
+}
+
+/// The rules as they would be.
+async fn changed(
+    installation: &Installation,
+    reader: &mut Reader,
+    change: &Change,
+) -> Result<Vec<SubsidyRule>, WorkflowError> {
+    let mut all = rules(reader, None).await?;
+    match change {
+        Change::Add(rule) => {
+            let mut wrong: Vec<String> =
+                rule.check().err().unwrap_or_default().iter().map(BadSubsidy::to_string).collect();
+            let funds = AttributionRules::compile(&installation.settings)
+                .map_err(|error| Refusal::new(error.to_string()))?;
+            if installation.settings.require_fund_org && funds.parse_fund_org(&rule.payer).is_none() {
+                wrong.push(format!("its payer `{}` does not match journal.fund_org_regex", rule.payer));
+            }
+            if !wrong.is_empty() {
+                let refusal = Refusal::new(format!("the subsidy `{}` cannot be written", rule.name));
+                return Err(refusal.details(wrong).into());
+            }
+            let id = SubsidyId(all.last().map_or(0, |rule| rule.id.0) + 1);
+            all.push(SubsidyRule { id, ..(**rule).clone() });
+        }
+        Change::End { rule, last, .. } => {
+            let Some(known) = all.iter_mut().find(|known| known.id == *rule) else {
+                return Err(Refusal::new(format!("subsidy {rule} is not known"))
+                    .hint("`subsidies list --all` shows those that are")
+                    .into());
+            };
+            if *last < known.from.previous() || known.to.is_some_and(|to| to < *last) {
+                let to = known.to.map_or_else(String::new, |to| format!(" to {to}"));
+                return Err(Refusal::new(format!(
+                    "subsidy {rule} is from {}{to}: it cannot end with {last}",
+                    known.from
+                ))
+                .hint("a rule cannot be made longer; write a new one")
+                .into());
+            }
+            known.to = Some(*last);
+        }
+    }
+    Ok(all)
+}
+
+/// What every pool has seen and paid when this period is billed as it stands.
+///
+/// # Errors
+/// A period that was never opened.
+pub async fn balances(installation: &Installation, period: Period) -> Result<Vec<Balance>, WorkflowError> {
+    let mut reader = installation.ledger.read().await?;
+    periods::load(&mut reader, period).await?;
+    let settings = installation.settings_of(&mut reader, period).await?;
+    let view = charges(installation, &mut reader, Scope::period(period), &settings, None).await?;
+    let mut subsidies = of_period(&mut reader, period, &settings, None).await?;
+    compute(&view, period, &settings, BTreeSet::new(), &mut subsidies).await?;
+    let mut balances = Vec::new();
+    for rule in subsidies.rules() {
+        let (first, last) = rule.window_of(period, settings.subsidies.fiscal_year_start);
+        for ((_, pi_email, project_id), seen) in
+            subsidies.seen().iter().filter(|((id, ..), _)| *id == rule.id)
+        {
+            balances.push(Balance {
+                rule: rule.id,
+                name: rule.name.clone(),
+                pi_email: pi_email.clone(),
+                project_id: project_id.clone(),
+                first,
+                last,
+                seen: seen.cost,
+                paid: seen.paid,
+                left: rule.most().map(|most| most - seen.paid),
+            });
+        }
+    }
+    Ok(balances)
+}

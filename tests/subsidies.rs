@@ -1,0 +1,190 @@
+//! Subsidies: somebody else pays a part. On the statement it says who, in the journal the payer is debited, and
+//! what is left of a fund follows from what statements say.
+#![expect(clippy::unwrap_used, reason = "a story that cannot be told is a failed test")]
+
+mod support;
+
+use insta::assert_snapshot;
+use support::{CONFIG, Home, amount, due, engines, entries, exact, project, row_of, text};
+
+fn deliver(home: &Home, period: &str, rows: &[(&str, &str, &str)]) {
+    let rows: Vec<String> = rows
+        .iter()
+        .map(|(resource, name, cost)| row_of(period, resource, "Compute", cost, cost, &project(name)))
+        .collect();
+    home.focus(&format!("aws_{period}.csv"), &rows);
+    home.ok(&format!("ingest aws_{period}.csv"));
+}
+
+/// `project subsidy due` of the statements of a period.
+fn shares(home: &Home, period: &str) -> Vec<String> {
+    let statements = entries(&home.json(&format!("statements list --period {period}")));
+    let mut latest: Vec<(u64, String)> = Vec::new();
+    for s in &statements {
+        let line = format!("{} {} {}", text(s, "project_id"), text(s, "subsidy"), text(s, "amount_due"));
+        latest.push((s["version"].as_u64().unwrap(), line));
+    }
+    latest.into_iter().map(|(_, line)| line).collect()
+}
+
+#[test]
+fn the_college_pays_forty_per_cent_and_the_journal_debits_it() {
+    // The worked journal: list 1,000.00; the college pays 40 %, the PI's award 60 %.
+    let home = Home::with("");
+    deliver(&home, "2025-01", &[("vm-1", "genome", "1000")]);
+    assert_snapshot!(
+        home.ok("subsidies add 'College of Science' --payer SCI-100 --percent 40 --from 2025-01 --dry-run"),
+        @r"
+    period   statements  subsidy     then  amount due     then
+    ───────  ──────────  ───────  ───────  ──────────  ───────
+    2025-01           1    $0.00  $400.00   $1,000.00  $600.00
+    "
+    );
+    assert_eq!(home.json("subsidies list"), serde_json::json!([]), "a dry run wrote something");
+    home.ok("subsidies add 'College of Science' --payer SCI-100 --percent 40 --from 2025-01 --yes");
+    assert_snapshot!(home.ok("subsidies list"), @r"
+    rule  name                payer    pays  for         when          order
+    ────  ──────────────────  ───────  ────  ──────────  ────────────  ─────
+       1  College of Science  SCI-100  40%   everything  from 2025-01      0
+    ");
+    let statements = home.bill_january();
+    assert_eq!(text(&statements[0], "subsidy"), "400.00");
+    assert_eq!(due(&statements), exact("600"));
+    let page = support::pdf_text(&home.document(&statements[0]));
+    assert!(page.contains("paid by College of Science"), "{page}");
+    assert!(page.contains("College of Science (SCI-100) pays $400.00 of these charges."), "{page}");
+    let journal = home.gl("2025-01");
+    let lines: Vec<(&str, &str, &str)> = journal
+        .column("fund_org")
+        .into_iter()
+        .zip(journal.column("debit"))
+        .zip(journal.column("credit"))
+        .map(|((fund, debit), credit)| (fund, debit, credit))
+        .collect();
+    assert_eq!(lines, [("PHYS-1001", "600.00", ""), ("SCI-100", "400.00", ""), ("IT-AWS", "", "1000.00")]);
+    home.finalize("2025-01");
+    // A refund of 100.00 that comes late: 60.00 to the PI, 40.00 to the college.
+    home.open("2025-02");
+    deliver(&home, "2025-01", &[("vm-1", "genome", "900")]);
+    home.decide("approve", "--period 2025-02 --flag correction");
+    home.close("2025-02");
+    home.generate("2025-02");
+    assert_eq!(shares(&home, "2025-02"), ["genome -40.00 -60.00"]);
+    let journal = home.gl("2025-02");
+    let credits = journal.column("fund_org").into_iter().zip(journal.column("credit"));
+    assert_eq!(credits.collect::<Vec<_>>(), [("PHYS-1001", "60.00"), ("SCI-100", "40.00"), ("IT-AWS", "")]);
+    home.ok("verify --deep");
+}
+
+#[test]
+fn the_provost_pays_the_first_five_hundred_of_a_fiscal_year() {
+    for engine in engines() {
+        let home = Home::bare_on(engine);
+        home.write("config.yaml", CONFIG);
+        home.ok(
+            "subsidies add Provost --payer PROV-1 --tier 500:100 --every fiscal-year --from 2025-05 --yes",
+        );
+        for (period, cost) in [("2025-05", "300"), ("2025-06", "300"), ("2025-07", "300")] {
+            home.open(period);
+            deliver(&home, period, &[("vm-1", "genome", cost), ("vm-2", "course", "10.005")]);
+            home.close(period);
+            home.generate(period);
+        }
+        // The fiscal year begins in July.
+        assert_eq!(shares(&home, "2025-05"), ["course 10.00 0.00", "genome 300.00 0.00"]);
+        assert_eq!(shares(&home, "2025-06"), ["course 10.00 0.00", "genome 200.00 100.00"]);
+        assert_eq!(shares(&home, "2025-07"), ["course 10.00 0.00", "genome 300.00 0.00"]);
+        let shown = home.ok("subsidies show 2025-06");
+        insta::allow_duplicates! { assert_snapshot!(shown, @r"
+        rule  name     PI              project  counted over        cost seen    paid    left
+        ────  ───────  ──────────────  ───────  ──────────────────  ─────────  ──────  ──────
+           1  Provost  pi@example.edu  course   2024-07 to 2025-06      20.01   20.01  479.99
+           1  Provost  pi@example.edu  genome   2024-07 to 2025-06     600.00  500.00    0.00
+        "); }
+        // Run again, nothing is another; a month that is opened again has what the others left.
+        assert_eq!(home.json("generate --period 2025-06")[0]["version"], 1);
+        home.reopen("2025-05", "a late file");
+        deliver(&home, "2025-05", &[("vm-1", "genome", "350"), ("vm-2", "course", "10.005")]);
+        home.close("2025-05");
+        home.generate("2025-05");
+        let genome = entries(&home.json("statements list --period 2025-05"));
+        let genome = genome.iter().rfind(|s| text(s, "project_id") == "genome").unwrap();
+        assert_eq!((amount(genome, "subsidy"), amount(genome, "amount_due")), (exact("300"), exact("50")));
+        assert_eq!(shares(&home, "2025-06"), ["course 10.00 0.00", "genome 200.00 100.00"]);
+        home.gl("2025-06");
+        home.ok("verify --deep");
+    }
+}
+
+#[test]
+fn rules_stack_in_their_order_and_are_for_whom_they_name() {
+    let home = Home::with("");
+    deliver(&home, "2025-01", &[("vm-1", "genome", "200"), ("vm-2", "course", "50")]);
+    home.ok("subsidies add Department --payer DEP-1 --percent 50 --order 2 --from 2025-01 --yes");
+    home.ok("subsidies add 'New groups' --payer NEW-1 --tier 100:100 --order 1 --project genome --from 2025-01 --yes");
+    home.ok("subsidies add Never --payer NOT-1 --percent 10 --source HPC --from 2025-01 --yes");
+    home.bill_january();
+    assert_eq!(shares(&home, "2025-01"), ["course 25.00 25.00", "genome 150.00 50.00"]);
+    let journal = home.gl("2025-01");
+    assert_eq!(journal.sum_where("debit", "fund_org", "DEP-1"), exact("75"));
+    assert_eq!(journal.sum_where("debit", "fund_org", "NEW-1"), exact("100"));
+    assert_eq!(journal.sum("debit"), journal.sum("credit"));
+    home.ok("verify");
+}
+
+#[test]
+fn a_closed_month_keeps_the_rules_of_its_close() {
+    let home = Home::with("");
+    deliver(&home, "2025-01", &[("vm-1", "genome", "200")]);
+    home.ok("periods close 2025-01");
+    home.ok("subsidies add Late --payer DEP-1 --percent 50 --from 2025-01 --yes");
+    home.generate("2025-01");
+    assert_eq!(shares(&home, "2025-01"), ["genome 0.00 200.00"]);
+    home.reopen("2025-01", "for the subsidy");
+    home.close("2025-01");
+    home.generate("2025-01");
+    assert!(shares(&home, "2025-01").contains(&"genome 100.00 100.00".to_owned()));
+    home.ok("subsidies end 1 --last 2025-01 --note 'the money is spent' --yes");
+    home.open("2025-02");
+    deliver(&home, "2025-02", &[("vm-1", "genome", "200")]);
+    home.close("2025-02");
+    home.generate("2025-02");
+    assert_eq!(shares(&home, "2025-02"), ["genome 0.00 200.00"]);
+    home.ok("verify");
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once() {
+    let home = Home::with("");
+    home.ok("subsidies add Good --payer DEP-1 --percent 50 --from 2025-01 --to 2025-06 --yes");
+    let acts = entries(&home.json("audit list")).len();
+    let said: Vec<String> = [
+        "subsidies add Bad --payer DEP-1 --tier 100:50 --tier 50:20 --tier :10 --cap 0 --from 2025-05 --to 2025-01 --yes",
+        "subsidies add Odd --payer nodash --percent 50 --from 2025-01 --yes",
+        "subsidies end 9 --last 2025-01 --yes",
+        "subsidies end 1 --last 2025-07 --yes",
+        "subsidies show 2031-01",
+    ]
+    .iter()
+    .map(|line| home.refused(line))
+    .collect();
+    assert_snapshot!(said.join("\n"), @r"
+    an amount of 0 is none to pay up to
+    tiers rise: 50 does not come after the one before it
+    it ends with 2025-01, before it begins with 2025-05
+    error: the subsidy `Bad` cannot be written
+
+    its payer `nodash` does not match journal.fund_org_regex
+    error: the subsidy `Odd` cannot be written
+
+    error: subsidy 9 is not known
+    hint: `subsidies list --all` shows those that are
+
+    error: subsidy 1 is from 2025-01 to 2025-06: it cannot end with 2025-07
+    hint: a rule cannot be made longer; write a new one
+
+    error: period 2031-01 was never opened
+    hint: known periods: 2025-01
+    ");
+    assert_eq!(entries(&home.json("audit list")).len(), acts, "something was recorded");
+}
