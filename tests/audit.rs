@@ -61,6 +61,13 @@ const MONTH: &[Told] = &[
     act("subsidies add Dean --payer A-1 --percent 5 --from 2031-01 --yes", &["subsidy.written"]),
     act("subsidies end 1 --last 2031-02 --yes", &["subsidy.ended"]),
     read("subsidies list"),
+    read("splits add --project other A-1:50% B-2:50% --from 2031-01-01 --note agreed --dry-run"),
+    act(
+        "splits add --project other A-1:50% B-2:50% --from 2031-01-01 --note agreed --yes",
+        &["split.written"],
+    ),
+    act("splits end 1 --on 2031-06-30 --note spent --yes", &["split.ended"]),
+    read("splits list"),
     read("subsidies show 2025-01"),
     read("attribution export"),
     read("attribution test --source AWS --with sub_account_id=1"),

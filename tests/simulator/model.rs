@@ -51,6 +51,15 @@ impl Model {
         all.flat_map(|imports| imports.keys().copied()).collect()
     }
 
+    /// An import was read again under another number.
+    pub fn renumber(&mut self, old: u64, new: u64) {
+        for imports in self.live.values_mut() {
+            if let Some(sum) = imports.remove(&old) {
+                imports.insert(new, sum);
+            }
+        }
+    }
+
     pub fn withdraw(&mut self, import: u64) {
         for imports in self.live.values_mut().chain(self.corrections.values_mut()) {
             imports.remove(&import);

@@ -93,7 +93,9 @@ impl Office {
             70..=78 => self.bill(),
             79..=83 => self.answer_journals(),
             84..=87 => self.finish_month(),
-            88..=95 => self.two_at_once(),
+            88..=92 => self.two_at_once(),
+            93..=94 => self.attribute(),
+            95..=97 => self.fund(),
             _ => self.reread(),
         }
         self.check();
@@ -253,6 +255,45 @@ impl Office {
             let import = *self.dice.pick(&imports);
             self.run("reread", &format!("imports reread {import}"));
         }
+    }
+
+    /// A rule of the attribution table: what it concerns is read again, and comes to the same sums.
+    fn attribute(&mut self) {
+        let (pi, project, fund) = *self.dice.pick(&PROJECTS);
+        let resource = self.dice.below(12);
+        let day = if self.dice.below(2) == 0 { "--from 2025-02-10" } else { "" };
+        let line = format!(
+            "attribution add --key resource_id --value vm-{resource} --pi {pi} --project {project} --fund-org {fund} {day} --yes"
+        );
+        let answer = self.run("attribute", &format!("{line} --json"));
+        if answer.code == 0 {
+            let told: serde_json::Value = serde_json::from_str(&answer.stdout).unwrap();
+            for again in told["read_again"].as_array().unwrap() {
+                let number = |name: &str| again[name].as_u64().unwrap();
+                self.model.renumber(number("replaces"), number("import"));
+            }
+        }
+    }
+
+    /// A subsidy, or a split over funds: who pays changes, not how much.
+    fn fund(&mut self) {
+        let (pi, project, _) = *self.dice.pick(&PROJECTS);
+        let percent = 5 * self.dice.below(20) + 5;
+        let line = match self.dice.below(4) {
+            0 => format!(
+                "subsidies add College --payer SCI-1 --percent {percent} --from 2025-01 --alone --yes"
+            ),
+            1 => format!(
+                "subsidies add Provost --payer PROV-1 --tier {percent}:100 --every fiscal-year --per pi --pi {pi} --from 2025-01 --yes"
+            ),
+            2 => format!("subsidies end {} --last 2025-02 --yes", self.dice.below(4) + 1),
+            _ => format!(
+                "splits add --project {project} A-1:{percent} B-2:{percent}% C-3:{}% --from 2025-01-01 --to 2025-0{}-01 --note agreed --yes",
+                100 - percent,
+                self.dice.below(5) + 1
+            ),
+        };
+        self.run("fund", &line);
     }
 
     fn decide(&mut self) {

@@ -19,6 +19,7 @@ pub mod pattern;
 pub mod period;
 pub mod settings;
 pub mod source_guess;
+pub mod split;
 pub mod statement;
 pub mod subsidy;
 pub mod unusual;

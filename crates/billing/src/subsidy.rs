@@ -77,6 +77,13 @@ impl fmt::Display for Percent {
 }
 
 impl Percent {
+    pub const ALL: Percent = Percent(WHOLE);
+
+    #[must_use]
+    pub fn plus(self, other: Percent) -> Percent {
+        Percent(self.0.saturating_add(other.0))
+    }
+
     /// This share of an amount, to 18 decimals, towards zero.
     #[must_use]
     pub fn of(self, amount: Amount) -> Amount {

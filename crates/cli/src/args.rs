@@ -6,6 +6,7 @@ mod attribution;
 mod imports;
 mod keeping;
 mod review;
+mod splits;
 mod statements;
 mod subsidies;
 mod values;
@@ -37,6 +38,7 @@ pub use statements::{
     ReportState, SendArgs, ShowArgs, StatementCommand, StatementFilter, WhyArgs,
 };
 
+pub use splits::{SplitAddArgs, SplitCommand, SplitEndArgs, SplitListArgs};
 pub use subsidies::{SubsidyAddArgs, SubsidyCommand, SubsidyEndArgs, SubsidyListArgs, SubsidyShowArgs};
 
 /// Research computing bills that can be explained to the cent
@@ -99,6 +101,9 @@ pub enum Command {
     /// Who else pays: rules of subsidies, and what is left of them
     #[command(subcommand)]
     Subsidies(SubsidyCommand),
+    /// Charges over several funds
+    #[command(subcommand)]
+    Splits(SplitCommand),
     /// Decide about flagged charges: approve, reject, defer, reassign
     #[command(subcommand)]
     Review(ReviewCommand),

@@ -17,6 +17,7 @@ mod periods;
 mod report;
 mod review;
 mod sources;
+mod splits;
 mod statement_diff;
 mod statements;
 mod subsidies;
@@ -58,6 +59,7 @@ async fn act(cli: Cli, output: Output) -> Result<(), Refusal> {
         Command::Sources(command) => sources::run(command, door).await,
         Command::Attribution(command) => attribution::run(command, door).await,
         Command::Subsidies(command) => subsidies::run(command, door).await,
+        Command::Splits(command) => splits::run(command, door).await,
         Command::Review(command) => review::run(command, door).await,
         Command::Charges(command) => charges::run(command, door).await,
         Command::Show(args) => statements::run_show(&args, door).await,

@@ -188,7 +188,7 @@ async fn ask(lake: &Lake, files: Vec<LiveFile>, rows: usize) {
     clock.say("totals of all", rows);
     let period = files[0].period;
     let clock = Clock::start();
-    let groups = view.posting_groups(period).await.unwrap();
+    let groups = view.posting_groups(period, &[]).await.unwrap();
     clock.say(&format!("{} posting groups", groups.len()), rows);
     let clock = Clock::start();
     view.projects(period).await.unwrap();
@@ -196,7 +196,8 @@ async fn ask(lake: &Lake, files: Vec<LiveFile>, rows: usize) {
     let clock = Clock::start();
     let resources = view.resources(period, None).await.unwrap().try_fold(0, async |n, _| Ok(n + 1)).await;
     clock.say(&format!("{} resources", resources.unwrap()), rows);
-    let (pi, project, _) = groups.iter().max_by_key(|(_, _, group)| group.charges).unwrap();
+    let largest = groups.iter().max_by_key(|posted| posted.group.charges).unwrap();
+    let (pi, project) = (&largest.pi_email, &largest.project_id);
     let clock = Clock::start();
     let one =
         view.resources(period, Some((pi, project))).await.unwrap().try_fold(0, async |n, _| Ok(n + 1)).await;
@@ -236,7 +237,7 @@ async fn ask(lake: &Lake, files: Vec<LiveFile>, rows: usize) {
     view.totals(&by, &Filter::default()).await.unwrap();
     clock.say("totals by 3 columns over the overlay", rows);
     let clock = Clock::start();
-    view.posting_groups(period).await.unwrap();
+    view.posting_groups(period, &[]).await.unwrap();
     clock.say("posting groups over the overlay", rows);
 }
 

@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use arrow::datatypes::DataType;
 use billing::Period;
 use billing::statement::{LineKind, PostingGroup};
 use datafusion::functions_aggregate::expr_fn::{count, max, min, sum};
 use datafusion::logical_expr::ExprFunctionExt;
-use datafusion::prelude::{DataFrame, Expr, ident, lit};
+use datafusion::prelude::{DataFrame, Expr, cast, ident, lit};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use money::Amount;
 
 use crate::columns::{choose, no_text, text};
@@ -53,21 +56,40 @@ pub struct Project {
     pub held_cost: Amount,
 }
 
+/// What a posted line is of, and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Posted {
+    pub pi_email: String,
+    pub project_id: String,
+    /// How many of the boundaries the charges begin on or after.
+    pub after: usize,
+    pub group: PostingGroup,
+}
+
 const POSTED: [&str; 7] =
     ["pi_email", "project_id", "fund_org", "source", "service_name", "account_code", "kind"];
 const PROJECT: [&str; 7] =
     ["pi_email", "project_id", "fund_org", "reference_1", "reference_2", "end_date", "reconciliation_end"];
 
 impl View {
-    /// Sums of the billable charges that are billed in `period`, by PI, project and what a posted line is
-    /// of; sorted by these.
+    /// Sums of the billable charges that are billed in `period`, by PI, project, between which of the
+    /// `boundaries` their charge periods begin, and what a posted line is of; sorted by these.
     ///
     /// # Errors
     /// [`LakeError::NobodyToBill`] if a billable charge has no PI or no project: it would be lost.
     pub async fn posting_groups(
         &self,
         period: Period,
-    ) -> Result<Vec<(String, String, PostingGroup)>, LakeError> {
+        boundaries: &[Date],
+    ) -> Result<Vec<Posted>, LakeError> {
+        let start = || cast(ident("charge_period_start"), DataType::Int64);
+        let micros = |day: &Date| {
+            day.to_zoned(TimeZone::UTC).map_or(i64::MAX, |start| start.timestamp().as_microsecond())
+        };
+        let is_after = |day: &Date| cast(start().gt_eq(lit(micros(day))).is_true(), DataType::Int64);
+        let after = boundaries.iter().map(is_after).reduce(|one, other| one + other).unwrap_or(lit(0_i64));
+        let mut keys = self.keys(&POSTED);
+        keys.push(after.alias("_after"));
         let sums = vec![
             count(lit(1)).alias("charges"),
             sum(self.columns.list()).alias("list"),
@@ -75,11 +97,14 @@ impl View {
         ];
         let mut groups = Vec::new();
         let billable = self.billable(period)?;
-        for batch in billable.aggregate(self.keys(&POSTED), sums)?.collect().await? {
+        for batch in billable.aggregate(keys, sums)?.collect().await? {
             decode_posted(&Batch(batch), period, &mut groups)?;
         }
-        groups.sort_by(|(a_pi, a_project, a), (b_pi, b_project, b)| {
-            (a_pi, a_project, posted_order(a)).cmp(&(b_pi, b_project, posted_order(b)))
+        let order = |posted: &Posted| -> (String, String, usize) {
+            (posted.pi_email.clone(), posted.project_id.clone(), posted.after)
+        };
+        groups.sort_by(|a, b| {
+            order(a).cmp(&order(b)).then_with(|| posted_order(&a.group).cmp(&posted_order(&b.group)))
         });
         Ok(groups)
     }
@@ -182,16 +207,12 @@ fn posted_order(group: &PostingGroup) -> PostedOrder<'_> {
     (fund_org.as_deref(), source, service_name.as_deref(), account_code.as_deref(), *kind)
 }
 
-fn decode_posted(
-    batch: &Batch,
-    period: Period,
-    groups: &mut Vec<(String, String, PostingGroup)>,
-) -> Result<(), LakeError> {
+fn decode_posted(batch: &Batch, period: Period, groups: &mut Vec<Posted>) -> Result<(), LakeError> {
     let columns = POSTED.map(|name| batch.text(&format!("_{name}")));
     let [pi, project, fund_org, source, service, account, kind] = columns;
     let (pi, project, fund_org, source) = (pi?, project?, fund_org?, source?);
     let (service, account, kind) = (service?, account?, kind?);
-    let charges = batch.integers("charges")?;
+    let (charges, after) = (batch.integers("charges")?, batch.integers("_after")?);
     let (list, cost) = (batch.amounts("list")?, batch.amounts("cost")?);
     for row in 0..batch.rows() {
         let (Some(pi), Some(project)) = (pi.owned(row), project.owned(row)) else {
@@ -207,7 +228,8 @@ fn decode_posted(
             list_cost: list.or_zero(row),
             cost: cost.or_zero(row),
         };
-        groups.push((pi, project, group));
+        let after = usize::try_from(after.value(row)).unwrap_or_default();
+        groups.push(Posted { pi_email: pi, project_id: project, after, group });
     }
     Ok(())
 }

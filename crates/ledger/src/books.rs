@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     attribution, configuration, decision, email, import, installation, journal, journal_life, part, period,
-    prune, source, statement, subsidy, unusual, user,
+    prune, source, split, statement, subsidy, unusual, user,
 };
 
 /// A table of the books: its columns after `number` and `seq`, in the order they are inserted in.
@@ -56,6 +56,8 @@ pub(crate) const TABLES: &[&Table] = &[
     &subsidy::SUBSIDY_RULE,
     &subsidy::SUBSIDY_END,
     &statement::STATEMENT_LEG,
+    &split::SPLIT_RULE,
+    &split::SPLIT_END,
 ];
 
 /// A value of a column. `None` is NULL, which PostgreSQL wants to be of a type, too.

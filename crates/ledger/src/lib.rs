@@ -29,6 +29,7 @@ mod period;
 mod prune;
 mod query;
 mod source;
+mod split;
 mod statement;
 mod subsidy;
 mod tx;
@@ -57,6 +58,7 @@ pub use period::{PeriodAct, PeriodEvent, PeriodRecord};
 pub use prune::{PrunedFile, PrunedKind, PrunedRow};
 pub use query::Reader;
 pub use source::{NewSource, Source};
+pub use split::SplitRow;
 pub use statement::{
     NewStatement, StatementDocument, StatementFilter, StatementLine, StatementRow, StatementVersion,
     SubsidyUse,

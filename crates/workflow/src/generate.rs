@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use billing::period::PeriodAct;
 use billing::settings::Settings;
+use billing::split::merged;
 use billing::statement::{
     ResourceGroup, Statement, Totals, award_note, by_service, changed, held_note, paid_notes, post_resources,
     post_subsidized,
@@ -12,16 +13,17 @@ use billing::statement::{
 use billing::subsidy::Subsidies;
 use billing::{LedgerNumber, Period, StatementNumber};
 use futures::TryStreamExt;
-use lake::{Filter, Project, Resource, View};
+use lake::{Filter, Posted, Project, Resource, View};
 use ledger::{AuditEvent, NewStatement, StatementRow, StatementVersion};
 use money::{CurrencyCode, Minor};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::charges::{Scope, charges};
+use crate::funding::Funding;
 use crate::installation::RULES_VERSION;
 use crate::render::{pdf_path, render_missing};
-use crate::{Actor, Installation, WorkflowError, periods, subsidies};
+use crate::{Actor, Installation, WorkflowError, funding, periods};
 
 /// A statement of the period, as it stands after the act; the shape of `generate --json`.
 #[derive(Clone, Debug, Serialize)]
@@ -148,9 +150,9 @@ pub(crate) async fn draft(
         .into_iter()
         .map(|row| ((row.pi_email.clone(), row.project_id.clone()), row))
         .collect();
-    let mut subsidies = subsidies::of_period(&mut reader, period, &settings, None).await?;
+    let mut funding = funding::of_period(&mut reader, period, &settings, None).await?;
     let had_one = before.keys().cloned().collect();
-    let statements = compute(&view, period, &settings, had_one, &mut subsidies).await?;
+    let statements = compute(&view, period, &settings, had_one, &mut funding).await?;
     let mut drafts = Vec::with_capacity(statements.len());
     for (statement, all_resources) in statements {
         let owner = (statement.pi_email.clone(), statement.project_id.clone());
@@ -179,11 +181,14 @@ pub async fn compute(
     period: Period,
     settings: &Settings,
     had_one: BTreeSet<Owner>,
-    subsidies: &mut Subsidies,
+    funding: &mut Funding,
 ) -> Result<Vec<(Statement, Option<Vec<u8>>)>, WorkflowError> {
     let mut groups: BTreeMap<Owner, Vec<_>> = had_one.into_iter().map(|owner| (owner, Vec::new())).collect();
-    for (pi_email, project_id, group) in view.posting_groups(period).await? {
-        groups.entry((pi_email, project_id)).or_default().push(group);
+    let boundaries = funding.splits.boundaries(period);
+    for Posted { pi_email, project_id, after, group } in view.posting_groups(period, &boundaries).await? {
+        let day = after.checked_sub(1).map_or(period.first_day(), |at| boundaries[at]);
+        let over = funding.splits.over(&pi_email, &project_id, day, group);
+        groups.entry((pi_email, project_id)).or_default().extend(over);
     }
     let projects: BTreeMap<Owner, Project> = view
         .projects(period)
@@ -205,7 +210,7 @@ pub async fn compute(
             next = resources.try_next().await?;
         }
         let facts = Facts { project: projects.get(&owner), has_deferred: late.contains(&owner) };
-        statements.push(build(owner, period, settings, groups, own, &facts, subsidies));
+        statements.push(build(owner, period, settings, merged(groups), own, &facts, &mut funding.subsidies));
     }
     Ok(statements)
 }

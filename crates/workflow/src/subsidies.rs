@@ -4,17 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use billing::attribution::AttributionRules;
 use billing::settings::Settings;
-use billing::statement::Totals;
-use billing::subsidy::{BadSubsidy, Pool, Seen, Subsidies, SubsidyId, SubsidyRule, pool};
+use billing::statement::{Statement, Totals};
+use billing::subsidy::{BadSubsidy, Pool, Seen, SubsidyId, SubsidyRule, pool};
 use billing::{LedgerNumber, Period};
-use ledger::{AuditEvent, PeriodAct, Reader, SubsidyRow};
+use ledger::{AuditEvent, Reader, SubsidyRow};
 use money::{Amount, Minor};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::charges::{Scope, charges};
+use crate::funding::Rules;
 use crate::generate::compute;
-use crate::{Actor, Installation, Refusal, WorkflowError, periods};
+use crate::{Actor, Installation, Refusal, WorkflowError, funding, periods};
 
 /// A rule to be written, or the last period of one.
 #[derive(Clone, Debug)]
@@ -58,33 +59,14 @@ pub async fn list(installation: &Installation) -> Result<Vec<SubsidyRow>, Workfl
     Ok(installation.ledger.read().await?.subsidy_rules(None).await?)
 }
 
-/// The rules of a period as of a ledger number. Those of a closed period are the ones of its close.
-pub(crate) async fn of_period(
-    reader: &mut Reader,
-    period: Period,
-    settings: &Settings,
-    as_of: Option<LedgerNumber>,
-) -> Result<Subsidies, WorkflowError> {
-    let record = reader.find_period(period, as_of).await?.filter(|record| !record.state.is_open());
-    let closed = record.and_then(|record| {
-        let last = record.events.iter().rev().find(|event| event.act == PeriodAct::Closed);
-        last.map(|event| event.number)
-    });
-    let rules = rules(reader, closed.or(as_of)).await?;
-    with_rules(reader, period, settings, &rules, as_of).await
-}
-
-async fn rules(reader: &mut Reader, as_of: Option<LedgerNumber>) -> Result<Vec<SubsidyRule>, WorkflowError> {
-    Ok(reader.subsidy_rules(as_of).await?.into_iter().map(|row| row.rule).collect())
-}
-
-async fn with_rules(
+/// What was used of the rules by the statements of other periods in their windows.
+pub(crate) async fn seen(
     reader: &mut Reader,
     period: Period,
     settings: &Settings,
     rules: &[SubsidyRule],
     as_of: Option<LedgerNumber>,
-) -> Result<Subsidies, WorkflowError> {
+) -> Result<BTreeMap<Pool, Seen>, WorkflowError> {
     let year = settings.subsidies.fiscal_year_start;
     let windows: BTreeMap<SubsidyId, (&SubsidyRule, (Period, Period))> = rules
         .iter()
@@ -106,7 +88,7 @@ async fn with_rules(
             }
         }
     }
-    Ok(Subsidies::of_period(rules, period, seen))
+    Ok(seen)
 }
 
 /// What a change would do to the open periods. Nothing is recorded.
@@ -115,26 +97,35 @@ async fn with_rules(
 /// As [`change`].
 pub async fn preview(installation: &Installation, change: &Change) -> Result<Vec<Effect>, WorkflowError> {
     let mut reader = installation.ledger.read().await?;
-    let after = changed(installation, &mut reader, change).await?;
-    let before = rules(&mut reader, None).await?;
+    let before = Rules::load(&mut reader, None).await?;
+    let after = Rules { subsidies: changed(installation, &mut reader, change).await?, ..before.clone() };
+    effects(installation, &mut reader, [&before, &after]).await
+}
+
+/// What other rules would do to the open periods.
+pub(crate) async fn effects(
+    installation: &Installation,
+    reader: &mut Reader,
+    sides: [&Rules; 2],
+) -> Result<Vec<Effect>, WorkflowError> {
     let settings = &installation.settings;
     let mut effects = Vec::new();
     for record in reader.list_periods(None).await? {
         let period = record.period;
-        let concerned = after.iter().chain(&before).any(|rule| rule.is_in_force(period));
-        if !record.state.is_open() || !concerned {
+        if !record.state.is_open() {
             continue;
         }
-        let view = charges(installation, &mut reader, Scope::period(period), settings, None).await?;
-        let mut sides = Vec::new();
-        for rules in [&before, &after] {
-            let mut subsidies = with_rules(&mut reader, period, settings, rules, None).await?;
-            let statements = compute(&view, period, settings, BTreeSet::new(), &mut subsidies).await?;
-            sides.push(statements.into_iter().map(|(statement, _)| statement.totals).collect::<Vec<_>>());
+        let view = charges(installation, reader, Scope::period(period), settings, None).await?;
+        let mut computed = Vec::new();
+        for rules in sides {
+            let mut funding = rules.funding(reader, period, settings, None).await?;
+            let statements = compute(&view, period, settings, BTreeSet::new(), &mut funding).await?;
+            computed.push(statements.into_iter().map(|(statement, _)| statement).collect::<Vec<_>>());
         }
-        let sum = |side: usize, of: fn(&Totals) -> Minor| sides[side].iter().map(of).sum();
-        let statements =
-            sides[0].iter().zip(&sides[1]).filter(|(before, after)| before != after).count() as u64;
+        let sum =
+            |side: usize, of: fn(&Totals) -> Minor| computed[side].iter().map(|one| of(&one.totals)).sum();
+        let differs = |(before, after): &(&Statement, &Statement)| before.lines != after.lines;
+        let statements = computed[0].iter().zip(&computed[1]).filter(differs).count() as u64;
         if 0 < statements {
             effects.push(Effect {
                 period,
@@ -180,7 +171,7 @@ async fn changed(
     reader: &mut Reader,
     change: &Change,
 ) -> Result<Vec<SubsidyRule>, WorkflowError> {
-    let mut all = rules(reader, None).await?;
+    let mut all = Rules::load(reader, None).await?.subsidies;
     match change {
         Change::Add(rule) => {
             let mut wrong: Vec<String> =
@@ -227,8 +218,9 @@ pub async fn balances(installation: &Installation, period: Period) -> Result<Vec
     periods::load(&mut reader, period).await?;
     let settings = installation.settings_of(&mut reader, period).await?;
     let view = charges(installation, &mut reader, Scope::period(period), &settings, None).await?;
-    let mut subsidies = of_period(&mut reader, period, &settings, None).await?;
-    compute(&view, period, &settings, BTreeSet::new(), &mut subsidies).await?;
+    let mut funding = funding::of_period(&mut reader, period, &settings, None).await?;
+    compute(&view, period, &settings, BTreeSet::new(), &mut funding).await?;
+    let subsidies = funding.subsidies;
     let mut balances = Vec::new();
     for rule in subsidies.rules() {
         let (first, last) = rule.window_of(period, settings.subsidies.fiscal_year_start);

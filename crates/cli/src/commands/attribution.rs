@@ -1,11 +1,13 @@
 use std::fmt::Write as _;
 
-use billing::SourceName;
 use billing::attribution::Attribution;
 use billing::attribution_table::{AttributionRule, RuleId, RuleKey};
+use billing::{ImportId, SourceName};
 use ledger::AttributionRuleRow;
+use serde::Serialize;
 use serde_json::json;
 use workflow::attribution::{self, Change, Effect, Tested, Unreached, days, file};
+use workflow::import::Outcome;
 
 use super::Door;
 use super::words::{count, joined, or_dash};
@@ -145,21 +147,30 @@ fn told(effect: &Effect, door: &Door) -> String {
     text
 }
 
-async fn read_again(installation: &workflow::Installation, door: &Door) -> Result<u64, Refusal> {
+/// The imports that were read again, each with the one that took its place.
+async fn read_again(installation: &workflow::Installation, door: &Door) -> Result<Vec<ReadAgain>, Refusal> {
     let say = |import| door.output.message(&format!("reading import {import} again"));
     let done = attribution::apply(installation, &door.stamp(), &say).await?;
-    for (old, outcome) in &done {
-        if let Some(new) = outcome.import {
-            door.output.message(&format!("import {new} takes the place of import {old}"));
-        }
+    let again =
+        |(replaces, outcome): (ImportId, Outcome)| Some(ReadAgain { replaces, import: outcome.import? });
+    let again: Vec<ReadAgain> = done.into_iter().filter_map(again).collect();
+    for ReadAgain { replaces, import } in &again {
+        door.output.message(&format!("import {import} takes the place of import {replaces}"));
     }
-    Ok(done.len() as u64)
+    Ok(again)
+}
+
+#[derive(Serialize)]
+struct ReadAgain {
+    import: ImportId,
+    replaces: ImportId,
 }
 
 async fn apply(door: &Door) -> Result<(), Refusal> {
     let installation = door.installation().await?;
     let done = read_again(&installation, door).await?;
-    Ok(door.output.data(&json!({ "read_again": done }), |_| match done {
+    let answer = json!({ "read_again": done });
+    Ok(door.output.data(&answer, |_| match done.len() as u64 {
         0 => "everything was read with the table as it stands\n".to_owned(),
         done => format!("read again {}\n", count(done, "import", "imports")),
     })?)

@@ -71,6 +71,9 @@ fn said(generated: &Generated, args: &GenerateArgs, door: &Door) {
     }
 }
 
+/// A column that stands only where somebody else pays.
+const SUBSIDY: &str = "subsidy";
+
 fn issued_table(issued: &[Issued], dry_run: bool, door: &Door) -> String {
     if issued.is_empty() {
         return "nothing is billable: there are no statements to make\n".to_owned();
@@ -81,6 +84,7 @@ fn issued_table(issued: &[Issued], dry_run: bool, door: &Door) -> String {
         Column::text("project"),
         Column::number("list"),
         Column::number("discount"),
+        Column::number(SUBSIDY),
         Column::number("amount due"),
         Column::text(if dry_run { "would be" } else { "file" }),
     ]);
@@ -102,6 +106,7 @@ fn issued_table(issued: &[Issued], dry_run: bool, door: &Door) -> String {
             statement.project_id.clone(),
             posted(statement.totals.list, door.currency()),
             posted(statement.totals.discount, door.currency()),
+            posted(statement.totals.subsidy, door.currency()),
             posted(statement.totals.due, door.currency()),
             last,
         ]);
@@ -113,9 +118,13 @@ fn issued_table(issued: &[Issued], dry_run: bool, door: &Door) -> String {
         String::new(),
         sum(|issued| issued.totals.list),
         sum(|issued| issued.totals.discount),
+        sum(|issued| issued.totals.subsidy),
         sum(|issued| issued.totals.due),
         String::new(),
     ]);
+    if issued.iter().all(|issued| issued.totals.subsidy.is_zero()) {
+        table.drop_column(SUBSIDY);
+    }
     table.render()
 }
 
@@ -180,6 +189,7 @@ fn list_table(rows: &[StatementStanding], door: &Door) -> String {
         Column::text("project"),
         Column::number("list"),
         Column::number("discount"),
+        Column::number(SUBSIDY),
         Column::number("amount due"),
         Column::text("state"),
     ]);
@@ -191,9 +201,13 @@ fn list_table(rows: &[StatementStanding], door: &Door) -> String {
             row.project_id.clone(),
             posted(row.totals.list, door.currency()),
             posted(row.totals.discount, door.currency()),
+            posted(row.totals.subsidy, door.currency()),
             posted(row.totals.due, door.currency()),
             life(state),
         ]);
+    }
+    if rows.iter().all(|row| row.row.totals.subsidy.is_zero()) {
+        table.drop_column(SUBSIDY);
     }
     table.render()
 }
@@ -261,6 +275,7 @@ pub fn show(detail: &StatementDetail, door: &Door) -> String {
         Column::number("charges"),
         Column::number("list"),
         Column::number("discount"),
+        Column::number(SUBSIDY),
         Column::number("due"),
     ]);
     let currency = door.currency();
@@ -273,6 +288,7 @@ pub fn show(detail: &StatementDetail, door: &Door) -> String {
             line.group.charges.to_string(),
             posted(line.list, currency),
             posted(line.discount, currency),
+            posted(line.subsidy, currency),
             posted(line.due, currency),
         ]);
     }
@@ -286,8 +302,12 @@ pub fn show(detail: &StatementDetail, door: &Door) -> String {
         blank(),
         posted(totals.list, currency),
         posted(totals.discount, currency),
+        posted(totals.subsidy, currency),
         posted(totals.due, currency),
     ]);
+    if statement.lines.iter().all(|line| line.subsidy.is_zero()) {
+        table.drop_column(SUBSIDY);
+    }
     let _ = write!(text, "\n{}", table.render());
     for note in &statement.notes {
         let _ = writeln!(text, "\n{note}");

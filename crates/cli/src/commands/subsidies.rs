@@ -70,7 +70,8 @@ async fn change(change: &Change, what: &str, sure: SureArgs, door: &Door) -> Res
     })?)
 }
 
-fn told(effects: &[Effect], door: &Door) -> String {
+/// What a change would do to open periods.
+pub fn told(effects: &[Effect], door: &Door) -> String {
     if effects.is_empty() {
         return "no statement of an open period would be another\n".to_owned();
     }

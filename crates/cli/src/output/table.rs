@@ -52,6 +52,15 @@ impl Table {
         self.rows.push(self.fitted(cells));
     }
 
+    /// Leave out the column of this name.
+    pub fn drop_column(&mut self, name: &str) {
+        let Some(at) = self.columns.iter().position(|column| column.name == name) else { return };
+        self.columns.remove(at);
+        for row in self.rows.iter_mut().chain(&mut self.total) {
+            row.remove(at);
+        }
+    }
+
     /// The last line, below a rule.
     pub fn total(&mut self, cells: impl IntoIterator<Item = String>) {
         self.total = Some(self.fitted(cells));

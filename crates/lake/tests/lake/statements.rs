@@ -1,8 +1,8 @@
 //! What statements are made of adds up to the charges.
 
-use billing::statement::{LineKind, PostingGroup};
+use billing::statement::LineKind;
 use futures::TryStreamExt;
-use lake::{Filter, LakeError, Resource, View};
+use lake::{Filter, LakeError, Posted, Resource, View};
 use money::Amount;
 use proptest::prelude::*;
 
@@ -32,8 +32,8 @@ fn groups_are_by_all_that_a_line_is_of() {
         charge("2000").of("ada@x.edu", "p1").in_period("2025-02"),
     ];
     let view = home.view(home.import(1, "AWS", &[charges]));
-    let groups = wait(view.posting_groups(period("2025-01"))).unwrap();
-    let line = |(pi, project, g): &(String, String, PostingGroup)| {
+    let groups = wait(view.posting_groups(period("2025-01"), &[])).unwrap();
+    let line = |Posted { pi_email: pi, project_id: project, group: g, .. }: &Posted| {
         let or = |text: &Option<String>| text.clone().unwrap_or("-".to_owned());
         format!(
             "{pi} {project} {} {} {} {} {:?} × {}: list {} cost {}",
@@ -63,7 +63,7 @@ fn groups_are_by_all_that_a_line_is_of() {
 fn nobody_to_bill_is_an_error_not_a_loss() {
     let home = Home::new();
     let view = home.view(home.import(1, "AWS", &[vec![charge("1").with("pi_email", "ada@x.edu")]]));
-    let error = wait(view.posting_groups(period("2025-01"))).unwrap_err();
+    let error = wait(view.posting_groups(period("2025-01"), &[])).unwrap_err();
     assert!(matches!(error, LakeError::NobodyToBill { charges: 1, .. }));
 }
 
@@ -187,18 +187,18 @@ proptest! {
         let held = sum(&|c| c.value("flags").is_some());
         let home = Home::new();
         let view = home.view(home.import(1, "AWS", std::slice::from_ref(&charges)));
-        let groups = wait(view.posting_groups(month)).unwrap();
-        prop_assert_eq!(groups.iter().map(|(_, _, group)| group.cost).sum::<Amount>(), billed);
+        let groups = wait(view.posting_groups(month, &[])).unwrap();
+        prop_assert_eq!(groups.iter().map(|posted| posted.group.cost).sum::<Amount>(), billed);
         let resources = resources(&view, None);
         prop_assert_eq!(resources.iter().map(|resource| resource.cost).sum::<Amount>(), billed);
-        let lists = groups.iter().map(|(_, _, group)| group.list_cost).sum::<Amount>();
+        let lists = groups.iter().map(|posted| posted.group.list_cost).sum::<Amount>();
         prop_assert_eq!(resources.iter().map(|resource| resource.list_cost).sum::<Amount>(), lists);
         let projects = wait(view.projects(month)).unwrap();
         prop_assert_eq!(projects.iter().map(|project| project.cost).sum::<Amount>(), billed);
         prop_assert_eq!(projects.iter().map(|project| project.held_cost).sum::<Amount>(), held);
         let totals = wait(view.totals(&[], &Filter { period: Some(month), ..Filter::default() })).unwrap();
         prop_assert_eq!(totals[0].cost, billed + held);
-        let discount: Amount = groups.iter().filter(|(_, _, g)| g.kind == LineKind::Usage).map(|(_, _, g)| g.list_cost - g.cost).sum();
+        let discount: Amount = groups.iter().map(|posted| &posted.group).filter(|g| g.kind == LineKind::Usage).map(|g| g.list_cost - g.cost).sum();
         let billable = Filter { states: vec![billing::decision::ChargeState::Billable], period: Some(month), ..Filter::default() };
         let totals = wait(view.totals(&[], &billable)).unwrap();
         prop_assert_eq!(totals.first().map_or(Amount::ZERO, |row| row.discount), discount);

@@ -87,8 +87,8 @@ impl Verifying<'_> {
         let before = reader.current_statements(period, Some(run.computed_at)).await?;
         let had_one: BTreeSet<Owner> = before.iter().map(owner).collect();
         let as_of = Some(run.computed_at);
-        let mut subsidies = crate::subsidies::of_period(reader, period, settings, as_of).await?;
-        let computed = compute(view, period, settings, had_one, &mut subsidies).await?;
+        let mut funding = crate::funding::of_period(reader, period, settings, as_of).await?;
+        let computed = compute(view, period, settings, had_one, &mut funding).await?;
         // What the act left: the versions it issued, and those it found unchanged.
         let after = reader.current_statements(period, Some(run.issued_by)).await?;
         let mut after: BTreeMap<Owner, StatementRow> =

@@ -1,0 +1,104 @@
+use billing::SourceName;
+use billing::split::{Share, SplitId, SplitPart, SplitRule};
+use ledger::SplitRow;
+use serde_json::json;
+use workflow::splits::{self, Change};
+
+use super::Door;
+use super::subsidies::told;
+use super::words::joined;
+use crate::args::{SplitAddArgs, SplitCommand, SplitEndArgs, SplitListArgs, SureArgs};
+use crate::output::{Column, Refusal, Table, exact};
+
+pub async fn run(command: SplitCommand, door: &Door) -> Result<(), Refusal> {
+    match command {
+        SplitCommand::List(args) => list(&args, door).await,
+        SplitCommand::Add(args) => add(args, door).await,
+        SplitCommand::End(args) => end(args, door).await,
+    }
+}
+
+async fn add(args: SplitAddArgs, door: &Door) -> Result<(), Refusal> {
+    let rule = SplitRule {
+        id: SplitId::default(),
+        source: args.source.map(SourceName),
+        pi_email: args.pi,
+        project_id: args.project,
+        parts: args.parts,
+        from: args.from,
+        to: args.to,
+        note: args.note,
+    };
+    let what = format!("split {} over {}", whose(&rule), shares(&rule, door));
+    change(&Change::Add(Box::new(rule)), &what, args.sure, door).await
+}
+
+async fn end(args: SplitEndArgs, door: &Door) -> Result<(), Refusal> {
+    let what = format!("end split {} on {}", args.rule, args.on);
+    change(&Change::End { rule: args.rule, on: args.on, note: args.note }, &what, args.sure, door).await
+}
+
+async fn change(change: &Change, what: &str, sure: SureArgs, door: &Door) -> Result<(), Refusal> {
+    let installation = door.installation().await?;
+    let effects = splits::preview(&installation, change).await?;
+    if sure.dry_run {
+        return Ok(door.output.data(&effects, |effects| told(effects, door))?);
+    }
+    if !door.output.is_json() {
+        door.output.message(told(&effects, door).trim_end());
+    }
+    door.output.confirm(&format!("{what}?"), sure.yes)?;
+    let (rule, number) = splits::change(&installation, &door.stamp(), change).await?;
+    let answer = json!({ "rule": rule, "number": number, "effect": effects });
+    Ok(door.output.data(&answer, |_| match change {
+        Change::Add(_) => format!("split {rule} is written (act {number})\n"),
+        Change::End { on, .. } => format!("split {rule} ends on {on} (act {number})\n"),
+    })?)
+}
+
+/// `the project looms of ada@example.edu, charges of AWS`.
+fn whose(rule: &SplitRule) -> String {
+    let source = rule.source.as_ref().map(ToString::to_string);
+    let named = [("source", &source), ("PI", &rule.pi_email), ("project", &rule.project_id)];
+    let named = named.into_iter().filter_map(|(what, name)| Some(format!("{what} {}", name.as_ref()?)));
+    named.collect::<Vec<_>>().join(", ")
+}
+
+fn shares(rule: &SplitRule, door: &Door) -> String {
+    joined(rule.parts.iter().map(|SplitPart { fund_org, share }| match share {
+        Share::UpTo(amount) => format!("{fund_org} up to {}", exact(*amount, door.currency())),
+        Share::Percent(percent) => format!("{fund_org} {percent}%"),
+    }))
+}
+
+async fn list(args: &SplitListArgs, door: &Door) -> Result<(), Refusal> {
+    let installation = door.installation().await?;
+    let today = door.stamp().at.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let mut rows = splits::list(&installation).await?;
+    rows.retain(|row| args.all || row.rule.to.is_none_or(|to| today <= to));
+    Ok(door.output.data(&rows, |rows| table(rows, door))?)
+}
+
+fn table(rows: &[SplitRow], door: &Door) -> String {
+    if rows.is_empty() {
+        return "there are no splits; `focus-billing splits add` writes one\n".to_owned();
+    }
+    let mut table = Table::new(vec![
+        Column::number("rule"),
+        Column::text("for"),
+        Column::text("over"),
+        Column::text("when"),
+        Column::text("note"),
+    ]);
+    for SplitRow { rule, .. } in rows {
+        let to = rule.to.map_or_else(String::new, |to| format!(" to {to}"));
+        table.row([
+            rule.id.to_string(),
+            whose(rule),
+            shares(rule, door),
+            format!("from {}{to}", rule.from),
+            rule.note.clone(),
+        ]);
+    }
+    table.render()
+}

@@ -1,0 +1,120 @@
+//! Splits: charges of a project, a PI or a source over several funds.
+
+use billing::LedgerNumber;
+use billing::attribution::AttributionRules;
+use billing::split::{BadSplit, SplitId, SplitRule};
+use jiff::civil::Date;
+use ledger::{AuditEvent, Reader, SplitRow};
+use serde_json::json;
+
+use crate::funding::Rules;
+use crate::subsidies::{Effect, effects};
+use crate::{Actor, Installation, Refusal, WorkflowError};
+
+/// A rule to be written, or the last day of one.
+#[derive(Clone, Debug)]
+pub enum Change {
+    Add(Box<SplitRule>),
+    End { rule: SplitId, on: Date, note: String },
+}
+
+/// All rules, also those that ended.
+///
+/// # Errors
+/// What the ledger could not read.
+pub async fn list(installation: &Installation) -> Result<Vec<SplitRow>, WorkflowError> {
+    Ok(installation.ledger.read().await?.split_rules(None).await?)
+}
+
+/// What a change would do to the open periods. Nothing is recorded.
+///
+/// # Errors
+/// As [`change`].
+pub async fn preview(installation: &Installation, change: &Change) -> Result<Vec<Effect>, WorkflowError> {
+    let mut reader = installation.ledger.read().await?;
+    let before = Rules::load(&mut reader, None).await?;
+    let after = Rules { splits: changed(installation, &mut reader, change).await?, ..before.clone() };
+    effects(installation, &mut reader, [&before, &after]).await
+}
+
+/// Record a change. It is for periods that are not closed.
+///
+/// # Errors
+/// All that is wrong with the rule, at once; another that speaks of the same charges and days.
+pub async fn change(
+    installation: &Installation,
+    actor: &Actor,
+    change: &Change,
+) -> Result<(SplitId, LedgerNumber), WorkflowError> {
+    let mut tx = installation.ledger.begin().await?;
+    changed(installation, &mut tx, change).await?;
+    let (id, act, detail) = match change {
+        Change::Add(rule) => {
+            let id = tx.record_split_rule(rule, actor).await?;
+            (id, "split.written", json!(SplitRule { id, ..(**rule).clone() }))
+        }
+        Change::End { rule, on, note } => {
+            tx.end_split_rule(*rule, *on, note, actor).await?;
+            (*rule, "split.ended", json!({ "last_day": on, "note": note }))
+        }
+    };
+    let number = tx.commit(AuditEvent::new(actor, act, format!("split {id}"), detail)).await?;
+    Ok((id, number))
+}
+
+/// The rules as they would be.
+async fn changed(
+    installation: &Installation,
+    reader: &mut Reader,
+    change: &Change,
+) -> Result<Vec<SplitRule>, WorkflowError> {
+    let mut all = Rules::load(reader, None).await?.splits;
+    match change {
+        Change::Add(rule) => {
+            let mut wrong: Vec<String> =
+                rule.check().err().unwrap_or_default().iter().map(BadSplit::to_string).collect();
+            let funds = AttributionRules::compile(&installation.settings)
+                .map_err(|error| Refusal::new(error.to_string()))?;
+            let unknown = |fund_org: &&String| {
+                installation.settings.require_fund_org && funds.parse_fund_org(fund_org).is_none()
+            };
+            wrong.extend(
+                rule.parts
+                    .iter()
+                    .map(|part| &part.fund_org)
+                    .filter(unknown)
+                    .map(|fund_org| format!("`{fund_org}` does not match journal.fund_org_regex")),
+            );
+            if let Some(rival) = all.iter().find(|known| known.rivals(rule)) {
+                let to = rival.to.map_or_else(String::new, |to| format!(" to {to}"));
+                wrong.push(format!(
+                    "split {} is for the same charges from {}{to}; end it first",
+                    rival.id, rival.from
+                ));
+            }
+            if !wrong.is_empty() {
+                return Err(Refusal::new("the split cannot be written").details(wrong).into());
+            }
+            let id = SplitId(all.last().map_or(0, |rule| rule.id.0) + 1);
+            all.push(SplitRule { id, ..(**rule).clone() });
+        }
+        Change::End { rule, on, .. } => {
+            let Some(known) = all.iter_mut().find(|known| known.id == *rule) else {
+                return Err(Refusal::new(format!("split {rule} is not known"))
+                    .hint("`splits list --all` shows those that are")
+                    .into());
+            };
+            if *on < known.from.yesterday().unwrap_or(known.from) || known.to.is_some_and(|to| to < *on) {
+                let to = known.to.map_or_else(String::new, |to| format!(" to {to}"));
+                return Err(Refusal::new(format!(
+                    "split {rule} is from {}{to}: it cannot end on {on}",
+                    known.from
+                ))
+                .hint("a rule cannot be made longer; write a new one")
+                .into());
+            }
+            known.to = Some(*on);
+        }
+    }
+    Ok(all)
+}
