@@ -7,6 +7,7 @@ mod completions;
 mod config;
 mod demo;
 mod door;
+mod funding;
 mod imports;
 mod ingest;
 mod installation;

@@ -111,10 +111,10 @@ impl Journal {
                 let (_, lines) =
                     sources.entry(source.key()).or_insert_with(|| (source_name.clone(), Vec::new()));
                 if !line.due.is_zero() {
-                    lines.extend(chart.debit(period, statement, line, source_name.clone()));
+                    lines.extend(chart.debit(period, statement, line, &source_name));
                 }
                 for leg in line.legs.iter().filter(|leg| !leg.amount.is_zero()) {
-                    lines.extend(chart.debit_leg(period, statement, line, leg, source_name.clone()));
+                    lines.extend(chart.debit_leg(period, statement, line, leg, &source_name));
                 }
             }
         }
@@ -134,6 +134,15 @@ impl Journal {
             .map_err(|unbalanced| vec![unbalanced.into()])?;
         Ok(Journal { document, period, entries })
     }
+}
+
+/// What a fund owes of a statement.
+struct Owed<'a> {
+    fund_org: Option<&'a str>,
+    account: Option<&'a str>,
+    amount: Minor,
+    /// What is said to be wrong when it cannot be posted.
+    place: String,
 }
 
 /// What the configuration says about funds and accounts, and everything found missing on the way.
@@ -172,45 +181,26 @@ impl<'a> Chart<'a> {
         self.settings.sources.iter().find(|source| source.name == *name)
     }
 
+    /// What the PI's fund owes of a line.
     fn debit(
         &mut self,
         period: Period,
         statement: &StatementLines<'_>,
         line: &PostedLine,
-        source_name: String,
+        source_name: &str,
     ) -> Option<JournalLine> {
-        let place = || format!("statement {}", statement.number);
         let fund_org = line.group.fund_org.as_deref().and_then(field_text);
         if fund_org.is_none() {
-            let (number, source_name) = (statement.number.clone(), source_name.clone());
+            let (number, source_name) = (statement.number.clone(), source_name.to_owned());
             self.refuse(CannotPost::NoDebitFundOrg { number, source_name });
         }
-        let parsed = fund_org.and_then(|fund_org| self.parse_fund_org(fund_org, place));
-        let account = match line.group.account_code.as_deref().and_then(field_text) {
-            Some(account) => self.check_account(account, place),
-            None => self.source_account(&source_name),
-        };
-        let (fund_org, parsed, account) = (fund_org?, parsed?, account?);
-        let described = Described {
-            source: &source_name,
-            period,
+        let owed = Owed {
             fund_org,
-            pi_email: Some(statement.pi_email),
-            project_id: Some(statement.project_id),
+            account: line.group.account_code.as_deref(),
+            amount: line.due,
+            place: format!("statement {}", statement.number),
         };
-        Some(JournalLine {
-            side: if line.due.is_negative() { Side::Credit } else { Side::Debit },
-            party: Party::Payer,
-            amount: line.due.abs(),
-            fund_org: fund_org.to_owned(),
-            segments: parsed.segments,
-            account,
-            description: self.descriptions.debit(&described),
-            reference_id: statement.number.to_string(),
-            source_name,
-            pi_email: Some(statement.pi_email.to_owned()),
-            project_id: Some(statement.project_id.to_owned()),
-        })
+        self.owed(period, statement, &owed, source_name)
     }
 
     /// What a subsidy pays is debited to its payer, on the statement of the PI it pays for.
@@ -219,34 +209,49 @@ impl<'a> Chart<'a> {
         period: Period,
         statement: &StatementLines<'_>,
         line: &PostedLine,
-        leg: &PostedLeg,
-        source_name: String,
+        PostedLeg { leg, amount }: &PostedLeg,
+        source_name: &str,
     ) -> Option<JournalLine> {
-        let place = || format!("subsidy {} `{}`", leg.leg.rule, leg.leg.name);
-        let parsed = self.parse_fund_org(&leg.leg.payer, place);
-        let own = leg.leg.account_code.as_deref().or(line.group.account_code.as_deref());
-        let account = match own.and_then(field_text) {
-            Some(account) => self.check_account(account, place),
-            None => self.source_account(&source_name),
+        let owed = Owed {
+            fund_org: Some(&leg.payer),
+            account: leg.account_code.as_deref().or(line.group.account_code.as_deref()),
+            amount: *amount,
+            place: format!("subsidy {} `{}`", leg.rule, leg.name),
         };
-        let (parsed, account) = (parsed?, account?);
+        self.owed(period, statement, &owed, source_name)
+    }
+
+    fn owed(
+        &mut self,
+        period: Period,
+        statement: &StatementLines<'_>,
+        owed: &Owed<'_>,
+        source_name: &str,
+    ) -> Option<JournalLine> {
+        let place = || owed.place.clone();
+        let parsed = owed.fund_org.and_then(|fund_org| self.parse_fund_org(fund_org, place));
+        let account = match owed.account.and_then(field_text) {
+            Some(account) => self.check_account(account, place),
+            None => self.source_account(source_name),
+        };
+        let (fund_org, parsed, account) = (owed.fund_org?, parsed?, account?);
         let described = Described {
-            source: &source_name,
+            source: source_name,
             period,
-            fund_org: &leg.leg.payer,
+            fund_org,
             pi_email: Some(statement.pi_email),
             project_id: Some(statement.project_id),
         };
         Some(JournalLine {
-            side: if leg.amount.is_negative() { Side::Credit } else { Side::Debit },
+            side: if owed.amount.is_negative() { Side::Credit } else { Side::Debit },
             party: Party::Payer,
-            amount: leg.amount.abs(),
-            fund_org: leg.leg.payer.clone(),
+            amount: owed.amount.abs(),
+            fund_org: fund_org.to_owned(),
             segments: parsed.segments,
             account,
             description: self.descriptions.debit(&described),
             reference_id: statement.number.to_string(),
-            source_name,
+            source_name: source_name.to_owned(),
             pi_email: Some(statement.pi_email.to_owned()),
             project_id: Some(statement.project_id.to_owned()),
         })

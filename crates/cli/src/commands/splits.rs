@@ -1,12 +1,10 @@
 use billing::SourceName;
 use billing::split::{Share, SplitId, SplitPart, SplitRule};
 use ledger::SplitRow;
-use serde_json::json;
 use workflow::splits::{self, Change};
 
-use super::Door;
-use super::subsidies::told;
 use super::words::joined;
+use super::{Door, funding};
 use crate::args::{SplitAddArgs, SplitCommand, SplitEndArgs, SplitListArgs, SureArgs};
 use crate::output::{Column, Refusal, Table, exact};
 
@@ -41,22 +39,18 @@ async fn end(args: SplitEndArgs, door: &Door) -> Result<(), Refusal> {
 async fn change(change: &Change, what: &str, sure: SureArgs, door: &Door) -> Result<(), Refusal> {
     let installation = door.installation().await?;
     let effects = splits::preview(&installation, change).await?;
-    if sure.dry_run {
-        return Ok(door.output.data(&effects, |effects| told(effects, door))?);
+    if !funding::agreed(&effects, what, sure, door)? {
+        return Ok(());
     }
-    if !door.output.is_json() {
-        door.output.message(told(&effects, door).trim_end());
-    }
-    door.output.confirm(&format!("{what}?"), sure.yes)?;
     let (rule, number) = splits::change(&installation, &door.stamp(), change).await?;
-    let answer = json!({ "rule": rule, "number": number, "effect": effects });
-    Ok(door.output.data(&answer, |_| match change {
-        Change::Add(_) => format!("split {rule} is written (act {number})\n"),
-        Change::End { on, .. } => format!("split {rule} ends on {on} (act {number})\n"),
-    })?)
+    let words = match change {
+        Change::Add(_) => format!("split {rule} is written"),
+        Change::End { on, .. } => format!("split {rule} ends on {on}"),
+    };
+    funding::done((rule, number), &words, &effects, door)
 }
 
-/// `the project looms of ada@example.edu, charges of AWS`.
+/// `PI ada@example.edu, project looms`.
 fn whose(rule: &SplitRule) -> String {
     let source = rule.source.as_ref().map(ToString::to_string);
     let named = [("source", &source), ("PI", &rule.pi_email), ("project", &rule.project_id)];

@@ -3,11 +3,10 @@ use std::fmt::Write as _;
 use billing::SourceName;
 use billing::subsidy::{Scope, SubsidyId, SubsidyRule, Tier, Window};
 use ledger::SubsidyRow;
-use serde_json::json;
-use workflow::subsidies::{self, Balance, Change, Effect};
+use workflow::subsidies::{self, Balance, Change};
 
-use super::Door;
 use super::words::{joined, or_dash};
+use super::{Door, funding};
 use crate::args::{
     SubsidyAddArgs, SubsidyCommand, SubsidyEndArgs, SubsidyListArgs, SubsidyShowArgs, SureArgs,
 };
@@ -55,46 +54,15 @@ async fn end(args: SubsidyEndArgs, door: &Door) -> Result<(), Refusal> {
 async fn change(change: &Change, what: &str, sure: SureArgs, door: &Door) -> Result<(), Refusal> {
     let installation = door.installation().await?;
     let effects = subsidies::preview(&installation, change).await?;
-    if sure.dry_run {
-        return Ok(door.output.data(&effects, |effects| told(effects, door))?);
+    if !funding::agreed(&effects, what, sure, door)? {
+        return Ok(());
     }
-    if !door.output.is_json() {
-        door.output.message(told(&effects, door).trim_end());
-    }
-    door.output.confirm(&format!("{what}?"), sure.yes)?;
     let (rule, number) = subsidies::change(&installation, &door.stamp(), change).await?;
-    let answer = json!({ "rule": rule, "number": number, "effect": effects });
-    Ok(door.output.data(&answer, |_| match change {
-        Change::Add(_) => format!("subsidy {rule} is written (act {number})\n"),
-        Change::End { last, .. } => format!("subsidy {rule} ends with {last} (act {number})\n"),
-    })?)
-}
-
-/// What a change would do to open periods.
-pub fn told(effects: &[Effect], door: &Door) -> String {
-    if effects.is_empty() {
-        return "no statement of an open period would be another\n".to_owned();
-    }
-    let mut table = Table::new(vec![
-        Column::text("period"),
-        Column::number("statements"),
-        Column::number("subsidy"),
-        Column::number("then"),
-        Column::number("amount due"),
-        Column::number("then"),
-    ]);
-    for effect in effects {
-        let amount = |amount| door.currency().display(amount);
-        table.row([
-            effect.period.to_string(),
-            effect.statements.to_string(),
-            amount(effect.subsidy_before),
-            amount(effect.subsidy_after),
-            amount(effect.due_before),
-            amount(effect.due_after),
-        ]);
-    }
-    table.render()
+    let words = match change {
+        Change::Add(_) => format!("subsidy {rule} is written"),
+        Change::End { last, .. } => format!("subsidy {rule} ends with {last}"),
+    };
+    funding::done((rule, number), &words, &effects, door)
 }
 
 async fn list(args: &SubsidyListArgs, door: &Door) -> Result<(), Refusal> {
