@@ -188,6 +188,27 @@ fn decisions_stay_with_charges_that_keep_their_owner() {
 }
 
 #[test]
+fn what_was_appended_stays_a_possible_duplicate() {
+    let home = Home::with("");
+    deliver(&home, "aws_2025-01.csv", &[of("2025-01", "vm-1", "10", &project("genome"), "1111")]);
+    let again = [
+        of("2025-01", "vm-1", "9", &project("genome"), "1111"),
+        of("2025-01", "vm-2", "1", &project("genome"), "2"),
+    ];
+    home.write("more_aws.csv", format!("{HEADER},SubAccountId\n{}\n", again.join("\n")));
+    home.ok("ingest more_aws.csv --append");
+    home.decide("approve", "--period 2025-01 --flag possible_duplicate");
+    home.ok("attribution add --key sub_account_id --value 2 --cost-center CC-7 --yes");
+    // Both were read again; the first is no duplicate of the second, and what was decided stands.
+    let charges = home.charges("--period 2025-01");
+    let states: Vec<(&str, &str)> =
+        charges.iter().map(|c| (text(c, "billed_cost"), text(c, "state"))).collect();
+    assert_eq!(states, [("10", "billable"), ("9", "billable"), ("1", "billable")]);
+    assert!(home.ok("imports list").matches("superseded").count() == 2);
+    home.ok("verify --deep");
+}
+
+#[test]
 fn an_alias_is_one_person_and_a_tag_or_the_table_says_more() {
     let home = Home::with("");
     let old = r#"{"pi_email": "A.Lovelace@Old.example.edu", "project": "looms", "fund_org": "MATH-1", "Department": "Mathematics"}"#;

@@ -146,18 +146,40 @@ async fn resolve(
     }
     let fingerprints: Vec<Fingerprint> =
         by_key.keys().map(|(_, fingerprint, _)| *fingerprint).collect::<BTreeSet<_>>().into_iter().collect();
-    let mut standings = Vec::with_capacity(by_key.len());
+    // Of imports that stand beside each other, several may have a charge of one key.
+    let mut by_charge: HashMap<Key, Vec<Found>> = HashMap::new();
     for found in locate(view, &fingerprints).await? {
         let key = (found.charge.source.trim().to_lowercase(), found.charge.fingerprint, found.ordinal);
-        let Some(rows) = by_key.get(&key) else { continue };
-        let said: Vec<Decision> = said_about(rows, found.charge.content_digest);
-        let standing = match said.as_slice() {
-            [] => changed_since(found.charge.delivered_flags),
-            said => stand(found.charge.delivered_flags, &found.delivered, said, &recheck),
-        };
-        standings.push((found.charge.id, standing));
+        if by_key.contains_key(&key) {
+            by_charge.entry(key).or_default().push(found);
+        }
     }
+    let mut standings = Vec::with_capacity(by_key.len());
+    for (key, twins) in &by_charge {
+        for found in twins {
+            let own: Vec<&DecisionRow> =
+                by_key[key].iter().filter(|row| is_about(row, found, twins)).collect();
+            if own.is_empty() {
+                continue;
+            }
+            let said = said_about(&own, found.charge.content_digest);
+            let standing = match said.as_slice() {
+                [] => changed_since(found.charge.delivered_flags),
+                said => stand(found.charge.delivered_flags, &found.delivered, said, &recheck),
+            };
+            standings.push((found.charge.id, standing));
+        }
+    }
+    standings.sort_unstable_by_key(|(id, _)| *id);
     Ok(standings)
+}
+
+/// Whether a decision is about this one of the charges of its key: about the very charge, as long as that
+/// counts; else about those that say the same; else about all of them, which have changed then.
+fn is_about(row: &DecisionRow, found: &Found, twins: &[Found]) -> bool {
+    let is_it = |twin: &Found| twin.charge.id == row.charge;
+    let says_so = |twin: &Found| twin.charge.content_digest == row.content_digest;
+    if twins.iter().any(is_it) { is_it(found) } else { says_so(found) || !twins.iter().any(says_so) }
 }
 
 /// A charge found by its fingerprint.
@@ -187,7 +209,7 @@ pub async fn locate(view: &View, fingerprints: &[Fingerprint]) -> Result<Vec<Fou
 }
 
 /// The decisions about exactly this content, oldest first.
-fn said_about(rows: &[DecisionRow], content: ContentDigest) -> Vec<Decision> {
+fn said_about(rows: &[&DecisionRow], content: ContentDigest) -> Vec<Decision> {
     rows.iter().filter(|row| row.content_digest == content).map(|row| row.decision.clone()).collect()
 }
 

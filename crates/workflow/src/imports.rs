@@ -77,6 +77,15 @@ async fn summarize(reader: &mut Reader, row: ImportRow) -> Result<ImportSummary,
     Ok(ImportSummary { row, parts, files })
 }
 
+/// The import whose bytes this one has read again, first of all; itself, where it was not a reading again.
+pub(crate) async fn first_reading(reader: &mut Reader, row: ImportRow) -> Result<ImportRow, WorkflowError> {
+    let mut first = row;
+    while let Some(earlier) = first.rereads {
+        first = load(reader, earlier).await?;
+    }
+    Ok(first)
+}
+
 /// Take back an import: none of its charges counts any more. Its periods must be open.
 ///
 /// # Errors

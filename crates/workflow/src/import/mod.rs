@@ -17,8 +17,9 @@ use std::path::PathBuf;
 use billing::attribution_table::AttributionRecord;
 use billing::delivery::Choice;
 use billing::intake::{EarlierCharges, Intake, IntakeOptions};
+use billing::settings::Settings;
 use billing::source_guess::{GuessedPeriod, guess_period, guess_source};
-use billing::{ImportId, Period, SourceName};
+use billing::{ImportId, LedgerNumber, Period, SourceName};
 use ledger::ImportMode;
 use money::Amount;
 use serde::Serialize;
@@ -100,6 +101,8 @@ struct Plan {
     quarantine: bool,
     force: bool,
     only_open: bool,
+    /// It stands beside imports before this one: what overlaps these is flagged.
+    beside: Option<ImportId>,
     /// The attribution table that it is read with.
     attribution: AttributionRecord,
     notes: Vec<String>,
@@ -158,6 +161,8 @@ pub(crate) async fn reread_with(
             .map_err(|error| WorkflowError::Internal(format!("digest of `{}`: {error}", file.name)))?;
         inputs.push(Input { name: file.name, origin: Origin::Kept { sha256, size_bytes: file.size_bytes } });
     }
+    let first = crate::imports::first_reading(&mut reader, row.clone()).await?;
+    let beside = (first.mode == ImportMode::Append).then_some(first.import);
     drop(reader);
     let plan = Plan {
         inputs,
@@ -170,6 +175,7 @@ pub(crate) async fn reread_with(
         quarantine: row.quarantine_file.is_some(),
         force: true,
         only_open: false,
+        beside,
         attribution,
         notes: Vec::new(),
     };
@@ -208,6 +214,7 @@ async fn plan(installation: &Installation, request: Request) -> Result<Plan, Wor
         quarantine: request.quarantine,
         force: request.force,
         only_open: request.only_open,
+        beside: (request.choice == Choice::Append).then_some(ImportId(i64::MAX)),
         attribution: attribution::record(&mut reader, None).await?,
         notes,
     })
@@ -360,23 +367,36 @@ async fn intake(installation: &Installation, plan: &Plan) -> Result<Intake, Work
         let shut = periods.into_iter().filter(|record| !record.state.is_open());
         options.leave_out = shut.map(|record| record.period).collect();
     }
-    if plan.choice == Choice::Append {
-        options.earlier = earlier_charges(installation, &mut reader, plan).await?;
+    if let Some(before) = plan.beside {
+        let settings = &installation.settings;
+        options.earlier =
+            earlier_charges(installation, &mut reader, settings, &plan.source.name, before, None).await?;
     }
     Intake::compile(&installation.settings, &plan.source.name, options)
         .map_err(|error| Refusal::new(error.to_string()).into())
 }
 
-/// What is live of the source: with `--append`, what overlaps it is flagged.
-async fn earlier_charges(
+/// What was live of the source and first delivered before an import: with `--append`, what overlaps it is
+/// flagged, and flagged again when it is read again.
+pub(crate) async fn earlier_charges(
     installation: &Installation,
     reader: &mut ledger::Reader,
-    plan: &Plan,
+    settings: &Settings,
+    source: &SourceName,
+    before: ImportId,
+    as_of: Option<LedgerNumber>,
 ) -> Result<EarlierCharges, WorkflowError> {
-    let filter =
-        ledger::PartFilter { source: Some(plan.source.name.clone()), ..ledger::PartFilter::default() };
-    let parts = reader.live_parts(&filter, None).await?;
-    let files = crate::charges::live_files(&parts, &installation.settings);
+    let filter = ledger::PartFilter { source: Some(source.clone()), ..ledger::PartFilter::default() };
+    let mut parts = reader.live_parts(&filter, as_of).await?;
+    let mut earlier = BTreeSet::new();
+    for import in parts.iter().map(|part| part.part.key.import).collect::<BTreeSet<_>>() {
+        let row = crate::imports::load(reader, import).await?;
+        if crate::imports::first_reading(reader, row).await?.import < before {
+            earlier.insert(import);
+        }
+    }
+    parts.retain(|part| earlier.contains(&part.part.key.import));
+    let files = crate::charges::live_files(&parts, settings);
     let view = installation.lake.view(lake::ViewSpec { files, ..lake::ViewSpec::default() })?;
     Ok(view.charge_periods().await?.into_iter().collect())
 }

@@ -6,17 +6,15 @@ use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
 use billing::correction::is_of_corrections;
-use billing::intake::{
-    Desk, EarlierCharges, FileContext, Intake, IntakeOptions, PartIdentity, Sums, identities,
-};
+use billing::intake::{Desk, FileContext, Intake, IntakeOptions, PartIdentity, Sums, identities};
 use billing::{LedgerNumber, Period};
 use focus::{Block, Source};
 use lake::{LiveFile, ViewSpec};
 use ledger::{DeliveredFile, ImportMode, ImportRow, Part, PartFilter, Reader};
 
 use super::{Check, Progress, Verifying, import_place};
-use crate::charges::live_files;
-use crate::import::chain;
+use crate::import::{chain, earlier_charges};
+use crate::imports::first_reading;
 use crate::{Refusal, WorkflowError};
 
 /// What came of reading a delivery again.
@@ -113,11 +111,11 @@ impl Verifying<'_> {
             options.leave_out =
                 periods.filter(|record| !record.state.is_open()).map(|record| record.period).collect();
         }
-        if row.mode == ImportMode::Append {
-            let filter = PartFilter { source: Some(row.source_name.clone()), ..PartFilter::default() };
-            let files = live_files(&reader.live_parts(&filter, before).await?, &settings);
-            let view = self.installation.lake.view(ViewSpec { files, ..ViewSpec::default() })?;
-            options.earlier = view.charge_periods().await?.into_iter().collect::<EarlierCharges>();
+        let first = first_reading(reader, row.clone()).await?;
+        if first.mode == ImportMode::Append {
+            let (source, import) = (&row.source_name, first.import);
+            options.earlier =
+                earlier_charges(self.installation, reader, &settings, source, import, before).await?;
         }
         let intake = Intake::compile(&settings, &row.source_name, options);
         Ok(intake.map_err(|error| Refusal::new(error.to_string()))?)
