@@ -198,6 +198,8 @@ fn what_was_appended_stays_a_possible_duplicate() {
     home.write("more_aws.csv", format!("{HEADER},SubAccountId\n{}\n", again.join("\n")));
     home.ok("ingest more_aws.csv --append");
     home.decide("approve", "--period 2025-01 --flag possible_duplicate");
+    let words = home.refused("review undo --id 1:1 --yes");
+    assert!(words.contains("no decision about 1:1 stands"), "{words}");
     home.ok("attribution add --key sub_account_id --value 2 --cost-center CC-7 --yes");
     // Both were read again; the first is no duplicate of the second, and what was decided stands.
     let charges = home.charges("--period 2025-01");

@@ -244,15 +244,20 @@ async fn undoable(
     let ordinals = ordinals(&view, &charges).await?;
     let periods = charges.iter().map(|charge| charge.period).collect::<BTreeSet<_>>().into_iter().collect();
     let standing = DecisionFilter { periods, ..DecisionFilter::default() };
-    let mut latest: BTreeMap<(String, u64, u32), DecisionRow> = BTreeMap::new();
+    let mut said: BTreeMap<(String, u64, u32), Vec<DecisionRow>> = BTreeMap::new();
     for row in reader.decisions_for(&standing, None).await? {
-        latest.insert((row.source_key.to_string(), row.fingerprint.0, row.ordinal), row);
+        let key = (row.source_key.to_string(), row.fingerprint.0, row.ordinal);
+        said.entry(key).or_default().push(row);
     }
     Ok(charges
         .into_iter()
         .filter_map(|charge| {
             let ordinal = ordinals.get(&charge.id).copied().unwrap_or_default();
-            let row = latest.remove(&(charge.source.trim().to_lowercase(), charge.fingerprint.0, ordinal))?;
+            let key = (charge.source.trim().to_lowercase(), charge.fingerprint.0, ordinal);
+            let rows = said.get_mut(&key)?;
+            // What was said about a charge that counts is not about its twin in another delivery.
+            let is_own = |row: &DecisionRow| row.charge == charge.id || !ordinals.contains_key(&row.charge);
+            let row = rows.remove(rows.iter().rposition(is_own)?);
             Some((charge, row))
         })
         .collect())

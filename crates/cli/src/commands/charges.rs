@@ -117,6 +117,13 @@ pub fn told(story: &Story, door: &Door) -> String {
     for (column, value) in story.delivered.columns.iter().filter(|(_, value)| !value.is_empty()) {
         let _ = writeln!(text, "  {column:<26} {value}");
     }
+    made_of_it(story, &mut text);
+    decisions(story, &mut text);
+    text
+}
+
+fn made_of_it(story: &Story, text: &mut String) {
+    let charge = &story.charge;
     let _ = writeln!(text, "\nwhat was made of it:");
     for (name, value) in
         [("pi_email", &charge.pi_email), ("project_id", &charge.project_id), ("fund_org", &charge.fund_org)]
@@ -135,6 +142,9 @@ pub fn told(story: &Story, door: &Door) -> String {
             given.at.strftime("%Y-%m-%d")
         );
     }
+}
+
+fn decisions(story: &Story, text: &mut String) {
     if !story.decisions.is_empty() {
         let _ = writeln!(text, "\ndecisions:");
     }
@@ -157,7 +167,6 @@ pub fn told(story: &Story, door: &Door) -> String {
             said.number
         );
     }
-    text
 }
 
 fn reassigned(change: &billing::decision::Reassignment) -> String {

@@ -101,8 +101,6 @@ struct Plan {
     quarantine: bool,
     force: bool,
     only_open: bool,
-    /// It stands beside imports before this one: what overlaps these is flagged.
-    beside: Option<ImportId>,
     /// The attribution table that it is read with.
     attribution: AttributionRecord,
     notes: Vec<String>,
@@ -161,8 +159,6 @@ pub(crate) async fn reread_with(
             .map_err(|error| WorkflowError::Internal(format!("digest of `{}`: {error}", file.name)))?;
         inputs.push(Input { name: file.name, origin: Origin::Kept { sha256, size_bytes: file.size_bytes } });
     }
-    let first = crate::imports::first_reading(&mut reader, row.clone()).await?;
-    let beside = (first.mode == ImportMode::Append).then_some(first.import);
     drop(reader);
     let plan = Plan {
         inputs,
@@ -175,7 +171,6 @@ pub(crate) async fn reread_with(
         quarantine: row.quarantine_file.is_some(),
         force: true,
         only_open: false,
-        beside,
         attribution,
         notes: Vec::new(),
     };
@@ -214,7 +209,6 @@ async fn plan(installation: &Installation, request: Request) -> Result<Plan, Wor
         quarantine: request.quarantine,
         force: request.force,
         only_open: request.only_open,
-        beside: (request.choice == Choice::Append).then_some(ImportId(i64::MAX)),
         attribution: attribution::record(&mut reader, None).await?,
         notes,
     })
@@ -334,7 +328,7 @@ async fn read_and_commit(
     plan: &Plan,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Outcome, WorkflowError> {
-    let intake = intake(installation, plan).await?;
+    let intake = intake(installation, import, plan).await?;
     let delivered = tokio::task::block_in_place(|| {
         let reading = Reading {
             lake: &installation.lake,
@@ -355,7 +349,7 @@ async fn read_and_commit(
     }
 }
 
-async fn intake(installation: &Installation, plan: &Plan) -> Result<Intake, WorkflowError> {
+async fn intake(installation: &Installation, import: ImportId, plan: &Plan) -> Result<Intake, WorkflowError> {
     let mut options = IntakeOptions {
         expected_periods: plan.expected.clone(),
         attribution: plan.attribution.clone(),
@@ -367,7 +361,15 @@ async fn intake(installation: &Installation, plan: &Plan) -> Result<Intake, Work
         let shut = periods.into_iter().filter(|record| !record.state.is_open());
         options.leave_out = shut.map(|record| record.period).collect();
     }
-    if let Some(before) = plan.beside {
+    let stands_beside = match plan.rereads {
+        Some(read) => {
+            let row = crate::imports::load(&mut reader, read).await?;
+            let first = crate::imports::first_reading(&mut reader, row).await?;
+            (first.mode == ImportMode::Append).then_some(first.import)
+        }
+        None => (plan.choice == Choice::Append).then_some(import),
+    };
+    if let Some(before) = stands_beside {
         let settings = &installation.settings;
         options.earlier =
             earlier_charges(installation, &mut reader, settings, &plan.source.name, before, None).await?;
