@@ -28,7 +28,8 @@ impl fmt::Display for RuleId {
 }
 
 /// What of a charge a rule looks at.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum RuleKey {
     /// A field that the tags gave: an alias of a person, the fund of a project.
     Field(usize),
@@ -56,6 +57,20 @@ impl fmt::Display for RuleKey {
 )]
 pub struct BadRuleKey(String);
 
+impl From<RuleKey> for String {
+    fn from(key: RuleKey) -> String {
+        key.to_string()
+    }
+}
+
+impl TryFrom<String> for RuleKey {
+    type Error = BadRuleKey;
+
+    fn try_from(text: String) -> Result<RuleKey, BadRuleKey> {
+        text.parse()
+    }
+}
+
 impl FromStr for RuleKey {
     type Err = BadRuleKey;
 
@@ -77,7 +92,7 @@ impl FromStr for RuleKey {
 }
 
 /// A rule, as a person wrote it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttributionRule {
     pub id: RuleId,
     /// Of every source, where `None`.

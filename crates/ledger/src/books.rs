@@ -12,8 +12,8 @@ use money::{Amount, Minor};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    attribution, configuration, decision, email, import, installation, journal, journal_life, part, period,
-    prune, source, split, statement, subsidy, unusual, user,
+    configuration, decision, email, import, installation, journal, journal_life, part, period, prune, rule,
+    source, statement, unusual, user,
 };
 
 /// A table of the books: its columns after `number` and `seq`, in the order they are inserted in.
@@ -51,13 +51,9 @@ pub(crate) const TABLES: &[&Table] = &[
     &user::USER_EVENT,
     &prune::PRUNED_FILE,
     &unusual::UNUSUAL_COST,
-    &attribution::ATTRIBUTION_RULE,
-    &attribution::ATTRIBUTION_END,
-    &subsidy::SUBSIDY_RULE,
-    &subsidy::SUBSIDY_END,
+    &rule::RULE,
+    &rule::RULE_END,
     &statement::STATEMENT_LEG,
-    &split::SPLIT_RULE,
-    &split::SPLIT_END,
 ];
 
 /// A value of a column. `None` is NULL, which PostgreSQL wants to be of a type, too.

@@ -22,7 +22,7 @@ struct Migration {
     postgres: &'static str,
 }
 
-const MIGRATIONS: [Migration; 8] = [
+const MIGRATIONS: [Migration; 6] = [
     Migration {
         sqlite: include_str!("../migrations/sqlite/0001_the_books.sql"),
         postgres: include_str!("../migrations/postgres/0001_the_books.sql"),
@@ -44,16 +44,8 @@ const MIGRATIONS: [Migration; 8] = [
         postgres: include_str!("../migrations/postgres/0005_unusual_cost.sql"),
     },
     Migration {
-        sqlite: include_str!("../migrations/sqlite/0006_attribution.sql"),
-        postgres: include_str!("../migrations/postgres/0006_attribution.sql"),
-    },
-    Migration {
-        sqlite: include_str!("../migrations/sqlite/0007_subsidies.sql"),
-        postgres: include_str!("../migrations/postgres/0007_subsidies.sql"),
-    },
-    Migration {
-        sqlite: include_str!("../migrations/sqlite/0008_splits.sql"),
-        postgres: include_str!("../migrations/postgres/0008_splits.sql"),
+        sqlite: include_str!("../migrations/sqlite/0006_rules.sql"),
+        postgres: include_str!("../migrations/postgres/0006_rules.sql"),
     },
 ];
 

@@ -9,7 +9,6 @@
 //! One file per noun, its queries beside its functions; what differs between the engines is in
 //! `engine.rs`; how a row is written and proven is in `books.rs` and `tx.rs`. Start with `tx.rs`.
 
-mod attribution;
 mod audit;
 mod books;
 mod configuration;
@@ -28,15 +27,13 @@ mod part;
 mod period;
 mod prune;
 mod query;
+mod rule;
 mod source;
-mod split;
 mod statement;
-mod subsidy;
 mod tx;
 mod unusual;
 mod user;
 
-pub use attribution::{AttributionEnd, AttributionRuleRow};
 pub use audit::{AuditCheck, AuditEvent, AuditFilter, AuditFinding, AuditRow};
 pub use billing::LedgerNumber;
 pub use books::{canonical_json, sha256_hex};
@@ -57,13 +54,12 @@ pub use part::{LivePart, Part, PartEvent, PartFilter, PartKey, PartState};
 pub use period::{PeriodAct, PeriodEvent, PeriodRecord};
 pub use prune::{PrunedFile, PrunedKind, PrunedRow};
 pub use query::Reader;
+pub use rule::{Rule, RuleEnd, RuleRow};
 pub use source::{NewSource, Source};
-pub use split::SplitRow;
 pub use statement::{
     NewStatement, StatementDocument, StatementFilter, StatementLine, StatementRow, StatementVersion,
     SubsidyUse,
 };
-pub use subsidy::{SubsidyEnd, SubsidyRow};
 pub use tx::Tx;
 pub use unusual::UnusualRow;
 pub use user::{NotARole, Role, User, UserRecord};

@@ -4,7 +4,7 @@ use billing::settings::Settings;
 use billing::split::{SplitRule, Splits};
 use billing::subsidy::{Subsidies, SubsidyRule};
 use billing::{LedgerNumber, Period};
-use ledger::{PeriodAct, Reader};
+use ledger::{PeriodAct, Reader, Rule};
 
 use crate::{WorkflowError, subsidies};
 
@@ -22,10 +22,7 @@ pub(crate) struct Rules {
 
 impl Rules {
     pub async fn load(reader: &mut Reader, as_of: Option<LedgerNumber>) -> Result<Rules, WorkflowError> {
-        Ok(Rules {
-            splits: reader.split_rules(as_of).await?.into_iter().map(|row| row.rule).collect(),
-            subsidies: reader.subsidy_rules(as_of).await?.into_iter().map(|row| row.rule).collect(),
-        })
+        Ok(Rules { splits: rules(reader, as_of).await?, subsidies: rules(reader, as_of).await? })
     }
 
     /// With what other periods have used by then.
@@ -40,6 +37,14 @@ impl Rules {
         let subsidies = Subsidies::of_period(&self.subsidies, period, seen);
         Ok(Funding { splits: Splits::new(&self.splits), subsidies })
     }
+}
+
+/// The rules of a kind as they stood then, by number.
+pub(crate) async fn rules<T: Rule>(
+    reader: &mut Reader,
+    as_of: Option<LedgerNumber>,
+) -> Result<Vec<T>, WorkflowError> {
+    Ok(reader.rules(as_of).await?.into_iter().map(|row| row.rule).collect())
 }
 
 /// Of a period as of a ledger number. The rules of a closed period are the ones of its close.

@@ -4,7 +4,7 @@ use billing::LedgerNumber;
 use billing::attribution::AttributionRules;
 use billing::split::{BadSplit, SplitId, SplitRule};
 use jiff::civil::Date;
-use ledger::{AuditEvent, Reader, SplitRow};
+use ledger::{AuditEvent, Reader, RuleRow};
 use serde_json::json;
 
 use crate::funding::Rules;
@@ -22,8 +22,8 @@ pub enum Change {
 ///
 /// # Errors
 /// What the ledger could not read.
-pub async fn list(installation: &Installation) -> Result<Vec<SplitRow>, WorkflowError> {
-    Ok(installation.ledger.read().await?.split_rules(None).await?)
+pub async fn list(installation: &Installation) -> Result<Vec<RuleRow<SplitRule>>, WorkflowError> {
+    Ok(installation.ledger.read().await?.rules(None).await?)
 }
 
 /// What a change would do to the open periods. Nothing is recorded.
@@ -50,11 +50,12 @@ pub async fn change(
     changed(installation, &mut tx, change).await?;
     let (id, act, detail) = match change {
         Change::Add(rule) => {
-            let id = tx.record_split_rule(rule, actor).await?;
+            let written = tx.write_rules(std::slice::from_ref(&**rule), actor).await?;
+            let id = SplitId(written[0]);
             (id, "split.written", json!(SplitRule { id, ..(**rule).clone() }))
         }
         Change::End { rule, on, note } => {
-            tx.end_split_rule(*rule, *on, note, actor).await?;
+            tx.end_rule::<SplitRule>(rule.0, on, Some(note), actor).await?;
             (*rule, "split.ended", json!({ "last_day": on, "note": note }))
         }
     };

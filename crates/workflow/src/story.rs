@@ -1,6 +1,6 @@
 //! One charge, whole: the row as delivered, what was made of it, and what was decided about it.
 
-use billing::attribution_table::RuleId;
+use billing::attribution_table::{AttributionRule, RuleId};
 use billing::decision::{ChargeState, Decision};
 use billing::{ChargeId, LedgerNumber, SourceName, StatementNumber};
 use focus::{Block, Source};
@@ -94,9 +94,9 @@ async fn given_by(
 ) -> Result<Vec<GivenBy>, WorkflowError> {
     let column = charge.delivered.iter().find(|(name, _)| name == billing::intake::ATTRIBUTED_BY);
     let Some((_, ids)) = column else { return Ok(Vec::new()) };
-    let mut rules = reader.attribution_rules(Some(LedgerNumber(import.number.0 - 1))).await?;
+    let mut rules = reader.rules::<AttributionRule>(Some(LedgerNumber(import.number.0 - 1))).await?;
     rules.retain(|row| ids.split(", ").any(|id| id == row.rule.id.to_string()));
-    let given = |row: ledger::AttributionRuleRow| GivenBy {
+    let given = |row: ledger::RuleRow<AttributionRule>| GivenBy {
         rule: row.rule.id,
         subject: row.rule.subject(),
         days: crate::attribution::days(&row.rule),

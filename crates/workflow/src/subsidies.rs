@@ -7,7 +7,7 @@ use billing::settings::Settings;
 use billing::statement::{Statement, Totals};
 use billing::subsidy::{BadSubsidy, Pool, Seen, SubsidyId, SubsidyRule, pool};
 use billing::{LedgerNumber, Period};
-use ledger::{AuditEvent, Reader, SubsidyRow};
+use ledger::{AuditEvent, Reader, RuleRow};
 use money::{Amount, Minor};
 use serde::Serialize;
 use serde_json::json;
@@ -55,8 +55,8 @@ pub struct Balance {
 ///
 /// # Errors
 /// What the ledger could not read.
-pub async fn list(installation: &Installation) -> Result<Vec<SubsidyRow>, WorkflowError> {
-    Ok(installation.ledger.read().await?.subsidy_rules(None).await?)
+pub async fn list(installation: &Installation) -> Result<Vec<RuleRow<SubsidyRule>>, WorkflowError> {
+    Ok(installation.ledger.read().await?.rules(None).await?)
 }
 
 /// What was used of the rules by the statements of other periods in their windows.
@@ -153,11 +153,12 @@ pub async fn change(
     changed(installation, &mut tx, change).await?;
     let (id, act, detail) = match change {
         Change::Add(rule) => {
-            let id = tx.record_subsidy_rule(rule, actor).await?;
+            let written = tx.write_rules(std::slice::from_ref(&**rule), actor).await?;
+            let id = SubsidyId(written[0]);
             (id, "subsidy.written", json!(SubsidyRule { id, ..(**rule).clone() }))
         }
         Change::End { rule, last, note } => {
-            tx.end_subsidy_rule(*rule, *last, note.as_deref(), actor).await?;
+            tx.end_rule::<SubsidyRule>(rule.0, last, note.as_deref(), actor).await?;
             (*rule, "subsidy.ended", json!({ "last": last, "note": note }))
         }
     };

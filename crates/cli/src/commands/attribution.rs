@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use billing::attribution::Attribution;
 use billing::attribution_table::{AttributionRule, RuleId, RuleKey};
 use billing::{ImportId, SourceName};
-use ledger::AttributionRuleRow;
+use ledger::RuleRow;
 use serde::Serialize;
 use serde_json::json;
 use workflow::attribution::{self, Change, Effect, Tested, Unreached, days, file};
@@ -185,23 +185,10 @@ async fn list(args: &RuleListArgs, door: &Door) -> Result<(), Refusal> {
         let key = SourceName(source.clone()).key();
         rows.retain(|row| row.rule.source.as_ref().is_none_or(|source| source.key() == key));
     }
-    if door.output.is_json() {
-        let rows: Vec<serde_json::Value> = rows.iter().map(as_json).collect();
-        return Ok(door.output.data(&rows, |_| String::new())?);
-    }
-    Ok(door.output.text(&table(&rows))?)
+    Ok(door.output.data(&rows, |rows| table(rows))?)
 }
 
-fn as_json(row: &AttributionRuleRow) -> serde_json::Value {
-    let rule = &row.rule;
-    json!({
-        "rule": rule.id, "source": rule.source, "key": rule.key.to_string(), "value": rule.value,
-        "gives": rule.gives, "from": rule.from, "to": rule.to, "note": rule.note,
-        "number": row.number, "by": row.written.by, "at": row.written.at,
-    })
-}
-
-fn table(rows: &[AttributionRuleRow]) -> String {
+fn table(rows: &[RuleRow<AttributionRule>]) -> String {
     if rows.is_empty() {
         return "there are no rules; `focus-billing attribution add` writes one\n".to_owned();
     }
@@ -214,7 +201,7 @@ fn table(rows: &[AttributionRuleRow]) -> String {
         Column::text("when"),
         Column::text("note"),
     ]);
-    for AttributionRuleRow { rule, .. } in rows {
+    for RuleRow { rule, .. } in rows {
         table.row([
             rule.id.to_string(),
             rule.source.as_ref().map_or_else(|| "any".to_owned(), ToString::to_string),

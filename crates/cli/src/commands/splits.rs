@@ -1,6 +1,6 @@
 use billing::SourceName;
 use billing::split::{Share, SplitId, SplitPart, SplitRule};
-use ledger::SplitRow;
+use ledger::RuleRow;
 use workflow::splits::{self, Change};
 
 use super::words::joined;
@@ -73,7 +73,7 @@ async fn list(args: &SplitListArgs, door: &Door) -> Result<(), Refusal> {
     Ok(door.output.data(&rows, |rows| table(rows, door))?)
 }
 
-fn table(rows: &[SplitRow], door: &Door) -> String {
+fn table(rows: &[RuleRow<SplitRule>], door: &Door) -> String {
     if rows.is_empty() {
         return "there are no splits; `focus-billing splits add` writes one\n".to_owned();
     }
@@ -84,7 +84,7 @@ fn table(rows: &[SplitRow], door: &Door) -> String {
         Column::text("when"),
         Column::text("note"),
     ]);
-    for SplitRow { rule, .. } in rows {
+    for RuleRow { rule, .. } in rows {
         let to = rule.to.map_or_else(String::new, |to| format!(" to {to}"));
         table.row([
             rule.id.to_string(),

@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use billing::SourceName;
 use billing::subsidy::{Scope, SubsidyId, SubsidyRule, Tier, Window};
-use ledger::SubsidyRow;
+use ledger::RuleRow;
 use workflow::subsidies::{self, Balance, Change};
 
 use super::words::{joined, or_dash};
@@ -76,7 +76,7 @@ async fn list(args: &SubsidyListArgs, door: &Door) -> Result<(), Refusal> {
     Ok(door.output.text(&table(&rows, door))?)
 }
 
-fn table(rows: &[SubsidyRow], door: &Door) -> String {
+fn table(rows: &[RuleRow<SubsidyRule>], door: &Door) -> String {
     if rows.is_empty() {
         return "there are no subsidies; `focus-billing subsidies add` writes one\n".to_owned();
     }
@@ -89,7 +89,7 @@ fn table(rows: &[SubsidyRow], door: &Door) -> String {
         Column::text("when"),
         Column::number("order"),
     ]);
-    for SubsidyRow { rule, .. } in rows {
+    for RuleRow { rule, .. } in rows {
         let to = rule.to.map_or_else(String::new, |to| format!(" to {to}"));
         table.row([
             rule.id.to_string(),

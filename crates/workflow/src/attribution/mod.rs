@@ -14,11 +14,12 @@ use billing::attribution_table::{AttributionRecord, AttributionRule, Attribution
 use billing::{Flag, ImportId, LedgerNumber, Period, SourceName};
 use jiff::civil::Date;
 use lake::Filter;
-use ledger::{AttributionRuleRow, AuditEvent, ImportFilter, ImportRow, PartFilter, PeriodAct, Reader};
+use ledger::{AuditEvent, ImportFilter, ImportRow, PartFilter, PeriodAct, Reader, RuleRow};
 use money::Amount;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::funding::rules;
 use crate::import::{Outcome, ProjectChange, reread_with};
 use crate::{Actor, Installation, Refusal, WorkflowError, sources};
 
@@ -79,19 +80,12 @@ pub(crate) async fn record(
     Ok(AttributionRecord { now, finalized })
 }
 
-async fn rules(
-    reader: &mut Reader,
-    as_of: Option<LedgerNumber>,
-) -> Result<Vec<AttributionRule>, WorkflowError> {
-    Ok(reader.attribution_rules(as_of).await?.into_iter().map(|row| row.rule).collect())
-}
-
 /// All rules, also those that ended.
 ///
 /// # Errors
 /// What the ledger could not read.
-pub async fn list(installation: &Installation) -> Result<Vec<AttributionRuleRow>, WorkflowError> {
-    Ok(installation.ledger.read().await?.attribution_rules(None).await?)
+pub async fn list(installation: &Installation) -> Result<Vec<RuleRow<AttributionRule>>, WorkflowError> {
+    Ok(installation.ledger.read().await?.rules(None).await?)
 }
 
 /// What a change would do, found by reading the imports that it concerns under the new table. Nothing is
@@ -105,8 +99,7 @@ pub async fn preview(
     change: &Change,
 ) -> Result<Effect, WorkflowError> {
     let mut reader = installation.ledger.read().await?;
-    let (checked, after) = changed(installation, &mut reader, change).await?;
-    drop(checked);
+    let (_, after) = changed(installation, &mut reader, change).await?;
     let attribution = AttributionRecord { now: after, ..record(&mut reader, None).await? };
     let stale = read_otherwise(&mut reader, &attribution.now, None).await?;
     drop(reader);
@@ -159,13 +152,9 @@ pub async fn change(
     if add.is_empty() && change.end.is_empty() {
         return Err(Refusal::new("nothing changes in the attribution table").into());
     }
-    let mut ids = Vec::new();
-    if !add.is_empty() {
-        let first = tx.record_attribution_rules(&add, actor).await?;
-        ids.extend((first.0..).take(add.len()));
-    }
+    let ids = tx.write_rules(&add, actor).await?;
     for (id, last_day) in &change.end {
-        tx.end_attribution_rule(*id, *last_day, change.note.as_deref(), actor).await?;
+        tx.end_rule::<AttributionRule>(id.0, last_day, change.note.as_deref(), actor).await?;
     }
     let subject = match (ids.as_slice(), change.end.as_slice()) {
         ([id], []) => format!("rule {id}"),
@@ -185,7 +174,7 @@ pub async fn new_rules(
     installation: &Installation,
     wanted: Vec<AttributionRule>,
 ) -> Result<Vec<AttributionRule>, WorkflowError> {
-    let known = rules(&mut installation.ledger.read().await?, None).await?;
+    let known: Vec<AttributionRule> = rules(&mut installation.ledger.read().await?, None).await?;
     let is_known = |rule: &AttributionRule| {
         let Ok(rule) = rule.clone().checked() else { return false };
         known.iter().any(|known| AttributionRule { id: rule.id, ..known.clone() } == rule)
@@ -199,7 +188,7 @@ async fn changed(
     reader: &mut Reader,
     change: &Change,
 ) -> Result<(Vec<AttributionRule>, Vec<AttributionRule>), WorkflowError> {
-    let mut table = rules(reader, None).await?;
+    let mut table: Vec<AttributionRule> = rules(reader, None).await?;
     let mut wrong = Vec::new();
     for (id, last_day) in &change.end {
         match table.iter_mut().find(|rule| rule.id == *id) {

@@ -6,7 +6,10 @@ use std::fmt::Write as _;
 use std::io::{Seek, Write};
 use std::path::Path;
 
+use billing::attribution_table::AttributionRule;
 use billing::decision::ChargeState;
+use billing::split::SplitRule;
+use billing::subsidy::SubsidyRule;
 use billing::{ImportId, LedgerNumber, StatementNumber};
 use focus::Source;
 use lake::{ChargeRow, Filter};
@@ -167,12 +170,34 @@ impl<W: Write + Seek> Pack<W> {
             let text = reader.load_configuration(digest).await?;
             self.add(&format!("configuration/{digest}.json"), text.as_bytes())?;
         }
+        self.rules(reader, subject, &mut acts).await?;
         let audit = audit(reader, subject, &acts).await?;
         self.add_json("audit.json", &audit)?;
         let head = reader.find_audit(reader.head()).await?;
         let read_me = read_me(subject, all.len(), &files, head.as_ref());
         self.add("README.txt", read_me.as_bytes())?;
         Ok(all.len() as u64)
+    }
+
+    /// Whose charges are and who pays, as it stood when the last of the statements was computed.
+    async fn rules(
+        &mut self,
+        reader: &mut Reader,
+        subject: &Subject,
+        acts: &mut BTreeSet<LedgerNumber>,
+    ) -> Result<(), WorkflowError> {
+        let as_of = subject.statements.iter().map(|row| row.computed_at).max();
+        let attribution = reader.rules::<AttributionRule>(as_of).await?;
+        let splits = reader.rules::<SplitRule>(as_of).await?;
+        let subsidies = reader.rules::<SubsidyRule>(as_of).await?;
+        acts.extend(attribution.iter().map(|row| row.number));
+        acts.extend(splits.iter().map(|row| row.number));
+        acts.extend(subsidies.iter().map(|row| row.number));
+        if attribution.is_empty() && splits.is_empty() && subsidies.is_empty() {
+            return Ok(());
+        }
+        let rules = json!({ "attribution": attribution, "splits": splits, "subsidies": subsidies });
+        self.add_json("rules.json", &rules)
     }
 
     async fn statement(
@@ -442,11 +467,12 @@ charges.csv            the {charges} charges that were summed: what was made of 
 delivered-rows.csv     the same rows as the provider delivered them, with file and line
 decisions.json         what people decided about these charges
 configuration/         the configuration that the figures were computed with, by its SHA-256
+rules.json             whose charges are and who pays: attribution, splits, subsidies, where there are any
 audit.json             the acts behind all this, from the chained audit trail
 SHA256SUMS             the digest of every file here: `sha256sum --check SHA256SUMS`
 
 To check: the sum of `cost` in charges.csv, rounded once for each line of the statement, is the statement's
-amount due. `focus-billing verify` does the same for everything that was ever issued.
+amount due, with what others pay of it. `focus-billing verify` does the same for everything that was ever issued.
 
 ",
         subject.name

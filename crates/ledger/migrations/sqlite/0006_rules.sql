@@ -1,26 +1,28 @@
--- Who pays what of others' charges.
-CREATE TABLE subsidy_rule (
+-- Rules that people write: of the attribution table, splits, subsidies; as JSON.
+CREATE TABLE rule (
   number INTEGER NOT NULL,
   seq INTEGER NOT NULL,
-  rule_id INTEGER NOT NULL UNIQUE,
+  kind TEXT NOT NULL,
+  rule_id INTEGER NOT NULL,
   rule TEXT NOT NULL,
   at TEXT NOT NULL,
   by_user TEXT NOT NULL,
-  PRIMARY KEY (number, seq)
+  PRIMARY KEY (number, seq),
+  UNIQUE (kind, rule_id)
 ) STRICT;
 
--- The last period of a rule, said later; the latest of a rule counts.
-CREATE TABLE subsidy_end (
+-- Where a rule ends, said later; the latest of a rule counts.
+CREATE TABLE rule_end (
   number INTEGER NOT NULL,
   seq INTEGER NOT NULL,
+  kind TEXT NOT NULL,
   rule_id INTEGER NOT NULL,
-  last_period TEXT NOT NULL,
+  ends TEXT NOT NULL,
   note TEXT,
   at TEXT NOT NULL,
   by_user TEXT NOT NULL,
   PRIMARY KEY (number, seq)
 ) STRICT;
-CREATE INDEX subsidy_end_rule ON subsidy_end (rule_id);
 
 -- What subsidies saw and paid of the lines of a statement.
 CREATE TABLE statement_leg (

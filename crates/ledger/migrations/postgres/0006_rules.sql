@@ -1,26 +1,28 @@
--- Who pays what of others' charges.
-CREATE TABLE subsidy_rule (
+-- Rules that people write: of the attribution table, splits, subsidies; as JSON.
+CREATE TABLE rule (
   number BIGINT NOT NULL,
   seq BIGINT NOT NULL,
-  rule_id BIGINT NOT NULL UNIQUE,
+  kind TEXT COLLATE "C" NOT NULL,
+  rule_id BIGINT NOT NULL,
   rule TEXT COLLATE "C" NOT NULL,
   at TEXT COLLATE "C" NOT NULL,
   by_user TEXT COLLATE "C" NOT NULL,
-  PRIMARY KEY (number, seq)
+  PRIMARY KEY (number, seq),
+  UNIQUE (kind, rule_id)
 );
 
--- The last period of a rule, said later; the latest of a rule counts.
-CREATE TABLE subsidy_end (
+-- Where a rule ends, said later; the latest of a rule counts.
+CREATE TABLE rule_end (
   number BIGINT NOT NULL,
   seq BIGINT NOT NULL,
+  kind TEXT COLLATE "C" NOT NULL,
   rule_id BIGINT NOT NULL,
-  last_period TEXT COLLATE "C" NOT NULL,
+  ends TEXT COLLATE "C" NOT NULL,
   note TEXT COLLATE "C",
   at TEXT COLLATE "C" NOT NULL,
   by_user TEXT COLLATE "C" NOT NULL,
   PRIMARY KEY (number, seq)
 );
-CREATE INDEX subsidy_end_rule ON subsidy_end (rule_id);
 
 -- What subsidies saw and paid of the lines of a statement.
 CREATE TABLE statement_leg (
