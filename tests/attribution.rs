@@ -61,7 +61,7 @@ fn what_has_no_tags_belongs_to_whom_the_table_says() {
     AWS     –                2222               1         2.50
     ");
     assert_snapshot!(home.ok(&format!("{ADD} --dry-run")), @r"
-    would read again import 1: 1 charge of other owners; held 2 before, 1 after
+    would read again import 1: 1 charge with another owner or price; held 2 before, 1 after
     PI               project  charges  then  billed cost   then
     ───────────────  ───────  ───────  ────  ───────────  ─────
     –                –              2     1        12.50   2.50
@@ -70,7 +70,7 @@ fn what_has_no_tags_belongs_to_whom_the_table_says() {
     assert_eq!(home.json("attribution list"), serde_json::json!([]), "a dry run wrote something");
     let told = home.run(&format!("{ADD} --note 'from the cloud team' --yes"));
     assert_snapshot!(told.stderr, @r"
-    would read again import 1: 1 charge of other owners; held 2 before, 1 after
+    would read again import 1: 1 charge with another owner or price; held 2 before, 1 after
     PI               project  charges  then  billed cost   then
     ───────────────  ───────  ───────  ────  ───────────  ─────
     –                –              2     1        12.50   2.50
@@ -155,14 +155,14 @@ fn what_was_interrupted_is_read_again_before_a_period_closes() {
     assert!(!status.unwrap().status.success());
     assert_eq!(entries(&home.json("attribution list")).len(), 1);
     assert_snapshot!(home.refused("periods close 2025-01"), @r"
-    error: cannot close 2025-01: the attribution table has changed since import 1 was read
+    error: cannot close 2025-01: the attribution table or the rate book has changed since import 1 was read
     hint: `attribution apply` reads it again
     ");
     assert_snapshot!(home.run("attribution apply").stderr, @r"
     reading import 1 again
     import 2 takes the place of import 1
     ");
-    assert_snapshot!(home.ok("attribution apply"), @"everything was read with the table as it stands");
+    assert_snapshot!(home.ok("attribution apply"), @"everything was read with the rules as they stand");
     assert_eq!(owners(&home, "2025-01")[0], "vm-1 ada@example.edu looms by 1");
     home.ok("periods close 2025-01");
     home.ok("verify --deep");
@@ -255,10 +255,10 @@ fn the_table_goes_out_and_in_as_csv() {
     home.ok("attribution import rules.csv --yes");
     let out = home.ok("attribution export");
     assert_snapshot!(out, @r#"
-    source,key,value,pi_email,project_id,fund_org,cost_center,account_code,reference_1,reference_2,end_date,reconciliation_end,from,to,note
-    AWS,sub_account_id,1111,ada@example.edu,looms,MATH-1,,,,,,,2025-01-01,2025-06-30,"moved, in summer"
-    AWS,sub_account_id,1111,bo@example.edu,quanta,PHYS-1,,,,,,,2025-07-01,,
-    ,tag:team,blue*,cy@example.edu,genome,,,,,,,,,,
+    source,key,value,pi_email,project_id,fund_org,cost_center,account_code,reference_1,reference_2,end_date,reconciliation_end,customer_class,from,to,note
+    AWS,sub_account_id,1111,ada@example.edu,looms,MATH-1,,,,,,,,2025-01-01,2025-06-30,"moved, in summer"
+    AWS,sub_account_id,1111,bo@example.edu,quanta,PHYS-1,,,,,,,,2025-07-01,,
+    ,tag:team,blue*,cy@example.edu,genome,,,,,,,,,,,
     "#);
     home.write("out.csv", &out);
     let acts = entries(&home.json("audit list")).len();
@@ -309,7 +309,7 @@ fn everything_that_is_wrong_is_said_at_once() {
     line 1: `pi` is no column of the table
     line 1: there is no column `value`
     error: cannot read rules from `header.csv`: its header is not that of an attribution table
-    hint: columns are source, key, value, pi_email, project_id, fund_org, cost_center, account_code, reference_1, reference_2, end_date, reconciliation_end, from, to, note
+    hint: columns are source, key, value, pi_email, project_id, fund_org, cost_center, account_code, reference_1, reference_2, end_date, reconciliation_end, customer_class, from, to, note
 
     line 2: key: `a key` is no key; keys are columns (sub_account_id, resource_id), tags (tag:Department) and fields (pi_email, project_id, fund_org)
     line 3: from: `1.1.2025` is not a date; write 2025-01-31

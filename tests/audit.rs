@@ -57,6 +57,17 @@ const MONTH: &[Told] = &[
     act("attribution import rules.csv --yes", &["attribution.changed"]),
     read("attribution import rules.csv --yes"),
     read("attribution list"),
+    read("rates add cpu --unit core-hour --price 1 --from 2031-01-01 --dry-run"),
+    act("rates add cpu --unit core-hour --price 1 --from 2031-01-01 --yes", &["rates.changed"]),
+    act("rates end 1 --on 2031-12-31 --yes", &["rates.changed"]),
+    read("rates check rates.csv"),
+    read("rates diff rates.csv"),
+    act("rates import rates.csv --yes", &["rates.changed"]),
+    read("rates import rates.csv --yes"),
+    read("rates list"),
+    read("rates export"),
+    read("rates try rates.csv --from 2025-01"),
+    read("rates apply"),
     read("subsidies add Dean --payer A-1 --percent 5 --from 2031-01 --dry-run"),
     act("subsidies add Dean --payer A-1 --percent 5 --from 2031-01 --yes", &["subsidy.written"]),
     act("subsidies end 1 --last 2031-02 --yes", &["subsidy.ended"]),
@@ -189,6 +200,7 @@ fn acts_after(home: &Home, known: usize) -> Vec<String> {
 /// Run a line with a password on standard input, for the commands that ask for one.
 fn run(home: &Home, line: &str) -> support::Answer {
     home.write("rules.csv", "key,value,project_id,from\nsub_account_id,2,other,2031-01-01\n");
+    home.write("rates.csv", "code,source,unit,price,from\ngpu,AWS,GPU-hour,2,2031-01-01\n");
     home.write("password", "Correct-horse-battery-9\n");
     let mut command = home.command(line);
     command.stdin(Stdio::from(std::fs::File::open(home.path().join("password")).unwrap()));

@@ -8,6 +8,9 @@ use super::model::{Model, SourcePeriod, State};
 use crate::support::{Answer, CONFIG, Engine, HEADER, Home, amount, entries, row_of, tags, text};
 
 const PERIODS: [&str; 6] = ["2025-01", "2025-02", "2025-03", "2025-04", "2025-05", "2025-06"];
+/// Lab delivers what was used; its rate is one a unit, so that quantities are costs before the month is priced.
+const SOURCES: [&str; 3] = ["AWS", "HPC", "Lab"];
+const USAGE: &str = "BillingPeriodStart,ServiceName,ResourceId,ConsumedQuantity,ConsumedUnit,Tags";
 const PROJECTS: [(&str, &str, &str); 4] = [
     ("ada@example.edu", "looms", "MATH-1"),
     ("ada@example.edu", "engines", "MATH-2"),
@@ -62,7 +65,9 @@ impl Office {
         let config = CONFIG
             .replace("name: AWS,", "name: AWS, delivery: snapshot,")
             .replace("name: HPC,", "name: HPC, delivery: increment,");
-        home.write("config.yaml", format!("{config}review:\n  flag_patterns: [sandbox]\n"));
+        let lab = "    - { name: Lab, pattern: lab, fund_org: IT-LAB, account_code: \"54300\", delivery: snapshot, priced_by: rates }\n";
+        home.write("config.yaml", format!("{config}{lab}review:\n  flag_patterns: [sandbox]\n"));
+        home.ok("rates add core --unit core-hour --price 1 --list-price 1.5 --from 2025-01-01 --yes");
         let mut model = Model::default();
         for period in PERIODS {
             if period != "2025-01" {
@@ -94,7 +99,8 @@ impl Office {
             79..=83 => self.answer_journals(),
             84..=87 => self.finish_month(),
             88..=92 => self.two_at_once(),
-            93..=94 => self.attribute(),
+            93 => self.attribute(),
+            94 => self.price(),
             95..=97 => self.fund(),
             _ => self.reread(),
         }
@@ -137,15 +143,16 @@ impl Office {
     }
 
     fn write_delivery(&mut self) -> Delivery {
-        let source = *self.dice.pick(&["AWS", "HPC"]);
+        let source = *self.dice.pick(&SOURCES);
         let period = self.period();
         self.files += 1;
         let name = format!("{}-{}.csv", source.to_lowercase(), self.files);
-        let (mut text, mut sum) = (format!("{HEADER}\n"), Amount::ZERO);
+        let header = if source == "Lab" { USAGE } else { HEADER };
+        let (mut text, mut sum) = (format!("{header}\n"), Amount::ZERO);
         for n in 0..=self.dice.below(12) {
             // A snapshot has the same resources again and again, an increment has new ones.
             let resource = match source {
-                "AWS" => format!("vm-{n}{}", if self.dice.below(9) == 0 { "-sandbox" } else { "" }),
+                "AWS" | "Lab" => format!("vm-{n}{}", if self.dice.below(9) == 0 { "-sandbox" } else { "" }),
                 _ => format!("job-{}-{n}", self.files),
             };
             let micro = i128::try_from(self.dice.below(9_000_000)).unwrap() - 500_000;
@@ -153,14 +160,14 @@ impl Office {
             let list = Amount::from_units((micro + 1_000_000) * 10_i128.pow(12));
             let (pi, project, fund) = *self.dice.pick(&PROJECTS);
             let tags = if self.dice.below(10) == 0 { "{}".to_owned() } else { tags(pi, project, fund) };
-            text.push_str(&row_of(
-                &period,
-                &resource,
-                "Compute",
-                &list.to_string(),
-                &billed.to_string(),
-                &tags,
-            ));
+            let (list, cost) = (list.to_string(), billed.to_string());
+            text.push_str(&match source {
+                "Lab" => format!(
+                    "{period}-01,Compute,{resource},{cost},CPU Hours,\"{}\"",
+                    tags.replace('"', "\"\"")
+                ),
+                _ => row_of(&period, &resource, "Compute", &list, &cost, &tags),
+            });
             text.push('\n');
             sum += billed;
         }
@@ -196,7 +203,7 @@ impl Office {
     }
 
     fn counts(&mut self, key: &SourcePeriod, import: u64, sum: Amount) {
-        let is_snapshot = key.0 == "AWS";
+        let is_snapshot = key.0 != "HPC";
         if self.model.state(&key.1) == State::Finalized {
             let billed = self.model.sum(key) + self.model.corrected(key);
             let difference = if is_snapshot { sum - billed } else { sum };
@@ -266,6 +273,28 @@ impl Office {
             "attribution add --key resource_id --value vm-{resource} --pi {pi} --project {project} --fund-org {fund} {day} --yes"
         );
         let answer = self.run("attribute", &format!("{line} --json"));
+        self.read_again(&answer);
+    }
+
+    /// Another version of the rate: free units, tiers and a minimum are of the month, and leave charges alone.
+    fn price(&mut self) {
+        let (free, above, minimum) =
+            (self.dice.below(5) + 1, self.dice.below(9) + 1, self.dice.below(20) + 1);
+        let pooled = match self.dice.below(3) {
+            0 => format!("--free {free}"),
+            1 => format!("--above {above}:0.5 --minimum {minimum}"),
+            _ => format!("--free {free} --above {above}:0.75 --above {}:0.3", above + free),
+        };
+        let (month, day) = (self.dice.below(6) + 1, self.dice.below(28) + 1);
+        let line = format!(
+            "rates add core --unit core-hour --price 1 {pooled} --from 2025-{month:02}-{day:02} --replacing --yes"
+        );
+        let answer = self.run("price", &format!("{line} --json"));
+        self.read_again(&answer);
+    }
+
+    /// What a change of rules had read again counts under other numbers.
+    fn read_again(&mut self, answer: &Answer) {
         if answer.code == 0 {
             let told: serde_json::Value = serde_json::from_str(&answer.stdout).unwrap();
             for again in told["read_again"].as_array().unwrap() {
@@ -401,7 +430,7 @@ impl Office {
     /// The books say what the model says, to the last digit, and every charge is in one state.
     fn check(&mut self) {
         let all = self.home.report("--by source,period,billing_account_id --state all");
-        for source in ["AWS", "HPC"] {
+        for source in SOURCES {
             for period in PERIODS {
                 let key = (source, period.to_owned());
                 let (live, corrections) = (self.model.sum(&key), self.model.corrected(&key));

@@ -23,11 +23,17 @@ pub struct Attribution {
     /// ISO date as delivered in the tag, `2026-06-30`.
     pub end_date: Option<String>,
     pub reconciliation_end: Option<String>,
+    /// Which prices of the rate book are meant: internal, external, …
+    #[serde(default)]
+    pub customer_class: Option<String>,
 }
+
+/// How many fields an attribution has.
+pub const FIELD_COUNT: usize = 10;
 
 impl Attribution {
     /// Column names, in the order of [`values`](Attribution::values).
-    pub const FIELDS: [&'static str; 9] = [
+    pub const FIELDS: [&'static str; FIELD_COUNT] = [
         "pi_email",
         "project_id",
         "fund_org",
@@ -37,10 +43,11 @@ impl Attribution {
         "reference_2",
         "end_date",
         "reconciliation_end",
+        "customer_class",
     ];
 
     #[must_use]
-    pub fn values(&self) -> [Option<&str>; 9] {
+    pub fn values(&self) -> [Option<&str>; FIELD_COUNT] {
         [
             self.pi_email.as_deref(),
             self.project_id.as_deref(),
@@ -51,12 +58,13 @@ impl Attribution {
             self.reference_2.as_deref(),
             self.end_date.as_deref(),
             self.reconciliation_end.as_deref(),
+            self.customer_class.as_deref(),
         ]
     }
 
     /// From values in the order of [`FIELDS`](Attribution::FIELDS).
     #[must_use]
-    pub fn from_values(values: [Option<String>; 9]) -> Attribution {
+    pub fn from_values(values: [Option<String>; FIELD_COUNT]) -> Attribution {
         let [
             pi_email,
             project_id,
@@ -67,6 +75,7 @@ impl Attribution {
             reference_2,
             end_date,
             reconciliation_end,
+            customer_class,
         ] = values;
         Attribution {
             pi_email,
@@ -78,6 +87,7 @@ impl Attribution {
             reference_2,
             end_date,
             reconciliation_end,
+            customer_class,
         }
     }
 

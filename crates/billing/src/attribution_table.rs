@@ -365,9 +365,10 @@ fn micros(day: Date) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attribution::FIELD_COUNT;
 
     fn rule(id: i64, source: &str, key: &str, value: &str, gives: &[(usize, &str)]) -> AttributionRule {
-        let mut values: [Option<String>; 9] = Default::default();
+        let mut values: [Option<String>; FIELD_COUNT] = Default::default();
         for (field, text) in gives {
             values[*field] = Some((*text).to_owned());
         }
@@ -402,7 +403,7 @@ mod tests {
         on: &str,
     ) -> String {
         let table = AttributionTable::of_source(rules, &SourceName("aws".to_owned()), precedence);
-        let mut given: [Option<String>; 9] = Default::default();
+        let mut given: [Option<String>; FIELD_COUNT] = Default::default();
         for (at, text) in tags.iter().enumerate().filter(|(_, text)| !text.is_empty()) {
             given[at] = Some((*text).to_owned());
         }

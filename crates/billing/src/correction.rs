@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use money::Amount;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::attribution::Attribution;
+use crate::attribution::{Attribution, FIELD_COUNT};
 use crate::decision::ChargeState;
 use crate::{ChargeId, ContentDigest, Fingerprint, ImportId, Period, StatementNumber};
 
@@ -121,7 +121,7 @@ fn of_charge(fingerprint: Fingerprint, [original, corrections, new]: &[Vec<&Side
         return Vec::new();
     }
     // Attributions have no order of their own; their values have.
-    let mut owed: BTreeMap<[Option<String>; 9], (Attribution, Owed)> = BTreeMap::new();
+    let mut owed: BTreeMap<[Option<String>; FIELD_COUNT], (Attribution, Owed)> = BTreeMap::new();
     let mut add = |owner: &Attribution, side: &Side, sign: i128| -> () {
         let key = owner.values().map(|value| value.map(str::to_owned));
         let (_, owed) = owed.entry(key).or_insert_with(|| (owner.clone(), Owed::default()));

@@ -28,10 +28,12 @@ pub enum Flag {
     ChangedSinceDecision,
     /// An adjustment of a finalized period.
     Correction,
+    /// The source is priced by the rate book, which has no rate for it.
+    NoRate,
 }
 
 impl Flag {
-    pub const ALL: [Flag; 18] = [
+    pub const ALL: [Flag; 19] = [
         Flag::MissingPiEmail,
         Flag::InvalidPiEmail,
         Flag::MissingProjectId,
@@ -50,6 +52,7 @@ impl Flag {
         Flag::UnknownCategory,
         Flag::ChangedSinceDecision,
         Flag::Correction,
+        Flag::NoRate,
     ];
 
     #[must_use]
@@ -73,6 +76,7 @@ impl Flag {
             Flag::UnknownCategory => "unknown_category",
             Flag::ChangedSinceDecision => "changed_since_decision",
             Flag::Correction => "correction",
+            Flag::NoRate => "no_rate",
         }
     }
 
@@ -98,11 +102,12 @@ impl Flag {
             Flag::UnknownCategory => "FOCUS does not know the charge category",
             Flag::ChangedSinceDecision => "the charge has changed since it was decided about",
             Flag::Correction => "a later delivery changes what was billed in a finalized period",
+            Flag::NoRate => "the rate book has no price for it",
         }
     }
 
     /// A blocking flag is cleared only by reassigning or rejecting, never by approval: without what
-    /// is missing there is nobody to send the statement to or no account to debit.
+    /// is missing there is nobody to send the statement to, no account to debit, or no price.
     #[must_use]
     pub const fn is_blocking(self) -> bool {
         matches!(
@@ -113,7 +118,17 @@ impl Flag {
                 | Flag::MissingFundOrg
                 | Flag::UnparsedFundOrg
                 | Flag::CurrencyMismatch
+                | Flag::NoRate
         )
+    }
+
+    /// What clears a blocking flag, in words.
+    #[must_use]
+    pub const fn cleared_by(self) -> &'static str {
+        match self {
+            Flag::NoRate => "a rate for it (`rates add`) or by rejecting",
+            _ => "reassigning or rejecting",
+        }
     }
 
     #[must_use]

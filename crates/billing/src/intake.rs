@@ -15,6 +15,7 @@ mod identity;
 mod notes;
 mod owners;
 mod part_identity;
+mod rated;
 mod sums;
 mod tags;
 mod taken;
@@ -23,12 +24,14 @@ mod times;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use focus::{Cells, Header};
 use regex::{RegexSet, RegexSetBuilder};
 
 use crate::attribution::AttributionRules;
 use crate::attribution_table::{AttributionRecord, AttributionRule, AttributionTable};
 use crate::pattern::{Anchor, BadPattern, compile_pattern};
-use crate::settings::{Settings, TagMapping};
+use crate::rate::{Rate, RateBook};
+use crate::settings::{PricedBy, Settings, TagMapping};
 use crate::{Period, SourceName};
 
 pub use desk::Desk;
@@ -36,6 +39,7 @@ pub use earlier::EarlierCharges;
 pub use file::{FileContext, MissingColumns};
 pub use notes::{Note, NoteCounts};
 pub use part_identity::{PartIdentity, identities};
+pub use rated::RATED_BY;
 pub use tags::ATTRIBUTED_BY;
 pub use taken::{BadRow, FlagSums, PartKey, PartSums, SumTooLarge, Sums, Taken};
 
@@ -46,6 +50,8 @@ pub struct Intake {
     rules: AttributionRules,
     table: AttributionTable,
     finalized_tables: BTreeMap<Period, AttributionTable>,
+    /// `None` where the files say what their charges cost.
+    rates: Option<RateBook>,
     currency: String,
     /// The hash of the source's key, for fingerprints.
     source: u64,
@@ -64,8 +70,14 @@ pub struct IntakeOptions {
     pub leave_out: BTreeSet<Period>,
     /// `--append`: what overlaps these is flagged `possible_duplicate`.
     pub earlier: EarlierCharges,
-    /// Of all sources.
+    pub rules: ReadingRules,
+}
+
+/// What people wrote that reading depends on, of all sources.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadingRules {
     pub attribution: AttributionRecord,
+    pub rates: Vec<Rate>,
 }
 
 const FLAG_PATTERNS: &str = "review.flag_patterns";
@@ -91,12 +103,15 @@ impl Intake {
         let table = |rules: &[AttributionRule]| {
             AttributionTable::of_source(rules, source, settings.attribution.precedence)
         };
-        let then = options.attribution.finalized.iter();
+        let then = options.rules.attribution.finalized.iter();
         let finalized_tables = then.map(|(&period, rules)| (period, table(rules))).collect();
+        let own = settings.sources.iter().find(|known| known.name.key() == source.key());
+        let is_rated = own.is_some_and(|own| own.priced_by == PricedBy::Rates);
         Ok(Intake {
+            rates: is_rated.then(|| RateBook::of_source(&options.rules.rates, source)),
             mapping: settings.tag_mapping.clone(),
             rules: AttributionRules::compile(settings)?,
-            table: table(&options.attribution.now),
+            table: table(&options.rules.attribution.now),
             finalized_tables,
             currency: settings.currency.code.to_string(),
             source: identity::text_hash(&source.key()),
@@ -104,6 +119,19 @@ impl Intake {
             pattern_texts: texts.clone(),
             options,
         })
+    }
+
+    /// One of the import's files: see [`FileContext::new`].
+    ///
+    /// # Errors
+    /// [`MissingColumns`]. Where the rate book says what charges cost, `BilledCost` may be missing.
+    pub fn file(
+        &self,
+        file: u32,
+        header: &Header,
+        first: Option<&Cells>,
+    ) -> Result<FileContext, MissingColumns> {
+        FileContext::read(file, header, first, self.rates.is_some())
     }
 
     /// Whether charges of this import may get their owner from the attribution table.

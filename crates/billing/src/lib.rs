@@ -17,11 +17,13 @@ pub mod intake;
 pub mod journal;
 pub mod pattern;
 pub mod period;
+pub mod rate;
 pub mod settings;
 pub mod source_guess;
 pub mod split;
 pub mod statement;
 pub mod subsidy;
+pub mod unit;
 pub mod unusual;
 
 pub use charge::ChargeColumns;

@@ -57,6 +57,8 @@ pub struct TagMapping {
     pub reference_2: Vec<String>,
     pub end_date: Vec<String>,
     pub reconciliation_end: Vec<String>,
+    #[serde(default)]
+    pub customer_class: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +82,8 @@ pub struct SourceSettings {
     pub account_code: Option<String>,
     pub delivery: Delivery,
     pub basis: Basis,
+    #[serde(default)]
+    pub priced_by: PricedBy,
 }
 
 /// How a source delivers (FOCUS 1.4 calls it `DeliveryHandling`).
@@ -93,6 +97,17 @@ pub enum Delivery {
     /// Not said: overlap is looked for, and refused unless it is clear.
     #[default]
     Ask,
+}
+
+/// Who says what the source's charges cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PricedBy {
+    /// The delivered files.
+    #[default]
+    File,
+    /// The rate book: the files say what was used.
+    Rates,
 }
 
 /// Which cost is billed. Never the list cost.
@@ -196,6 +211,7 @@ impl SourceSettings {
             account_code: None,
             delivery: Delivery::default(),
             basis: Basis::default(),
+            priced_by: PricedBy::default(),
         }
     }
 }
@@ -213,6 +229,7 @@ impl Default for TagMapping {
             reference_2: Vec::new(),
             end_date: one("end_date"),
             reconciliation_end: one("reconciliation_end"),
+            customer_class: one("customer_class"),
         }
     }
 }

@@ -24,6 +24,7 @@ pub use resources::{PostedResources, ResourceGroup, ServiceLine, by_service, pos
 use money::{Amount, Currency, Minor};
 use serde::{Deserialize, Serialize};
 
+use crate::rate::RatedUse;
 use crate::subsidy::Leg;
 use crate::{Period, StatementNumber};
 
@@ -139,6 +140,9 @@ pub struct Statement {
     pub currency: Currency,
     pub lines: Vec<PostedLine>,
     pub totals: Totals,
+    /// How usage was priced, where the rate book says so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rates: Vec<RatedUse>,
     /// The largest resources first within their service, at most [`RESOURCE_LINES`].
     pub resources: Vec<ResourceLine>,
     /// What the resources that are not listed come to, and how many they are.

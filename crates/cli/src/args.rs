@@ -5,6 +5,7 @@ mod administration;
 mod attribution;
 mod imports;
 mod keeping;
+mod rates;
 mod review;
 mod splits;
 mod statements;
@@ -29,6 +30,10 @@ pub use imports::{
     SourceCommand, WithdrawArgs,
 };
 pub use keeping::{BackupArgs, LakeCommand, LedgerCommand, PruneArgs, RestoreArgs};
+pub use rates::{
+    RateAddArgs, RateCommand, RateDiffArgs, RateEndArgs, RateFileArgs, RateImportArgs, RateListArgs,
+    RateTryArgs,
+};
 pub use review::{
     ChargeCommand, ChargeListArgs, ChargeSort, DecisionArgs, DeferArgs, ReassignArgs, ReviewCommand,
     ReviewFilter, RulesCommand, TryArgs, UndoArgs,
@@ -98,6 +103,9 @@ pub enum Command {
     /// Whose what is: rules from accounts, labels, paths and aliases to PIs, projects and funds
     #[command(subcommand)]
     Attribution(AttributionCommand),
+    /// What things cost: the rate book, and what other prices would come to
+    #[command(subcommand)]
+    Rates(RateCommand),
     /// Who else pays: rules of subsidies, and what is left of them
     #[command(subcommand)]
     Subsidies(SubsidyCommand),

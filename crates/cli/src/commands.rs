@@ -15,6 +15,8 @@ mod journal;
 mod journals;
 mod keeping;
 mod periods;
+mod rates;
+mod reading;
 mod report;
 mod review;
 mod sources;
@@ -59,6 +61,7 @@ async fn act(cli: Cli, output: Output) -> Result<(), Refusal> {
         Command::Periods(command) => periods::run(command, door).await,
         Command::Sources(command) => sources::run(command, door).await,
         Command::Attribution(command) => attribution::run(command, door).await,
+        Command::Rates(command) => rates::run(command, door).await,
         Command::Subsidies(command) => subsidies::run(command, door).await,
         Command::Splits(command) => splits::run(command, door).await,
         Command::Review(command) => review::run(command, door).await,

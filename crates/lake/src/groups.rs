@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::DataType;
 use billing::Period;
+use billing::intake::RATED_BY;
+use billing::rate::RateId;
 use billing::statement::{LineKind, PostingGroup};
 use datafusion::functions_aggregate::expr_fn::{count, max, min, sum};
 use datafusion::logical_expr::ExprFunctionExt;
@@ -66,6 +68,36 @@ pub struct Posted {
     pub group: PostingGroup,
 }
 
+/// The charges of a rate in a posting group, summed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RatedPosted {
+    pub posted: Posted,
+    pub rate: RateId,
+    /// In the rate's unit.
+    pub quantity: Amount,
+}
+
+/// Charges that any rate treats alike, summed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageGroup {
+    pub pi_email: String,
+    pub project_id: String,
+    pub fund_org: Option<String>,
+    pub source: String,
+    pub service_name: Option<String>,
+    pub sku_id: Option<String>,
+    pub customer_class: Option<String>,
+    /// Which rate priced them, if one did.
+    pub rate: Option<RateId>,
+    /// As it was priced, else as it was delivered.
+    pub quantity: Option<Amount>,
+    pub unit: Option<String>,
+    pub charges: u64,
+    pub cost: Amount,
+}
+
+const USED: [&str; 8] =
+    ["pi_email", "project_id", "fund_org", "source", "service_name", "sku_id", "customer_class", RATED_BY];
 const POSTED: [&str; 7] =
     ["pi_email", "project_id", "fund_org", "source", "service_name", "account_code", "kind"];
 const PROJECT: [&str; 7] =
@@ -82,6 +114,73 @@ impl View {
         period: Period,
         boundaries: &[Date],
     ) -> Result<Vec<Posted>, LakeError> {
+        let mut groups = Vec::new();
+        for batch in self.posted(period, boundaries, Vec::new(), Vec::new()).await? {
+            decode_posted(&batch, period, &mut groups)?;
+        }
+        groups.sort_by(|a, b| posted_order(a).cmp(&posted_order(b)));
+        Ok(groups)
+    }
+
+    /// The part of the [`posting_groups`](View::posting_groups) that the rate book priced, by rate, in the same
+    /// order.
+    ///
+    /// # Errors
+    /// As these.
+    pub async fn rated_groups(
+        &self,
+        period: Period,
+        boundaries: &[Date],
+    ) -> Result<Vec<RatedPosted>, LakeError> {
+        if !self.columns.has(RATED_BY) {
+            return Ok(Vec::new());
+        }
+        let quantity = sum(self.columns.number("pricing_quantity")).alias("quantity");
+        let mut groups = Vec::new();
+        for batch in self.posted(period, boundaries, self.keys(&[RATED_BY]), vec![quantity]).await? {
+            let mut posted = Vec::new();
+            decode_posted(&batch, period, &mut posted)?;
+            let (by, quantity) = (batch.text(&format!("_{RATED_BY}"))?, batch.amounts("quantity")?);
+            for (row, posted) in posted.into_iter().enumerate() {
+                let rate = by.get(row).and_then(|rate| rate.parse().ok()).map(RateId);
+                groups.extend(rate.map(|rate| RatedPosted { posted, rate, quantity: quantity.or_zero(row) }));
+            }
+        }
+        groups.sort_by(|a, b| {
+            posted_order(&a.posted).cmp(&posted_order(&b.posted)).then_with(|| a.rate.cmp(&b.rate))
+        });
+        Ok(groups)
+    }
+
+    /// What the billable charges of a period used, by everything that a price may depend on; sorted.
+    ///
+    /// # Errors
+    /// What could not be read.
+    pub async fn usage_groups(&self, period: Period) -> Result<Vec<UsageGroup>, LakeError> {
+        let (quantity, unit) = self.columns.used();
+        let mut keys = self.keys(&USED);
+        keys.push(unit.alias("_unit"));
+        let sums = vec![
+            count(lit(1)).alias("charges"),
+            sum(quantity).alias("quantity"),
+            sum(self.columns.cost()).alias("cost"),
+        ];
+        let mut groups = Vec::new();
+        for batch in self.billable(period)?.aggregate(keys, sums)?.collect().await? {
+            decode_usage(&Batch(batch), &mut groups)?;
+        }
+        groups.sort_by(|a, b| usage_order(a).cmp(&usage_order(b)));
+        Ok(groups)
+    }
+
+    /// The billable charges of a period by what posted lines are of, and by further keys.
+    async fn posted(
+        &self,
+        period: Period,
+        boundaries: &[Date],
+        further: Vec<Expr>,
+        sums: Vec<Expr>,
+    ) -> Result<Vec<Batch>, LakeError> {
         let start = || cast(ident("charge_period_start"), DataType::Int64);
         let micros = |day: &Date| {
             day.to_zoned(TimeZone::UTC).map_or(i64::MAX, |start| start.timestamp().as_microsecond())
@@ -90,23 +189,15 @@ impl View {
         let after = boundaries.iter().map(is_after).reduce(|one, other| one + other).unwrap_or(lit(0_i64));
         let mut keys = self.keys(&POSTED);
         keys.push(after.alias("_after"));
-        let sums = vec![
+        keys.extend(further);
+        let mut all = vec![
             count(lit(1)).alias("charges"),
             sum(self.columns.list()).alias("list"),
             sum(self.columns.cost()).alias("cost"),
         ];
-        let mut groups = Vec::new();
-        let billable = self.billable(period)?;
-        for batch in billable.aggregate(keys, sums)?.collect().await? {
-            decode_posted(&Batch(batch), period, &mut groups)?;
-        }
-        let order = |posted: &Posted| -> (String, String, usize) {
-            (posted.pi_email.clone(), posted.project_id.clone(), posted.after)
-        };
-        groups.sort_by(|a, b| {
-            order(a).cmp(&order(b)).then_with(|| posted_order(&a.group).cmp(&posted_order(&b.group)))
-        });
-        Ok(groups)
+        all.extend(sums);
+        let batches = self.billable(period)?.aggregate(keys, all)?.collect().await?;
+        Ok(batches.into_iter().map(Batch).collect())
     }
 
     /// Resources of the billable charges billed in `period`, of all projects or of one `(PI, project)`:
@@ -186,6 +277,19 @@ impl View {
 }
 
 impl crate::columns::Columns {
+    /// The quantity that a rate would price and its unit: as it was priced, else as delivered.
+    fn used(&self) -> (Expr, Expr) {
+        let (quantity, unit) = self.quantity();
+        if !self.has(RATED_BY) {
+            return (quantity, unit);
+        }
+        let is_rated = ident(RATED_BY).is_not_null();
+        (
+            choose(is_rated.clone(), self.number("pricing_quantity"), quantity),
+            choose(is_rated, self.delivered("pricing_unit"), unit),
+        )
+    }
+
     /// The quantity to state and its unit: consumed, else pricing, where both are there.
     fn quantity(&self) -> (Expr, Expr) {
         let (consumed, consumed_unit) = (self.number("consumed_quantity"), self.delivered("consumed_unit"));
@@ -200,11 +304,51 @@ impl crate::columns::Columns {
     }
 }
 
-type PostedOrder<'a> = (Option<&'a str>, &'a str, Option<&'a str>, Option<&'a str>, LineKind);
+fn usage_order(group: &UsageGroup) -> [Option<&str>; 8] {
+    [
+        Some(&group.pi_email),
+        Some(&group.project_id),
+        group.fund_org.as_deref(),
+        Some(&group.source),
+        group.service_name.as_deref(),
+        group.sku_id.as_deref(),
+        group.customer_class.as_deref(),
+        group.unit.as_deref(),
+    ]
+}
 
-fn posted_order(group: &PostingGroup) -> PostedOrder<'_> {
-    let PostingGroup { fund_org, source, service_name, account_code, kind, .. } = group;
-    (fund_org.as_deref(), source, service_name.as_deref(), account_code.as_deref(), *kind)
+fn decode_usage(batch: &Batch, groups: &mut Vec<UsageGroup>) -> Result<(), LakeError> {
+    let [pi, project, fund_org, source, service, sku, class, rate] =
+        USED.map(|name| batch.text(&format!("_{name}")));
+    let (pi, project, fund_org, source) = (pi?, project?, fund_org?, source?);
+    let (service, sku, class, rate, unit) = (service?, sku?, class?, rate?, batch.text("_unit")?);
+    let (charges, quantity, cost) =
+        (batch.integers("charges")?, batch.amounts("quantity")?, batch.amounts("cost")?);
+    groups.extend((0..batch.rows()).map(|row| UsageGroup {
+        pi_email: pi.owned(row).unwrap_or_default(),
+        project_id: project.owned(row).unwrap_or_default(),
+        fund_org: fund_org.owned(row),
+        source: source.owned(row).unwrap_or_default(),
+        service_name: service.owned(row),
+        sku_id: sku.owned(row),
+        customer_class: class.owned(row),
+        rate: rate.get(row).and_then(|rate| rate.parse().ok()).map(RateId),
+        quantity: quantity.get(row),
+        unit: unit.owned(row),
+        charges: counted(charges, row),
+        cost: cost.or_zero(row),
+    }));
+    Ok(())
+}
+
+type PostedOrder<'a> =
+    (&'a str, &'a str, usize, Option<&'a str>, &'a str, Option<&'a str>, Option<&'a str>, LineKind);
+
+fn posted_order(posted: &Posted) -> PostedOrder<'_> {
+    let PostingGroup { fund_org, source, service_name, account_code, kind, .. } = &posted.group;
+    let texts = (fund_org.as_deref(), source.as_str(), service_name.as_deref(), account_code.as_deref());
+    let owner = (posted.pi_email.as_str(), posted.project_id.as_str(), posted.after);
+    (owner.0, owner.1, owner.2, texts.0, texts.1, texts.2, texts.3, *kind)
 }
 
 fn decode_posted(batch: &Batch, period: Period, groups: &mut Vec<Posted>) -> Result<(), LakeError> {

@@ -246,6 +246,7 @@ impl<'a> Attributions<'a> {
             reference_2: next(),
             end_date: next(),
             reconciliation_end: next(),
+            customer_class: next(),
         }
     }
 }

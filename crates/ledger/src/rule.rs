@@ -1,4 +1,4 @@
-//! Rules that people write: of the attribution table, splits, subsidies. A rule is written once; what changes
+//! Rules that people write: of the attribution table, rates, splits, subsidies. A rule is written once; what changes
 //! of one is where it ends, said later by a row of its own. One pair of tables holds all kinds.
 
 use std::fmt::Display;
@@ -6,6 +6,7 @@ use std::fmt::Display;
 use billing::LedgerNumber;
 use billing::attribution_table::{AttributionRule, RuleId};
 use billing::period::Stamp;
+use billing::rate::{Rate, RateId};
 use billing::split::{SplitId, SplitRule};
 use billing::subsidy::{SubsidyId, SubsidyRule};
 use serde::Serialize;
@@ -43,6 +44,18 @@ impl Rule for AttributionRule {
 
     fn ending(self, last: &str) -> Option<AttributionRule> {
         Some(AttributionRule { to: Some(last.parse().ok()?), ..self })
+    }
+}
+
+impl Rule for Rate {
+    const KIND: &'static str = "rate";
+
+    fn numbered(self, id: i64) -> Rate {
+        Rate { id: RateId(id), ..self }
+    }
+
+    fn ending(self, last: &str) -> Option<Rate> {
+        Some(Rate { to: Some(last.parse().ok()?), ..self })
     }
 }
 

@@ -9,6 +9,7 @@ mod amount;
 mod currency;
 mod minor;
 mod post;
+mod product;
 
 pub use amount::{Amount, ParseAmountError, Parsed};
 pub use currency::{Currency, CurrencyCode, UnknownCurrency};

@@ -1,5 +1,7 @@
-//! Who pays in a period: the splits over funds and the subsidies, as of a ledger number.
+//! What is charged in a period and who pays: the rates, the splits over funds and the subsidies, as of a
+//! ledger number.
 
+use billing::rate::{PooledPrice, Rate};
 use billing::settings::Settings;
 use billing::split::{SplitRule, Splits};
 use billing::subsidy::{Subsidies, SubsidyRule};
@@ -9,6 +11,7 @@ use ledger::{PeriodAct, Reader, Rule};
 use crate::{WorkflowError, subsidies};
 
 pub struct Funding {
+    pub rates: PooledPrice,
     pub splits: Splits,
     pub subsidies: Subsidies,
 }
@@ -16,13 +19,18 @@ pub struct Funding {
 /// The rules, as they are or would be.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rules {
+    pub rates: Vec<Rate>,
     pub splits: Vec<SplitRule>,
     pub subsidies: Vec<SubsidyRule>,
 }
 
 impl Rules {
     pub async fn load(reader: &mut Reader, as_of: Option<LedgerNumber>) -> Result<Rules, WorkflowError> {
-        Ok(Rules { splits: rules(reader, as_of).await?, subsidies: rules(reader, as_of).await? })
+        Ok(Rules {
+            rates: rules(reader, as_of).await?,
+            splits: rules(reader, as_of).await?,
+            subsidies: rules(reader, as_of).await?,
+        })
     }
 
     /// With what other periods have used by then.
@@ -35,7 +43,8 @@ impl Rules {
     ) -> Result<Funding, WorkflowError> {
         let seen = subsidies::seen(reader, period, settings, &self.subsidies, as_of).await?;
         let subsidies = Subsidies::of_period(&self.subsidies, period, seen);
-        Ok(Funding { splits: Splits::new(&self.splits), subsidies })
+        let rates = PooledPrice::new(&self.rates);
+        Ok(Funding { rates, splits: Splits::new(&self.splits), subsidies })
     }
 }
 

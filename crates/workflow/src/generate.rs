@@ -4,16 +4,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use billing::period::PeriodAct;
+use billing::rate::{RatedGroup, RatedUse};
 use billing::settings::Settings;
 use billing::split::merged;
 use billing::statement::{
-    ResourceGroup, Statement, Totals, award_note, by_service, changed, held_note, paid_notes, post_resources,
-    post_subsidized,
+    PostingGroup, ResourceGroup, Statement, Totals, award_note, by_service, changed, held_note, paid_notes,
+    post_resources, post_subsidized,
 };
 use billing::subsidy::Subsidies;
 use billing::{LedgerNumber, Period, StatementNumber};
 use futures::TryStreamExt;
-use lake::{Filter, Posted, Project, Resource, View};
+use jiff::civil::Date;
+use lake::{Filter, Posted, Project, RatedPosted, Resource, View};
 use ledger::{AuditEvent, NewStatement, StatementRow, StatementVersion};
 use money::{CurrencyCode, Minor};
 use serde::Serialize;
@@ -183,12 +185,16 @@ pub async fn compute(
     had_one: BTreeSet<Owner>,
     funding: &mut Funding,
 ) -> Result<Vec<(Statement, Option<Vec<u8>>)>, WorkflowError> {
-    let mut groups: BTreeMap<Owner, Vec<_>> = had_one.into_iter().map(|owner| (owner, Vec::new())).collect();
+    let mut usage: BTreeMap<Owner, Usage> =
+        had_one.into_iter().map(|owner| (owner, Usage::default())).collect();
     let boundaries = funding.splits.boundaries(period);
-    for Posted { pi_email, project_id, after, group } in view.posting_groups(period, &boundaries).await? {
-        let day = after.checked_sub(1).map_or(period.first_day(), |at| boundaries[at]);
-        let over = funding.splits.over(&pi_email, &project_id, day, group);
-        groups.entry((pi_email, project_id)).or_default().extend(over);
+    for posted in view.posting_groups(period, &boundaries).await? {
+        let owner = (posted.pi_email.clone(), posted.project_id.clone());
+        usage.entry(owner).or_default().posted.push(posted);
+    }
+    for rated in view.rated_groups(period, &boundaries).await? {
+        let owner = (rated.posted.pi_email.clone(), rated.posted.project_id.clone());
+        usage.entry(owner).or_default().rated.push(rated);
     }
     let projects: BTreeMap<Owner, Project> = view
         .projects(period)
@@ -199,8 +205,8 @@ pub async fn compute(
     let late = with_deferred(view, period).await?;
     let mut resources = std::pin::pin!(view.resources(period, None).await?);
     let mut next = resources.try_next().await?;
-    let mut statements = Vec::with_capacity(groups.len());
-    for (owner, groups) in groups {
+    let mut statements = Vec::with_capacity(usage.len());
+    for (owner, usage) in usage {
         let mut own: Vec<ResourceGroup> = Vec::new();
         // Both come in the order of PI and project.
         while let Some(resource) =
@@ -209,10 +215,51 @@ pub async fn compute(
             own.push(resource_group(resource));
             next = resources.try_next().await?;
         }
-        let facts = Facts { project: projects.get(&owner), has_deferred: late.contains(&owner) };
-        statements.push(build(owner, period, settings, merged(groups), own, &facts, &mut funding.subsidies));
+        let (groups, rates) = usage.funded(&owner, period, &boundaries, funding);
+        own.extend(rates.iter().filter_map(RatedUse::resource));
+        let facts = Facts { project: projects.get(&owner), has_deferred: late.contains(&owner), rates };
+        statements.push(build(owner, period, settings, groups, own, &facts, &mut funding.subsidies));
     }
     Ok(statements)
+}
+
+/// What the charges of a PI's project come to, before prices that depend on the month, and before splits.
+#[derive(Default)]
+struct Usage {
+    posted: Vec<Posted>,
+    /// The part that the rate book priced.
+    rated: Vec<RatedPosted>,
+}
+
+impl Usage {
+    /// The groups as they are posted, and how rates were used.
+    fn funded(
+        self,
+        (pi_email, project_id): &Owner,
+        period: Period,
+        boundaries: &[Date],
+        funding: &mut Funding,
+    ) -> (Vec<PostingGroup>, Vec<RatedUse>) {
+        let of = |posted: &Posted| {
+            let PostingGroup { fund_org, source, service_name, account_code, kind, .. } =
+                posted.group.clone();
+            (posted.after, fund_org, source, service_name, account_code, kind)
+        };
+        let places: BTreeMap<_, usize> =
+            self.posted.iter().enumerate().map(|(at, posted)| (of(posted), at)).collect();
+        let (days, mut groups): (Vec<usize>, Vec<PostingGroup>) =
+            self.posted.into_iter().map(|posted| (posted.after, posted.group)).unzip();
+        let parts = self.rated.iter().filter_map(|part| {
+            let (rate, quantity, cost) = (part.rate, part.quantity, part.posted.group.cost);
+            Some(RatedGroup { group: *places.get(&of(&part.posted))?, rate, quantity, cost })
+        });
+        let rates = funding.rates.price(&mut groups, &parts.collect::<Vec<_>>());
+        let groups = days.into_iter().zip(groups).flat_map(|(after, group)| {
+            let day = after.checked_sub(1).map_or(period.first_day(), |at| boundaries[at]);
+            funding.splits.over(pi_email, project_id, day, group)
+        });
+        (merged(groups.collect()), rates)
+    }
 }
 
 fn resource_group(resource: Resource) -> ResourceGroup {
@@ -233,6 +280,7 @@ struct Facts<'a> {
     project: Option<&'a Project>,
     /// Whether charges of earlier periods are billed with it.
     has_deferred: bool,
+    rates: Vec<RatedUse>,
 }
 
 fn build(
@@ -276,6 +324,7 @@ fn build(
         currency: settings.currency.clone(),
         lines,
         totals,
+        rates: facts.rates.clone(),
         resources: posted.listed,
         rest: posted.rest,
         notes,

@@ -19,6 +19,8 @@ pub mod ledger_copy;
 pub mod listing;
 pub mod periods;
 pub mod prune;
+pub mod rates;
+pub mod reading;
 pub mod refusal;
 pub mod render;
 pub mod report;

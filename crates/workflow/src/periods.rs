@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::charges::{Scope, charges};
 use crate::report::{StateTotals, state_totals};
-use crate::{Actor, Installation, Refusal, WorkflowError, attribution};
+use crate::{Actor, Installation, Refusal, WorkflowError, reading};
 
 /// A period with what is in it.
 #[derive(Clone, Debug, Serialize)]
@@ -90,11 +90,11 @@ pub async fn close(
     let mut tx = installation.ledger.begin().await?;
     let record = load(&mut tx, period).await?;
     record.state.close(actor.clone()).map_err(|why| refused(why.of(PeriodAct::Close, period)))?;
-    let stale = attribution::stale(&mut tx, Some(period)).await?;
+    let stale = reading::stale(installation, &mut tx, Some(period)).await?;
     if !stale.is_empty() {
         let which: Vec<String> = stale.iter().map(ImportId::to_string).collect();
         let refusal = Refusal::new(format!(
-            "cannot close {period}: the attribution table has changed since import {} was read",
+            "cannot close {period}: the attribution table or the rate book has changed since import {} was read",
             which.join(", ")
         ));
         return Err(refusal.hint("`attribution apply` reads it again").into());

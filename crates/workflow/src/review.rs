@@ -371,8 +371,9 @@ impl Skipped {
     pub fn line(&self) -> String {
         let count =
             if self.charges == 1 { "1 charge".to_owned() } else { format!("{} charges", self.charges) };
-        let reason = Flag::from_name(&self.why).map_or("", Flag::reason);
-        format!("{count} left alone: `{}` ({reason}) is cleared only by reassigning or rejecting", self.why)
+        let flag = Flag::from_name(&self.why);
+        let (reason, cleared_by) = flag.map_or(("", ""), |flag| (flag.reason(), flag.cleared_by()));
+        format!("{count} left alone: `{}` ({reason}) is cleared only by {cleared_by}", self.why)
     }
 }
 

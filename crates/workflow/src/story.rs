@@ -2,10 +2,12 @@
 
 use billing::attribution_table::{AttributionRule, RuleId};
 use billing::decision::{ChargeState, Decision};
+use billing::rate::{Rate, RateId, version};
 use billing::{ChargeId, LedgerNumber, SourceName, StatementNumber};
 use focus::{Block, Source};
 use lake::{ChargeRow, Filter};
 use ledger::{DecisionFilter, DeliveredFile, Reader, StatementFilter};
+use money::Amount;
 use serde::Serialize;
 
 use crate::charges::{Scope, charges, locate};
@@ -20,6 +22,8 @@ pub struct Story {
     pub delivered: DeliveredRow,
     /// Rules of the attribution table that gave it fields.
     pub attributed_by: Vec<GivenBy>,
+    /// The rate that says what it costs.
+    pub priced_by: Option<PricedBy>,
     pub decisions: Vec<Said>,
     /// The statement it is billed on, when that was issued.
     pub statement: Option<StatementNumber>,
@@ -49,6 +53,22 @@ pub struct GivenBy {
     pub note: Option<String>,
 }
 
+/// A rate of the rate book, and what it priced.
+#[derive(Clone, Debug, Serialize)]
+pub struct PricedBy {
+    pub rate: RateId,
+    /// Its code and what it is for.
+    pub subject: String,
+    pub version: usize,
+    /// In the rate's unit.
+    pub quantity: String,
+    pub unit: String,
+    pub price: Amount,
+    pub by: String,
+    pub at: jiff::Timestamp,
+    pub note: Option<String>,
+}
+
 #[derive(Clone, Debug, Serialize)]
 pub struct Said {
     pub number: LedgerNumber,
@@ -73,6 +93,7 @@ pub async fn charge_story(installation: &Installation, id: ChargeId) -> Result<S
     let files = reader.list_delivered_files(id.import).await?;
     let delivered = delivered_row(installation, &files, &charge)?;
     let attributed_by = given_by(&mut reader, &import, &charge).await?;
+    let priced_by = priced_by(&mut reader, &import, &charge).await?;
     let decisions = said_about(&mut reader, &view, id, &import.source_name).await?;
     let statement = statement_of(&mut reader, &charge).await?;
     let columns = charge.delivered.clone();
@@ -82,6 +103,7 @@ pub async fn charge_story(installation: &Installation, id: ChargeId) -> Result<S
         columns,
         delivered,
         attributed_by,
+        priced_by,
         decisions,
         statement,
     })
@@ -105,6 +127,32 @@ async fn given_by(
         note: row.rule.note,
     };
     Ok(rules.into_iter().map(given).collect())
+}
+
+async fn priced_by(
+    reader: &mut Reader,
+    import: &ledger::ImportRow,
+    charge: &ChargeRow,
+) -> Result<Option<PricedBy>, WorkflowError> {
+    let column = |name: &str| {
+        let found = charge.delivered.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.clone()).unwrap_or_default()
+    };
+    let id = column(billing::intake::RATED_BY);
+    let mut rows = reader.rules::<Rate>(Some(LedgerNumber(import.number.0 - 1))).await?;
+    let rates: Vec<Rate> = rows.iter().map(|row| row.rule.clone()).collect();
+    rows.retain(|row| row.rule.id.to_string() == id);
+    Ok(rows.pop().map(|row| PricedBy {
+        rate: row.rule.id,
+        subject: row.rule.subject(),
+        version: version(&rates, &row.rule),
+        quantity: column("pricing_quantity"),
+        unit: row.rule.unit.to_string(),
+        price: row.rule.price,
+        by: row.written.by,
+        at: row.written.at,
+        note: row.rule.note,
+    }))
 }
 
 async fn missing(reader: &mut Reader, id: ChargeId) -> Result<Refusal, WorkflowError> {

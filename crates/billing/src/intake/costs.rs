@@ -21,6 +21,10 @@ pub(super) fn read(
     faults: &mut Faults<'_>,
     notes: &mut NoteCounts,
 ) -> [Vec<i128>; 4] {
+    if file.is_usage {
+        let none = || vec![NULL; chunk.rows];
+        return [none(), none(), vec![0; chunk.rows], none()];
+    }
     let mut costs: [Vec<i128>; 4] = Default::default();
     let billed_texts = file.costs[BILLED].map(|column| chunk.column(column));
     let (billed, rounded) = cost_column(chunk, file, BILLED, None, faults, notes);

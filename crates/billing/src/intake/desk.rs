@@ -10,8 +10,9 @@ use crate::intake::chunk::{Chunk, Faults};
 use crate::intake::file::{FileContext, Kept};
 use crate::intake::flagging::Flagging;
 use crate::intake::identity::{Identity, content_digest};
-use crate::intake::notes::NoteCounts;
+use crate::intake::notes::{Note, NoteCounts};
 use crate::intake::owners::Owners;
+use crate::intake::rated::Rated;
 use crate::intake::tags::{TagMemory, Tagged};
 use crate::intake::taken::Taken;
 use crate::intake::text::{self, Coder};
@@ -81,11 +82,19 @@ impl Desk {
 
         let texts = self.texts(file, &mut taken.notes);
         let tagged = self.tags.tagged(intake, std::mem::take(&mut gathered.tag_codes));
-        let Essentials { costs, times } = gathered.essentials;
+        let Essentials { mut costs, times } = gathered.essentials;
         let owners = Owners::of(intake, &tagged, &texts, &times);
         let tagged = owners.as_ref().map_or(tagged, Owners::tagged);
+        let numbers = gathered.numbers.into_iter().map(AmountColumn);
+        let numbers: Vec<_> = file.numbers.iter().map(|kept| kept.name.clone()).zip(numbers).collect();
+        let rated = intake
+            .rates
+            .as_ref()
+            .map(|book| Rated::of(book, &tagged, &times, (&texts, &numbers), &mut costs));
+        taken.notes.add(Note::PricedByRates, rated.as_ref().map_or(0, Rated::priced));
         let mut flagging =
             Flagging::new(intake, self.patterns.as_ref(), &tagged, &times, &file.texts, &texts);
+        flagging.flag_unpriced(rated.as_ref());
         let mut columns = ChargeColumns { rows: times.periods.len(), file: file.file, ..Default::default() };
         let identity = Identity::of(intake.source, &file.texts, &texts);
         identify(&mut columns, &identity, &times);
@@ -99,8 +108,10 @@ impl Desk {
         columns.text.push(("flags".to_owned(), flags));
         columns.text.push(("flag_detail".to_owned(), flag_detail));
         columns.text.extend(texts);
-        let numbers = gathered.numbers.into_iter().map(AmountColumn);
-        columns.numbers = file.numbers.iter().map(|kept| kept.name.clone()).zip(numbers).collect();
+        columns.numbers = numbers;
+        if let Some(rated) = &rated {
+            rated.fill(&mut columns.text, &mut columns.numbers);
+        }
         columns.line = gathered.lines;
         columns.byte_offset = gathered.byte_offsets;
         columns.byte_len = gathered.byte_lens;

@@ -11,6 +11,8 @@ use crate::intake::times::{last_day_of_month, month_of};
 pub struct FileContext {
     pub(super) file: u32,
     pub(super) inclusive: bool,
+    /// It says what was used: what that costs is in the rate book.
+    pub(super) is_usage: bool,
     /// Delivered names by column, for messages.
     pub(super) delivered: Vec<String>,
     /// In [`COSTS`] order.
@@ -57,7 +59,18 @@ impl FileContext {
     /// # Errors
     /// [`MissingColumns`] names all that are missing of `BillingPeriodStart`, `BilledCost` and `Tags`.
     pub fn new(file: u32, header: &Header, first: Option<&Cells>) -> Result<FileContext, MissingColumns> {
-        let missing = header.missing_required();
+        FileContext::read(file, header, first, false)
+    }
+
+    /// As [`FileContext::new`], of a source whose files say what was used and not what it costs.
+    pub(super) fn read(
+        file: u32,
+        header: &Header,
+        first: Option<&Cells>,
+        is_usage: bool,
+    ) -> Result<FileContext, MissingColumns> {
+        let mut missing = header.missing_required();
+        missing.retain(|column| !(is_usage && *column == FocusColumn::BilledCost));
         let Some(tags) = header.find(FocusColumn::Tags).filter(|_| missing.is_empty()) else {
             return Err(MissingColumns(missing));
         };
@@ -65,8 +78,9 @@ impl FileContext {
         let mut context = FileContext {
             file,
             inclusive: false,
+            is_usage,
             delivered: header.columns.iter().map(|column| column.delivered.clone()).collect(),
-            costs: COST_COLUMNS.map(|column| header.find(column)),
+            costs: COST_COLUMNS.map(|column| header.find(column).filter(|_| !is_usage)),
             times,
             tags,
             texts: Vec::new(),

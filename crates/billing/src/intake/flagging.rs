@@ -8,6 +8,7 @@ use crate::charge::TextColumn;
 use crate::intake::Intake;
 use crate::intake::file::Kept;
 use crate::intake::identity::text_hash;
+use crate::intake::rated::Rated;
 use crate::intake::tags::Tagged;
 use crate::intake::text;
 use crate::intake::times::Times;
@@ -27,6 +28,7 @@ pub(super) struct Flagging<'a> {
     currency: Option<Suspect<'a>>,
     category: Option<Suspect<'a>>,
     mismatched: Option<&'a [Period]>,
+    rated: Option<&'a Rated<'a>>,
 }
 
 /// `review.flag_patterns[pattern]` matched in `SEARCHED[column]`.
@@ -77,8 +79,16 @@ impl<'a> Flagging<'a> {
         });
         let category = find(FocusColumn::ChargeCategory)
             .and_then(|column| Suspect::find(column, |value| focus::canonical_category(value).is_none()));
-        let mut flagging =
-            Flagging { intake, flags, tagged, hits: Vec::new(), currency, category, mismatched: None };
+        let mut flagging = Flagging {
+            intake,
+            flags,
+            tagged,
+            hits: Vec::new(),
+            currency,
+            category,
+            mismatched: None,
+            rated: None,
+        };
         flagging.flag_suspects();
         flagging.flag_times(times);
         if let Some(patterns) = patterns {
@@ -127,6 +137,17 @@ impl<'a> Flagging<'a> {
                 if reconciled_from <= start {
                     flags.add(Flag::PastReconciliation);
                 }
+            }
+        }
+    }
+
+    /// Charges of a source that is priced by the rate book and for which it has no rate.
+    pub fn flag_unpriced(&mut self, rated: Option<&'a Rated<'a>>) {
+        self.rated = rated;
+        let Some(rated) = rated else { return };
+        for (row, flags) in self.flags.iter_mut().enumerate() {
+            if rated.unpriced(row).is_some() {
+                flags.add(Flag::NoRate);
             }
         }
     }
@@ -221,6 +242,7 @@ impl<'a> Flagging<'a> {
                 .mismatched
                 .map(|periods| periods[row])
                 .filter(|_| self.flags[row].contains(Flag::PeriodMismatch)),
+            unpriced: self.rated.and_then(|rated| rated.unpriced(row)),
         }
     }
 
@@ -250,6 +272,9 @@ impl<'a> Flagging<'a> {
         {
             parts.push(format!("charge_category is `{}`", category.values[key as usize]));
         }
+        if let (Some(reason), Some(rated)) = (reasons.unpriced, self.rated) {
+            parts.push(rated.words(reason).to_owned());
+        }
         parts.join("; ")
     }
 }
@@ -262,4 +287,5 @@ struct Reasons {
     currency: Option<u32>,
     category: Option<u32>,
     period: Option<Period>,
+    unpriced: Option<u32>,
 }

@@ -25,6 +25,8 @@ pub enum Note {
     /// `BillingPeriodEnd`, made exclusive, is not the end of the month: perhaps rows with inclusive and
     /// with exclusive ends were put into one file.
     PeriodEndElsewhere,
+    /// The source's charges cost what the rate book says.
+    PricedByRates,
 }
 
 /// How many rows each note is about.
@@ -94,6 +96,9 @@ impl Note {
             }
             Note::PeriodEndElsewhere => {
                 format!("BillingPeriodEnd is not the end of the month in {rows}: look at the period ends")
+            }
+            Note::PricedByRates => {
+                format!("the rate book priced {rows}; costs that the file may have are not billed")
             }
         }
     }

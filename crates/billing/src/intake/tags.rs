@@ -129,6 +129,7 @@ impl Meaning {
             reference_2: first(&mapping.reference_2),
             end_date: first(&mapping.end_date),
             reconciliation_end: first(&mapping.reconciliation_end),
+            customer_class: first(&mapping.customer_class),
         };
         let mut defects: Vec<String> = tags.problems.iter().map(ToString::to_string).collect();
         defects.extend(spellings(&tags));
@@ -226,7 +227,7 @@ impl<'a> Tagged<'a> {
         &self.meanings
     }
 
-    /// The nine attribution columns, `tags`, and `attributed_by` where there is a table.
+    /// The attribution columns, `tags`, and `attributed_by` where there is a table.
     pub fn columns(&self) -> Vec<(String, TextColumn)> {
         let mut columns: Vec<(String, TextColumn)> = (0..Attribution::FIELDS.len())
             .map(|field| (Attribution::FIELDS[field].to_owned(), self.field(field)))

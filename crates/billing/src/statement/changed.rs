@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use money::{Currency, Minor};
 
 use super::{PostedLine, ResourceLine, Statement};
+use crate::rate::RatedUse;
 
 /// What changed from one version to the next, in words; `None` when the new one says the same apart from
 /// its number, version and date, and so need not be issued.
@@ -37,6 +38,8 @@ pub fn changed(old: &Statement, new: &Statement) -> Option<Vec<String>> {
     compare_lists(&mut words, "reference", &old.references, &new.references);
     compare_lines(&mut words, old, new);
     compare_resources(&mut words, old, new);
+    let rates = |statement: &Statement| statement.rates.iter().map(RatedUse::words).collect::<Vec<_>>();
+    compare_lists(&mut words, "rate", &rates(old), &rates(new));
     compare_lists(&mut words, "note", &old.notes, &new.notes);
     if words.is_empty() { None } else { Some(words) }
 }

@@ -6,6 +6,7 @@ use money::{Currency, Minor};
 use serde::Serialize;
 
 use super::{PostedLine, ResourceLine, RestLine, Statement, Totals};
+use crate::rate::RatedUse;
 
 /// A place where two versions of what should be the same do not say the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -31,6 +32,8 @@ pub fn differences(issued: &Statement, follows: &Statement) -> Vec<Differs> {
     found.set("fund_org", &issued.fund_orgs, &follows.fund_orgs);
     found.set("reference", &issued.references, &follows.references);
     found.set("note", &issued.notes, &follows.notes);
+    let rates = |statement: &Statement| statement.rates.iter().map(RatedUse::words).collect::<Vec<_>>();
+    found.set("rate", &rates(issued), &rates(follows));
     found.lines(&issued.lines, &follows.lines);
     found.resources(&issued.resources, &follows.resources);
     found.rest(issued.rest.as_ref(), follows.rest.as_ref());
@@ -216,6 +219,7 @@ mod tests {
             references: Vec::new(),
             currency: Settings::default().currency,
             lines,
+            rates: Vec::new(),
             totals,
             resources: vec![resource("i-1", 100), resource("i-1", 200)],
             rest: None,

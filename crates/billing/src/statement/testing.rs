@@ -24,6 +24,7 @@ pub fn statement(groups: Vec<PostingGroup>) -> Statement {
         currency: Settings::default().currency,
         lines,
         totals,
+        rates: Vec::new(),
         resources: Vec::new(),
         rest: None,
         notes: Vec::new(),

@@ -51,7 +51,7 @@ const IMPORT_EXAMPLES: &str = "Examples:
 
 The file has a header; columns: source, key, value, from, to, note, and the fields that are
 given: pi_email, project_id, fund_org, cost_center, account_code, reference_1, reference_2,
-end_date, reconciliation_end. Rules that are there already are left alone.";
+end_date, reconciliation_end, customer_class. Rules that are there already are left alone.";
 
 #[derive(Debug, Args)]
 pub struct RuleListArgs {
@@ -120,6 +120,9 @@ pub struct GivesArgs {
     /// Last day for late charges
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub reconciliation_end: Option<Date>,
+    /// Class of customer, which the rate book may price differently
+    #[arg(long, value_name = "CLASS", value_parser = words)]
+    pub customer_class: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Args)]

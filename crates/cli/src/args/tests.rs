@@ -136,7 +136,7 @@ fn bad_arguments_are_refused_with_the_value_and_the_reason() {
     imports show first
         error: invalid value 'first' for '<IMPORT>': not the number of an import such as 12
     review list --flag missing_pi
-        error: invalid value 'missing_pi' for '--flag <FLAG>': not a flag: there is missing_pi_email, invalid_pi_email, missing_project_id, missing_fund_org, unparsed_fund_org, currency_mismatch, invalid_fund_org, pattern_match, period_mismatch, invalid_tags, possible_duplicate, project_ended, past_reconciliation, unusual_cost, period_start, unknown_category, changed_since_decision, correction
+        error: invalid value 'missing_pi' for '--flag <FLAG>': not a flag: there is missing_pi_email, invalid_pi_email, missing_project_id, missing_fund_org, unparsed_fund_org, currency_mismatch, invalid_fund_org, pattern_match, period_mismatch, invalid_tags, possible_duplicate, project_ended, past_reconciliation, unusual_cost, period_start, unknown_category, changed_since_decision, correction, no_rate
     review list --min-amount 12,50
         error: invalid value '12,50' for '--min-amount <AMOUNT>': has a thousands separator or a decimal comma; write 1234.50
     review approve --yes

@@ -1,24 +1,18 @@
 use std::fmt::Write as _;
 
-use billing::attribution::Attribution;
+use billing::SourceName;
+use billing::attribution::{Attribution, FIELD_COUNT};
 use billing::attribution_table::{AttributionRule, RuleId, RuleKey};
-use billing::{ImportId, SourceName};
 use ledger::RuleRow;
-use serde::Serialize;
-use serde_json::json;
-use workflow::attribution::{self, Change, Effect, Tested, Unreached, days, file};
-use workflow::import::Outcome;
+use workflow::attribution::{self, Change, Tested, Unreached, days, file};
 
-use super::Door;
 use super::words::{count, joined, or_dash};
+use super::{Door, reading};
 use crate::args::{
     AddArgs, AttributionCommand, EndArgs, GivesArgs, RuleExportArgs, RuleFileArgs, RuleListArgs,
     RuleTestArgs, SureArgs, UnreachedArgs,
 };
 use crate::output::{Column, Refusal, Table, exact};
-
-/// So many PIs and projects are shown of what a change would do.
-const SHOWN: usize = 20;
 
 pub async fn run(command: AttributionCommand, door: &Door) -> Result<(), Refusal> {
     match command {
@@ -28,7 +22,7 @@ pub async fn run(command: AttributionCommand, door: &Door) -> Result<(), Refusal
         AttributionCommand::Import(args) => import(&args, door).await,
         AttributionCommand::Export(args) => export(&args, door).await,
         AttributionCommand::Test(args) => test(&args, door).await,
-        AttributionCommand::Apply => apply(door).await,
+        AttributionCommand::Apply => reading::apply(door).await,
         AttributionCommand::Unreached(args) => unreached(&args, door).await,
     }
 }
@@ -44,6 +38,7 @@ fn gives(args: GivesArgs) -> Attribution {
         reference_2: args.reference_2,
         end_date: args.end_date.map(|day| day.to_string()),
         reconciliation_end: args.reconciliation_end.map(|day| day.to_string()),
+        customer_class: args.customer_class,
     }
 }
 
@@ -94,86 +89,11 @@ async fn import(args: &RuleFileArgs, door: &Door) -> Result<(), Refusal> {
 async fn change(change: Change, what: &str, sure: SureArgs, door: &Door) -> Result<(), Refusal> {
     let installation = door.installation().await?;
     let effect = attribution::preview(&installation, &door.stamp(), &change).await?;
-    if sure.dry_run {
-        return Ok(door.output.data(&effect, |effect| told(effect, door))?);
+    if !reading::agreed(&effect, what, sure, door)? {
+        return Ok(());
     }
-    if !door.output.is_json() {
-        door.output.message(told(&effect, door).trim_end());
-    }
-    door.output.confirm(&format!("{what}?"), sure.yes)?;
     let number = attribution::change(&installation, &door.stamp(), &change).await?;
-    let reread = read_again(&installation, door).await?;
-    let answer = json!({ "number": number, "effect": effect, "read_again": reread });
-    Ok(door.output.data(&answer, |_| format!("the attribution table has changed (act {number})\n"))?)
-}
-
-fn told(effect: &Effect, door: &Door) -> String {
-    if effect.imports.is_empty() {
-        return "no import of an open period is concerned\n".to_owned();
-    }
-    let mut text = format!(
-        "would read again {} {}: {} of other owners; held {} before, {} after\n",
-        if effect.imports.len() == 1 { "import" } else { "imports" },
-        joined(&effect.imports),
-        count(effect.charges, "charge", "charges"),
-        effect.held_before,
-        effect.held_after
-    );
-    if effect.projects.is_empty() {
-        return text;
-    }
-    let mut table = Table::new(vec![
-        Column::text("PI"),
-        Column::text("project"),
-        Column::number("charges"),
-        Column::number("then"),
-        Column::number("billed cost"),
-        Column::number("then"),
-    ]);
-    for change in effect.projects.iter().take(SHOWN) {
-        table.row([
-            or_dash(change.pi_email.as_deref()),
-            or_dash(change.project_id.as_deref()),
-            change.rows_before.to_string(),
-            change.rows_after.to_string(),
-            exact(change.billed_before, door.currency()),
-            exact(change.billed_after, door.currency()),
-        ]);
-    }
-    text.push_str(&table.render());
-    if SHOWN < effect.projects.len() {
-        let _ = writeln!(text, "… and {} more", effect.projects.len() - SHOWN);
-    }
-    text
-}
-
-/// The imports that were read again, each with the one that took its place.
-async fn read_again(installation: &workflow::Installation, door: &Door) -> Result<Vec<ReadAgain>, Refusal> {
-    let say = |import| door.output.message(&format!("reading import {import} again"));
-    let done = attribution::apply(installation, &door.stamp(), &say).await?;
-    let again =
-        |(replaces, outcome): (ImportId, Outcome)| Some(ReadAgain { replaces, import: outcome.import? });
-    let again: Vec<ReadAgain> = done.into_iter().filter_map(again).collect();
-    for ReadAgain { replaces, import } in &again {
-        door.output.message(&format!("import {import} takes the place of import {replaces}"));
-    }
-    Ok(again)
-}
-
-#[derive(Serialize)]
-struct ReadAgain {
-    import: ImportId,
-    replaces: ImportId,
-}
-
-async fn apply(door: &Door) -> Result<(), Refusal> {
-    let installation = door.installation().await?;
-    let done = read_again(&installation, door).await?;
-    let answer = json!({ "read_again": done });
-    Ok(door.output.data(&answer, |_| match done.len() as u64 {
-        0 => "everything was read with the table as it stands\n".to_owned(),
-        done => format!("read again {}\n", count(done, "import", "imports")),
-    })?)
+    reading::done(&installation, number, &effect, "the attribution table has changed", door).await
 }
 
 async fn list(args: &RuleListArgs, door: &Door) -> Result<(), Refusal> {
@@ -235,7 +155,7 @@ async fn export(args: &RuleExportArgs, door: &Door) -> Result<(), Refusal> {
 async fn test(args: &RuleTestArgs, door: &Door) -> Result<(), Refusal> {
     let installation = door.installation().await?;
     let on = args.on.unwrap_or_else(|| door.stamp().at.to_zoned(jiff::tz::TimeZone::UTC).date());
-    let mut tags: [Option<String>; 9] = Default::default();
+    let mut tags: [Option<String>; FIELD_COUNT] = Default::default();
     for (key, value) in &args.with {
         if let RuleKey::Field(field) = key {
             tags[*field] = Some(value.clone());

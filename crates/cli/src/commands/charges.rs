@@ -142,6 +142,19 @@ fn made_of_it(story: &Story, text: &mut String) {
             given.at.strftime("%Y-%m-%d")
         );
     }
+    if let Some(priced) = &story.priced_by {
+        let note = priced.note.as_ref().map_or_else(String::new, |note| format!(": {note}"));
+        let _ = writeln!(text, "  {:<26} {} {} at {}", "priced", priced.quantity, priced.unit, priced.price);
+        let _ = writeln!(
+            text,
+            "  by rate {} ({}), version {}, written by {} on {}{note}",
+            priced.rate,
+            priced.subject,
+            priced.version,
+            priced.by,
+            priced.at.strftime("%Y-%m-%d")
+        );
+    }
 }
 
 fn decisions(story: &Story, text: &mut String) {

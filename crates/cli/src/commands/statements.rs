@@ -1,9 +1,10 @@
 use std::fmt::Write as _;
 
 use billing::StatementNumber;
+use billing::rate::RatedUse;
 use billing::statement::StatementState;
 use lake::{Filter, TotalsRow};
-use money::Minor;
+use money::{Amount, Currency, Minor};
 use serde::Serialize;
 use workflow::drafts::write_drafts;
 use workflow::generate::{Change, Generated, Issued, generate};
@@ -12,7 +13,7 @@ use workflow::send::{Outcome, send};
 use workflow::send_again::send_again;
 use workflow::statements::{self, StatementDetail, StatementEmail, StatementStanding};
 
-use super::words::{count, moment, or_dash};
+use super::words::{count, joined, moment, or_dash};
 use super::{Door, statement_diff};
 use crate::args::{GenerateArgs, SendArgs, ShowArgs, StatementCommand, StatementFilter};
 use crate::output::{Column, Refusal, Table, exact, posted};
@@ -247,6 +248,15 @@ impl Shown<'_> {
     }
 }
 
+/// `cpu v1: 1500 core-hour at 0.1 = 150.00, free units -10.00`
+fn rated(used: &RatedUse, currency: &Currency) -> String {
+    let amount = |amount: Amount| posted(amount.round(currency.code.places()), currency);
+    let RatedUse { code, version, quantity, unit, price, .. } = used;
+    let adjusted = used.adjustments().map(|(what, by)| format!("{what} {}", amount(by)));
+    let priced = format!("{code} v{version}: {quantity} {unit} at {price} = {}", amount(used.cost));
+    joined(std::iter::once(priced).chain(adjusted))
+}
+
 pub fn show(detail: &StatementDetail, door: &Door) -> String {
     let statement = &detail.statement;
     let mut text = format!(
@@ -309,6 +319,9 @@ pub fn show(detail: &StatementDetail, door: &Door) -> String {
         table.drop_column(SUBSIDY);
     }
     let _ = write!(text, "\n{}", table.render());
+    for used in &statement.rates {
+        let _ = writeln!(text, "\nrate {}", rated(used, currency));
+    }
     for note in &statement.notes {
         let _ = writeln!(text, "\n{note}");
     }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use billing::attribution_table::Precedence;
 use billing::journal::{DocumentFormat, JournalLimits};
 use billing::settings::{
-    AttributionSettings, Basis, Delivery, JournalSettings, ReviewSettings, Settings, SourceSettings,
-    SubsidySettings, TagMapping,
+    AttributionSettings, Basis, Delivery, JournalSettings, PricedBy, ReviewSettings, Settings,
+    SourceSettings, SubsidySettings, TagMapping,
 };
 use billing::unusual::{self, Mode, UnusualCost};
 use money::{Amount, Currency, CurrencyCode, Minor};
@@ -207,6 +207,7 @@ fn tag_mapping(section: &mut Section<'_, '_>) -> TagMapping {
         reference_2,
         end_date,
         reconciliation_end,
+        customer_class,
     } = TagMapping::default();
     TagMapping {
         pi_email: section.texts("pi_email", &pi_email, any_text),
@@ -218,6 +219,7 @@ fn tag_mapping(section: &mut Section<'_, '_>) -> TagMapping {
         reference_2: section.texts("reference_2", &reference_2, any_text),
         end_date: section.texts("end_date", &end_date, any_text),
         reconciliation_end: section.texts("reconciliation_end", &reconciliation_end, any_text),
+        customer_class: section.texts("customer_class", &customer_class, any_text),
     }
 }
 
@@ -427,6 +429,7 @@ fn known_source(section: &mut Section<'_, '_>, journal: &JournalSettings) -> Sou
         "basis",
         &[("billed", Basis::Billed), ("effective", Basis::Effective), ("contracted", Basis::Contracted)],
     );
+    source.priced_by = section.choice("priced_by", &[("file", PricedBy::File), ("rates", PricedBy::Rates)]);
     let account = source.account_code.as_deref().unwrap_or_default();
     check_account(section, "account_code", account, &journal.account_code_regex);
     let fund_org = source.fund_org.as_deref().zip(section.line_of("fund_org"));

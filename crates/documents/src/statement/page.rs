@@ -1,5 +1,6 @@
 //! What stands on a statement's page, in words: the shape of `/statement.json`, which a template reads.
 
+use billing::rate::RatedUse;
 use billing::statement::{LineKind, PostedLine, ResourceLine, Statement, discount_percent, paid_by};
 use money::{Amount, Currency, Minor};
 use serde::Serialize;
@@ -51,6 +52,8 @@ pub struct Page<'a> {
     funds: Vec<Row>,
     services: Vec<Row>,
     total: Row,
+    /// Where the rate book says what things cost.
+    rates: Vec<Rated>,
     /// Heads of the amounts in `resources`, `rest` and `resource_total`.
     resource_amount_names: Vec<&'static str>,
     resources: Vec<ResourceGroup>,
@@ -104,6 +107,15 @@ struct Resource {
     id: String,
     quantity: String,
     amounts: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Rated {
+    name: String,
+    quantity: String,
+    price: String,
+    /// What free units, tiers and a minimum change, in words.
+    adjusted: String,
 }
 
 /// Figures of one row, before they become words.
@@ -189,6 +201,7 @@ impl<'a> Page<'a> {
             }),
             services,
             total: rows.row("Total".to_owned(), total),
+            rates: statement.rates.iter().map(|used| rows.rated(used)).collect(),
             // The resource table knows no subsidy: with one, its last column is what it shares.
             resource_amount_names: Rows { with_subsidy: false, ..rows }.amount_names(if with_subsidy {
                 "After discount"
@@ -370,6 +383,31 @@ impl Rows<'_> {
             rows.row(format!("and {} more {plural}, see the CSV", grouped(&rest.resources.to_string())), sums)
         });
         (groups, rest.into_iter().collect(), rows.row("Total".to_owned(), total))
+    }
+
+    fn rated(&self, used: &RatedUse) -> Rated {
+        let show = |amount: Amount| self.currency.display(amount.round(self.currency.code.places()));
+        let adjusted = used.adjustments().map(|(what, amount)| format!("{what} {}", show(amount)));
+        let version = if used.version == 1 { String::new() } else { format!(", version {}", used.version) };
+        Rated {
+            name: format!("{}{version}", self.words.breakable(&used.code)),
+            quantity: format!(
+                "{} {}",
+                quantity_name(used.quantity),
+                self.words.plain(&used.unit.to_string())
+            ),
+            price: self.unit_price(used.price),
+            adjusted: adjusted.collect::<Vec<_>>().join(", "),
+        }
+    }
+
+    /// Exact, with at least the currency's decimals.
+    fn unit_price(&self, price: Amount) -> String {
+        let places = usize::from(self.currency.code.places());
+        let plain = price.to_string();
+        let (whole, fraction) = plain.split_once('.').unwrap_or((&plain, ""));
+        let point = if 0 < places.max(fraction.len()) { "." } else { "" };
+        format!("{}{}{point}{fraction:0<places$}", self.currency.symbol, grouped(whole))
     }
 
     fn resource(&self, line: &ResourceLine) -> Resource {

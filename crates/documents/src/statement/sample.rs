@@ -97,6 +97,7 @@ pub fn statement(shape: &Shape) -> Statement {
         references: vec!["NSF 2451234".to_owned()],
         currency: Currency { code: code.parse().expect("an ISO 4217 code"), symbol: symbol.to_owned() },
         lines,
+        rates: Vec::new(),
         totals,
         resources,
         rest,

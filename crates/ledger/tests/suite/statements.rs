@@ -38,6 +38,7 @@ fn statement(number: &StatementNumber, version: u32, project: &str, due: i64) ->
         references: vec![],
         currency: Currency { code: CurrencyCode::USD, symbol: "$".to_owned() },
         lines: vec![line("Compute", due - 1), line("Storage", 1)],
+        rates: Vec::new(),
         totals: Totals {
             list: Minor::new(due + 20),
             discount: Minor::new(20),

@@ -1,26 +1,21 @@
-//! The attribution table: look at it, change it, and read again what was read before the change.
-//!
-//! The table is part of how a delivery is read, so that a charge's owner stands in the lake with the rule that
-//! gave it. A change is recorded first; then the live imports of open periods that it concerns are read again
-//! from their kept bytes. Whatever stops in between is finished by [`apply`]; until then no period closes that
-//! has charges read before the change. Closed periods are as they were.
+//! The attribution table: look at it, try it, and change it. What was read before a change is read again by
+//! [`reading`].
 
 pub mod file;
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use billing::attribution::Attribution;
 use billing::attribution_table::{AttributionRecord, AttributionRule, AttributionTable, RuleId, RuleKey};
-use billing::{Flag, ImportId, LedgerNumber, Period, SourceName};
+use billing::intake::ReadingRules;
+use billing::{Flag, LedgerNumber, Period, SourceName};
 use jiff::civil::Date;
 use lake::Filter;
-use ledger::{AuditEvent, ImportFilter, ImportRow, PartFilter, PeriodAct, Reader, RuleRow};
+use ledger::{AuditEvent, Reader, RuleRow};
 use money::Amount;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::funding::rules;
-use crate::import::{Outcome, ProjectChange, reread_with};
+use crate::reading::{self, Effect};
 use crate::{Actor, Installation, Refusal, WorkflowError, sources};
 
 /// What a person wants to change. Ids of new rules are given when they are recorded.
@@ -30,19 +25,6 @@ pub struct Change {
     /// Rules and their new last days.
     pub end: Vec<(RuleId, Date)>,
     pub note: Option<String>,
-}
-
-/// What a change would do.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Effect {
-    /// Imports that would be read again.
-    pub imports: Vec<ImportId>,
-    pub charges: u64,
-    /// PIs and projects whose charges would be others, the largest difference first.
-    pub projects: Vec<ProjectChange>,
-    /// Charges held because an owner is missing, before and after.
-    pub held_before: u64,
-    pub held_after: u64,
 }
 
 /// A value of the files that no rule reaches, and what that comes to.
@@ -60,24 +42,6 @@ pub struct Unreached {
 pub struct Tested {
     pub attribution: Attribution,
     pub rules: Vec<RuleId>,
-}
-
-/// The table as it stood then, and as it stood for each period that was finalized by then.
-pub(crate) async fn record(
-    reader: &mut Reader,
-    as_of: Option<LedgerNumber>,
-) -> Result<AttributionRecord, WorkflowError> {
-    let now = rules(reader, as_of).await?;
-    let mut finalized = BTreeMap::new();
-    for record in reader.list_periods(as_of).await? {
-        let last = record.events.iter().rev().find(|event| event.act == PeriodAct::Finalized);
-        let Some(event) = last else { continue };
-        let then = rules(reader, Some(event.number)).await?;
-        if then != now {
-            finalized.insert(record.period, then);
-        }
-    }
-    Ok(AttributionRecord { now, finalized })
 }
 
 /// All rules, also those that ended.
@@ -99,45 +63,14 @@ pub async fn preview(
     change: &Change,
 ) -> Result<Effect, WorkflowError> {
     let mut reader = installation.ledger.read().await?;
-    let (_, after) = changed(installation, &mut reader, change).await?;
-    let attribution = AttributionRecord { now: after, ..record(&mut reader, None).await? };
-    let stale = read_otherwise(&mut reader, &attribution.now, None).await?;
+    let (_, now) = changed(installation, &mut reader, change).await?;
+    let rules = reading::record(&mut reader, None).await?;
     drop(reader);
-    let mut effect = Effect::default();
-    let mut projects: BTreeMap<(Option<String>, Option<String>), ProjectChange> = BTreeMap::new();
-    for row in stale {
-        let outcome =
-            reread_with(installation, actor, row.import, attribution.clone(), true, &|_| ()).await?;
-        if let Some(refusal) = outcome.refusal {
-            return Err(refusal.into());
-        }
-        effect.imports.push(row.import);
-        effect.held_before += row.flagged;
-        effect.held_after += outcome.flagged;
-        for superseded in &outcome.superseded {
-            effect.charges += superseded.changed;
-            for change in &superseded.projects {
-                let key = (change.pi_email.clone(), change.project_id.clone());
-                let sum = projects.entry(key).or_insert_with(|| ProjectChange {
-                    pi_email: change.pi_email.clone(),
-                    project_id: change.project_id.clone(),
-                    ..ProjectChange::default()
-                });
-                sum.rows_before += change.rows_before;
-                sum.rows_after += change.rows_after;
-                sum.billed_before += change.billed_before;
-                sum.billed_after += change.billed_after;
-            }
-        }
-    }
-    effect.projects = projects.into_values().collect();
-    effect
-        .projects
-        .sort_by_key(|change| std::cmp::Reverse((change.billed_after - change.billed_before).abs()));
-    Ok(effect)
+    let after = ReadingRules { attribution: AttributionRecord { now, ..rules.attribution }, ..rules };
+    reading::preview(installation, actor, &after).await
 }
 
-/// Record a change. [`apply`] then reads again what it concerns.
+/// Record a change. [`reading::apply`] then reads again what it concerns.
 ///
 /// # Errors
 /// All that is wrong with the rules, at once: rules that make no sense, two that say different things of one
@@ -251,105 +184,6 @@ pub fn days(rule: &AttributionRule) -> String {
         (None, Some(to)) => format!("to {to}"),
         (Some(from), Some(to)) => format!("{from} to {to}"),
     }
-}
-
-/// The imports that [`apply`] would read again; of one period, or of all.
-pub(crate) async fn stale(
-    reader: &mut Reader,
-    period: Option<Period>,
-) -> Result<Vec<ImportId>, WorkflowError> {
-    let now = rules(reader, None).await?;
-    let rows = read_otherwise(reader, &now, period).await?;
-    Ok(rows.into_iter().map(|row| row.import).collect())
-}
-
-/// Live imports, all of whose live parts are of open periods, that were read with other rules than `now`.
-async fn read_otherwise(
-    reader: &mut Reader,
-    now: &[AttributionRule],
-    period: Option<Period>,
-) -> Result<Vec<ImportRow>, WorkflowError> {
-    let mut live: BTreeMap<ImportId, BTreeSet<Period>> = BTreeMap::new();
-    for part in reader.live_parts(&PartFilter::default(), None).await? {
-        if !billing::correction::is_of_corrections(&part.part.key.account) {
-            live.entry(part.part.key.import).or_default().insert(part.part.key.period);
-        }
-    }
-    let open: BTreeSet<Period> = reader
-        .list_periods(None)
-        .await?
-        .into_iter()
-        .filter(|record| record.state.is_open())
-        .map(|record| record.period)
-        .collect();
-    let mut found = Vec::new();
-    for row in reader.list_imports(&ImportFilter::default()).await? {
-        let Some(periods) = live.get(&row.import) else { continue };
-        let is_meant = periods.is_subset(&open) && period.is_none_or(|period| periods.contains(&period));
-        if is_meant && !is_same(reader, &row, periods, now).await? {
-            found.push(row);
-        }
-    }
-    found.sort_by_key(|row| row.import);
-    Ok(found)
-}
-
-/// Whether an import was read with these rules, as far as they can be meant by its charges.
-pub(crate) async fn was_read_with(
-    reader: &mut Reader,
-    row: &ImportRow,
-    now: &[AttributionRule],
-) -> Result<bool, WorkflowError> {
-    let filter = PartFilter { import: Some(row.import), ..PartFilter::default() };
-    let parts = reader.live_parts(&filter, None).await?;
-    let periods = parts.iter().map(|part| part.part.key.period).collect();
-    is_same(reader, row, &periods, now).await
-}
-
-async fn is_same(
-    reader: &mut Reader,
-    row: &ImportRow,
-    periods: &BTreeSet<Period>,
-    now: &[AttributionRule],
-) -> Result<bool, WorkflowError> {
-    let (Some(first), Some(last)) = (periods.first(), periods.last()) else { return Ok(true) };
-    // Charge periods lie in the billing period, or, where a provider is late, somewhat before it.
-    let (first, last) = (first.previous().first_day(), last.last_day());
-    let meant = |rules: &[AttributionRule]| -> Vec<AttributionRule> {
-        let of_source = |rule: &&AttributionRule| {
-            rule.source.as_ref().is_none_or(|source| source.key() == row.source_name.key())
-                && rule.touches(first, last)
-        };
-        rules.iter().filter(of_source).cloned().collect()
-    };
-    let then = rules(reader, Some(LedgerNumber(row.number.0 - 1))).await?;
-    Ok(meant(&then) == meant(now))
-}
-
-/// Read again every live import of open periods that was read before the table changed.
-///
-/// # Errors
-/// The first import that cannot be read again; those before it are done, and it can be repeated.
-pub async fn apply(
-    installation: &Installation,
-    actor: &Actor,
-    told: &(dyn Fn(ImportId) + Sync),
-) -> Result<Vec<(ImportId, Outcome)>, WorkflowError> {
-    let mut reader = installation.ledger.read().await?;
-    let stale = stale(&mut reader, None).await?;
-    let attribution = record(&mut reader, None).await?;
-    drop(reader);
-    let mut outcomes = Vec::new();
-    for import in stale {
-        told(import);
-        let mut outcome =
-            reread_with(installation, actor, import, attribution.clone(), false, &|_| ()).await?;
-        if let Some(refusal) = outcome.refusal.take() {
-            return Err(refusal.into());
-        }
-        outcomes.push((import, outcome));
-    }
-    Ok(outcomes)
 }
 
 /// Who a charge of `source` with these values would belong to on a day.

@@ -15,7 +15,7 @@ use super::read::{Delivered, ledger_charge_files, left_out_by_period, total};
 use super::settle::{Settlement, live_parts, new_files, part_key, settle};
 use super::{Outcome, Plan};
 use crate::unusual::{Changing, Looked, look};
-use crate::{Actor, Installation, Refusal, WorkflowError, attribution, periods, sources};
+use crate::{Actor, Installation, Refusal, WorkflowError, periods, reading, sources};
 
 /// Other imports may come between settling and committing; then it is settled anew.
 const ATTEMPTS: usize = 5;
@@ -159,7 +159,7 @@ async fn unchanged(
         let mut reader = installation.ledger.read().await?;
         let row = crate::imports::load(&mut reader, import).await?;
         let same = row.configuration_digest == installation.configuration.digest
-            && attribution::was_read_with(&mut reader, &row, &plan.attribution.now).await?;
+            && reading::was_read_with(&installation.settings, &mut reader, &row, &plan.rules).await?;
         return Ok(same.then_some(import));
     }
     let digests: Vec<String> = delivered.files.iter().map(|file| file.sha256.clone()).collect();
@@ -250,11 +250,13 @@ async fn record(
     if live != settlement.seen || came_first.is_some() {
         return Ok(None);
     }
-    // A dry run may try another table, a commit never has one.
-    if attribution::record(&mut tx, None).await? != plan.attribution {
-        return Err(Refusal::new("the attribution table changed while the delivery was read")
-            .hint("do it again")
-            .into());
+    // A dry run may try other rules, a commit never has them.
+    if reading::record(&mut tx, None).await? != plan.rules {
+        return Err(Refusal::new(
+            "the attribution table or the rate book changed while the delivery was read",
+        )
+        .hint("do it again")
+        .into());
     }
     let opened = open_periods(&mut tx, actor, delivered, settlement).await?;
     if let Some(into) = corrections.into {

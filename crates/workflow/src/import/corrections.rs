@@ -423,6 +423,7 @@ fn side(row: &ChargeRow) -> Side {
             reference_2: delivered("reference_2"),
             end_date: delivered("end_date"),
             reconciliation_end: delivered("reconciliation_end"),
+            customer_class: delivered("customer_class"),
         },
         owner: row.attribution.clone(),
         state: row.state,

@@ -14,8 +14,8 @@ mod settle;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use billing::attribution_table::AttributionRecord;
 use billing::delivery::Choice;
+use billing::intake::ReadingRules;
 use billing::intake::{EarlierCharges, Intake, IntakeOptions};
 use billing::settings::Settings;
 use billing::source_guess::{GuessedPeriod, guess_period, guess_source};
@@ -29,7 +29,7 @@ pub use read::{Input, Origin, Progress, chain};
 pub use settle::{Change, ProjectChange, Superseded};
 
 use crate::sources::{self, ResolvedSource};
-use crate::{Actor, Installation, Refusal, WorkflowError, attribution};
+use crate::{Actor, Installation, Refusal, WorkflowError, reading};
 use read::{Delivered, Reading};
 
 /// What a person asks for with `ingest`.
@@ -101,8 +101,8 @@ struct Plan {
     quarantine: bool,
     force: bool,
     only_open: bool,
-    /// The attribution table that it is read with.
-    attribution: AttributionRecord,
+    /// What it is read with.
+    rules: ReadingRules,
     notes: Vec<String>,
 }
 
@@ -136,17 +136,17 @@ pub async fn reread(
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Outcome, WorkflowError> {
     let mut reader = installation.ledger.read().await?;
-    let attribution = attribution::record(&mut reader, None).await?;
+    let rules = reading::record(&mut reader, None).await?;
     drop(reader);
-    reread_with(installation, actor, import, attribution, dry_run, progress).await
+    reread_with(installation, actor, import, rules, dry_run, progress).await
 }
 
-/// [`reread`], with an attribution table that is perhaps not written yet.
+/// [`reread`], with rules that are perhaps not written yet.
 pub(crate) async fn reread_with(
     installation: &Installation,
     actor: &Actor,
     import: ImportId,
-    attribution: AttributionRecord,
+    rules: ReadingRules,
     dry_run: bool,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Outcome, WorkflowError> {
@@ -171,7 +171,7 @@ pub(crate) async fn reread_with(
         quarantine: row.quarantine_file.is_some(),
         force: true,
         only_open: false,
-        attribution,
+        rules,
         notes: Vec::new(),
     };
     run(installation, actor, plan, progress).await
@@ -209,7 +209,7 @@ async fn plan(installation: &Installation, request: Request) -> Result<Plan, Wor
         quarantine: request.quarantine,
         force: request.force,
         only_open: request.only_open,
-        attribution: attribution::record(&mut reader, None).await?,
+        rules: reading::record(&mut reader, None).await?,
         notes,
     })
 }
@@ -352,7 +352,7 @@ async fn read_and_commit(
 async fn intake(installation: &Installation, import: ImportId, plan: &Plan) -> Result<Intake, WorkflowError> {
     let mut options = IntakeOptions {
         expected_periods: plan.expected.clone(),
-        attribution: plan.attribution.clone(),
+        rules: plan.rules.clone(),
         ..IntakeOptions::default()
     };
     let mut reader = installation.ledger.read().await?;

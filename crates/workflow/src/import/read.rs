@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use billing::intake::{FileContext, Intake, Sums};
+use billing::intake::{Intake, Sums};
 use billing::{ImportId, Period, SourceName};
 use focus::{Format, Source};
 use lake::{ChargeFile, Lake};
@@ -126,7 +126,10 @@ impl State<'_> {
         let first = opened.source.next_block().map_err(|error| refuse(chain(&error)))?;
         let header = opened.source.header().clone();
         let first_cells = first.clone().map(|block| block.cells(&header).0);
-        let context = FileContext::new(ordinal, &header, first_cells.as_ref())
+        let context = self
+            .reading
+            .intake
+            .file(ordinal, &header, first_cells.as_ref())
             .map_err(|missing| refuse(missing.to_string()).hint(columns_hint(&header)))?;
         drop(first_cells);
         self.note_file(input, &context.notes());

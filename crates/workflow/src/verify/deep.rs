@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
 use billing::correction::is_of_corrections;
-use billing::intake::{Desk, FileContext, Intake, IntakeOptions, PartIdentity, Sums, identities};
+use billing::intake::{Desk, Intake, IntakeOptions, PartIdentity, Sums, identities};
 use billing::{LedgerNumber, Period};
 use focus::{Block, Source};
 use lake::{LiveFile, ViewSpec};
@@ -105,7 +105,7 @@ impl Verifying<'_> {
         let mut options =
             IntakeOptions { expected_periods: row.expected_periods.clone(), ..IntakeOptions::default() };
         let before = Some(LedgerNumber(row.number.0 - 1));
-        options.attribution = crate::attribution::record(reader, before).await?;
+        options.rules = crate::reading::record(reader, before).await?;
         if row.left_out.is_some_and(|rows| rows > 0) {
             let periods = reader.list_periods(before).await?.into_iter();
             options.leave_out =
@@ -130,7 +130,8 @@ impl Verifying<'_> {
         let first = source.next_block().map_err(|error| unreadable(&error))?;
         let header = source.header().clone();
         let cells = first.clone().map(|block| block.cells(&header).0);
-        let context = FileContext::new(file.ordinal, &header, cells.as_ref())
+        let context = intake
+            .file(file.ordinal, &header, cells.as_ref())
             .map_err(|missing| Refusal::new(missing.to_string()))?;
         drop(cells);
         let blocks = Mutex::new((first, source));

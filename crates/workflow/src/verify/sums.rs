@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use billing::correction::is_of_corrections;
 use billing::decision::ChargeState;
+use billing::rate::Rate;
 use billing::settings::{Basis, Settings};
 use billing::{LedgerNumber, Period};
 use lake::{Filter, View, ViewSpec};
@@ -13,6 +14,7 @@ use money::{Amount, Minor};
 use super::{Check, Verifying, import_place};
 use crate::WorkflowError;
 use crate::charges::live_files;
+use crate::funding::rules;
 
 /// Rows and their cost on the billing basis.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -188,6 +190,7 @@ impl Verifying<'_> {
             Some(_) => Some(posted_by_source(reader, period, issued_by).await?),
             None => None,
         };
+        let adjusted = adjusted_by_source(reader, period, issued_by).await?;
         let mut sources: Vec<&String> = stands.keys().chain(delivered.keys()).collect();
         sources.extend(posted.iter().flat_map(BTreeMap::keys));
         sources.sort_unstable();
@@ -216,14 +219,15 @@ impl Verifying<'_> {
             let Some(posted) = &posted else { continue };
             let (lines, due) = posted.get(source).copied().unwrap_or_default();
             let due = Amount::from_minor(due, settings.currency.code.places());
-            let residual = at.billed_here.cost - due;
+            // What rates make of a month, beside quantity times price.
+            let billable = at.billed_here.cost + adjusted.get(source).copied().unwrap_or_default();
+            let residual = billable - due;
             let most = Amount::from_units(unit.units() * i128::from(lines));
             // Every line is less than a unit off; without lines nothing may be billable.
             if residual.abs() >= most && !residual.is_zero() {
                 let what = format!(
-                    "{due} is posted by {lines} lines, and {} is billable: the rest of {residual} is more than \
-                     rounding makes",
-                    at.billed_here.cost
+                    "{due} is posted by {lines} lines, and {billable} is billable: the rest of {residual} is more than \
+                     rounding makes"
                 );
                 self.findings.differ(Check::Periods, place, what);
             }
@@ -271,6 +275,26 @@ async fn stands(view: &View, period: Period) -> Result<BTreeMap<String, Stands>,
         }
         if *billed_in == own && state == "billable" {
             at.billed_here.add(row.rows, row.cost);
+        }
+    }
+    Ok(sources)
+}
+
+/// What free units, tiers and minima of rates change on the current statements, by source.
+async fn adjusted_by_source(
+    reader: &mut Reader,
+    period: Period,
+    as_of: Option<LedgerNumber>,
+) -> Result<BTreeMap<String, Amount>, WorkflowError> {
+    let mut sources: BTreeMap<String, Amount> = BTreeMap::new();
+    let rates: Vec<Rate> = rules(reader, as_of).await?;
+    if as_of.is_none() || !rates.iter().any(Rate::is_pooled) {
+        return Ok(sources);
+    }
+    for row in reader.current_statements(period, as_of).await? {
+        for used in reader.load_statement(&row.id).await?.rates {
+            let adjustment = used.adjustment();
+            *sources.entry(used.source).or_default() += adjustment;
         }
     }
     Ok(sources)

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use billing::attribution_table::AttributionRule;
 use billing::decision::ChargeState;
+use billing::rate::Rate;
 use billing::split::SplitRule;
 use billing::subsidy::SubsidyRule;
 use billing::{ImportId, LedgerNumber, StatementNumber};
@@ -179,7 +180,7 @@ impl<W: Write + Seek> Pack<W> {
         Ok(all.len() as u64)
     }
 
-    /// Whose charges are and who pays, as it stood when the last of the statements was computed.
+    /// Whose charges are, what they cost and who pays, as it stood when the last of the statements was computed.
     async fn rules(
         &mut self,
         reader: &mut Reader,
@@ -188,15 +189,18 @@ impl<W: Write + Seek> Pack<W> {
     ) -> Result<(), WorkflowError> {
         let as_of = subject.statements.iter().map(|row| row.computed_at).max();
         let attribution = reader.rules::<AttributionRule>(as_of).await?;
+        let rates = reader.rules::<Rate>(as_of).await?;
         let splits = reader.rules::<SplitRule>(as_of).await?;
         let subsidies = reader.rules::<SubsidyRule>(as_of).await?;
         acts.extend(attribution.iter().map(|row| row.number));
+        acts.extend(rates.iter().map(|row| row.number));
         acts.extend(splits.iter().map(|row| row.number));
         acts.extend(subsidies.iter().map(|row| row.number));
-        if attribution.is_empty() && splits.is_empty() && subsidies.is_empty() {
+        if attribution.is_empty() && rates.is_empty() && splits.is_empty() && subsidies.is_empty() {
             return Ok(());
         }
-        let rules = json!({ "attribution": attribution, "splits": splits, "subsidies": subsidies });
+        let rules =
+            json!({ "attribution": attribution, "rates": rates, "splits": splits, "subsidies": subsidies });
         self.add_json("rules.json", &rules)
     }
 
@@ -467,12 +471,13 @@ charges.csv            the {charges} charges that were summed: what was made of 
 delivered-rows.csv     the same rows as the provider delivered them, with file and line
 decisions.json         what people decided about these charges
 configuration/         the configuration that the figures were computed with, by its SHA-256
-rules.json             whose charges are and who pays: attribution, splits, subsidies, where there are any
+rules.json             whose charges are, what they cost and who pays: attribution, rates, splits, subsidies
 audit.json             the acts behind all this, from the chained audit trail
 SHA256SUMS             the digest of every file here: `sha256sum --check SHA256SUMS`
 
 To check: the sum of `cost` in charges.csv, rounded once for each line of the statement, is the statement's
-amount due, with what others pay of it. `focus-billing verify` does the same for everything that was ever issued.
+amount due, with what others pay of it; where its figures have `rates` with free units, tiers or a minimum, these
+are added first. `focus-billing verify` does the same for everything that was ever issued.
 
 ",
         subject.name

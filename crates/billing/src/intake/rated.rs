@@ -1,0 +1,282 @@
+//! The rate book laid over a block of usage: quantity, in the rate's unit, times price.
+
+use std::collections::HashMap;
+
+use money::Amount;
+
+use crate::Period;
+use crate::attribution::Attribution;
+use crate::charge::{AmountColumn, TextColumn};
+use crate::intake::costs::{BILLED, CONTRACTED, EFFECTIVE, LIST};
+use crate::intake::tags::Tagged;
+use crate::intake::text::{self, Dictionary};
+use crate::intake::times::{Times, month_of};
+use crate::rate::{Rate, RateBook, Usage};
+use crate::unit::Unit;
+
+const NULL: i128 = AmountColumn::NULL;
+
+/// The column that says which rate priced a charge.
+pub const RATED_BY: &str = "rated_by";
+
+/// Quantity and unit as delivered: what was consumed, else what the provider prices.
+const QUANTITIES: [(&str, &str); 2] =
+    [("consumed_quantity", "consumed_unit"), ("pricing_quantity", "pricing_unit")];
+
+/// The charges of a block under the rate book.
+pub(super) struct Rated<'a> {
+    book: &'a RateBook,
+    rows: Vec<Row>,
+    /// Why rows have no price, each once.
+    reasons: Vec<Box<str>>,
+}
+
+#[derive(Clone, Copy)]
+enum Row {
+    /// Which rate, and the quantity in its unit.
+    By(usize, Amount),
+    /// No price, for which reason.
+    Not(u32),
+}
+
+/// A block's columns, by name.
+type Texts = [(String, TextColumn)];
+type Numbers = [(String, AmountColumn)];
+
+impl<'a> Rated<'a> {
+    /// Prices every row: `costs` are overwritten, with nothing where no rate fits.
+    pub fn of(
+        book: &'a RateBook,
+        tagged: &Tagged<'_>,
+        times: &Times,
+        (texts, numbers): (&Texts, &Numbers),
+        costs: &mut [Vec<i128>; 4],
+    ) -> Rated<'a> {
+        let mut pricing = Pricing::new(book, texts, numbers);
+        let mut rated = Rated { book, rows: Vec::with_capacity(times.periods.len()), reasons: Vec::new() };
+        let class = Attribution::FIELDS.iter().position(|field| *field == "customer_class");
+        for (row, &month) in times.periods.iter().enumerate() {
+            let class = class.and_then(|field| tagged.meaning(tagged.codes[row]).field(field));
+            let charged = (times.columns[2][row], times.columns[3][row]);
+            let priced = pricing.price(row, class, month, charged);
+            let (list, cost) = match &priced {
+                Ok(priced) => (priced.list.units(), priced.cost.units()),
+                Err(_) => (NULL, 0),
+            };
+            costs[LIST][row] = list;
+            for which in [CONTRACTED, BILLED, EFFECTIVE] {
+                costs[which][row] = cost;
+            }
+            let row = match priced {
+                Ok(priced) => Row::By(priced.rate, priced.quantity),
+                Err(reason) => Row::Not(rated.reason(&reason)),
+            };
+            rated.rows.push(row);
+        }
+        rated
+    }
+
+    fn reason(&mut self, reason: &str) -> u32 {
+        let at = self.reasons.iter().position(|known| **known == *reason);
+        text::key(at.unwrap_or_else(|| {
+            self.reasons.push(reason.into());
+            self.reasons.len() - 1
+        }))
+    }
+
+    /// Why a row has no price, as a key of [`words`](Rated::words).
+    pub fn unpriced(&self, row: usize) -> Option<u32> {
+        match self.rows[row] {
+            Row::Not(reason) => Some(reason),
+            Row::By(..) => None,
+        }
+    }
+
+    pub fn words(&self, reason: u32) -> &str {
+        &self.reasons[reason as usize]
+    }
+
+    pub fn priced(&self) -> u64 {
+        self.rows.iter().filter(|row| matches!(row, Row::By(..))).count() as u64
+    }
+
+    /// Fill the columns that a rated charge has: which rate, its SKU where the file says none, quantity and
+    /// unit as priced, unit prices, and the account of charges whose tags name none.
+    pub fn fill(&self, texts: &mut Vec<(String, TextColumn)>, numbers: &mut Vec<(String, AmountColumn)>) {
+        let by: Vec<String> = self.rates(|rate| rate.id.to_string());
+        let codes = self.rates(|rate| rate.code.clone());
+        let units = self.rates(|rate| rate.unit.to_string());
+        let accounts = self.rates(|rate| rate.account_code.clone().unwrap_or_default());
+        self.text(texts, RATED_BY, &by, false);
+        self.text(texts, "sku_id", &codes, false);
+        self.text(texts, "pricing_unit", &units, true);
+        if accounts.iter().any(|account| !account.is_empty()) {
+            self.text(texts, "account_code", &accounts, false);
+        }
+        self.number(numbers, "pricing_quantity", |_, quantity| quantity);
+        self.number(numbers, "list_unit_price", |rate, _| rate.list_price());
+        self.number(numbers, "contracted_unit_price", |rate, _| rate.price);
+    }
+
+    /// A text for each rate of the book.
+    fn rates(&self, text: impl Fn(&Rate) -> String) -> Vec<String> {
+        (0..self.book.len()).map(|at| text(self.book.get(at))).collect()
+    }
+
+    /// Where the file has a value, it stays, unless what was priced is something else.
+    fn text(&self, texts: &mut Vec<(String, TextColumn)>, name: &str, by_rate: &[String], replaces: bool) {
+        let known = texts.iter().position(|(known, _)| known == name);
+        let mut dictionary = Dictionary::default();
+        let column = {
+            let delivered = |row: usize| known.and_then(|at| texts[at].1.get(row));
+            let keys = (0..self.rows.len()).map(|row| {
+                let own = match self.rows[row] {
+                    Row::By(rate, _) => Some(by_rate[rate].as_str()).filter(|text| !text.is_empty()),
+                    Row::Not(_) => None,
+                };
+                dictionary.key(if replaces { own.or(delivered(row)) } else { delivered(row).or(own) })
+            });
+            let keys = keys.collect();
+            TextColumn::Coded { keys, values: dictionary.into_values() }
+        };
+        match known {
+            Some(at) => texts[at].1 = column,
+            None => texts.push((name.to_owned(), column)),
+        }
+    }
+
+    fn number(
+        &self,
+        numbers: &mut Vec<(String, AmountColumn)>,
+        name: &str,
+        value: impl Fn(&Rate, Amount) -> Amount,
+    ) {
+        let known = numbers.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
+            numbers.push((name.to_owned(), AmountColumn(vec![NULL; self.rows.len()])));
+            numbers.len() - 1
+        });
+        for (row, cell) in self.rows.iter().zip(&mut numbers[known].1.0) {
+            if let Row::By(rate, quantity) = *row {
+                *cell = value(self.book.get(rate), quantity).units();
+            }
+        }
+    }
+}
+
+/// What a row costs.
+struct Priced {
+    rate: usize,
+    quantity: Amount,
+    list: Amount,
+    cost: Amount,
+}
+
+type Conversion = (u32, usize, Period, (i64, i64));
+
+/// The book with what was found out about the block so far.
+struct Pricing<'a> {
+    book: &'a RateBook,
+    service: Option<&'a TextColumn>,
+    sku: Option<&'a TextColumn>,
+    quantities: Vec<(&'a AmountColumn, &'a TextColumn)>,
+    fitting: HashMap<Usage<'a>, Box<[usize]>, foldhash::fast::RandomState>,
+    units: HashMap<&'a str, (u32, Option<Unit>), foldhash::fast::RandomState>,
+    conversions: HashMap<Conversion, Option<(u128, u128)>, foldhash::fast::RandomState>,
+}
+
+impl<'a> Pricing<'a> {
+    fn new(book: &'a RateBook, texts: &'a Texts, numbers: &'a Numbers) -> Pricing<'a> {
+        let text = |name: &str| texts.iter().find(|(known, _)| known == name).map(|(_, column)| column);
+        let number = |name: &str| numbers.iter().find(|(known, _)| known == name).map(|(_, column)| column);
+        let both = QUANTITIES.iter().filter_map(|(quantity, unit)| Some((number(quantity)?, text(unit)?)));
+        Pricing {
+            book,
+            service: text("service_name"),
+            sku: text("sku_id"),
+            quantities: both.collect(),
+            fitting: HashMap::default(),
+            units: HashMap::default(),
+            conversions: HashMap::default(),
+        }
+    }
+
+    fn price(
+        &mut self,
+        row: usize,
+        class: Option<&str>,
+        month: Period,
+        charged: (i64, i64),
+    ) -> Result<Priced, String> {
+        let delivered = self.quantities.iter().find_map(|(quantity, unit)| {
+            Some((quantity.0[row], unit.get(row)?)).filter(|(quantity, _)| *quantity != NULL)
+        });
+        let Some((quantity, unit)) = delivered else {
+            return Err("no quantity with a unit was delivered".to_owned());
+        };
+        let (service, sku) =
+            (self.service.and_then(|column| column.get(row)), self.sku.and_then(|column| column.get(row)));
+        let found = self.find(Usage { service, sku, class: None }, class, unit, month, charged);
+        let Some((rate, (numerator, denominator))) = found else {
+            let named = |what: &str, value: Option<&str>| {
+                value.map_or_else(|| format!("no {what}"), |value| format!("{what} `{value}`"))
+            };
+            let day = month_of(charged.0).map_or_else(String::new, |month| format!(" in {month}"));
+            let class = class.map_or_else(String::new, |class| format!(", class `{class}`"));
+            return Err(format!(
+                "the rate book has no rate{day} for {}, {}, unit `{unit}`{class}",
+                named("service", service),
+                named("SKU", sku)
+            ));
+        };
+        let quantity = Amount::from_units(quantity);
+        let by = self.book.get(rate);
+        let of = |price| below_limit(cost(quantity, price, (numerator, denominator)));
+        let priced = || {
+            let list = of(by.list_price())?;
+            let quantity = below_limit(quantity.scaled(numerator, denominator))?;
+            Some(Priced { rate, quantity, list, cost: of(by.price)? })
+        };
+        priced()
+            .ok_or_else(|| format!("{quantity} {unit} come to 10^12 or more, larger than any charge can be"))
+    }
+
+    /// The first rate that fits, is in force, and whose unit the delivered one can be converted to.
+    fn find(
+        &mut self,
+        usage: Usage<'a>,
+        class: Option<&str>,
+        unit: &'a str,
+        month: Period,
+        charged: (i64, i64),
+    ) -> Option<(usize, (u128, u128))> {
+        let book = self.book;
+        let fitting: &[usize] = match class {
+            // Classes are few: most charges have none, and are looked up.
+            None => self.fitting.entry(usage).or_insert_with(|| book.fitting(usage).into()),
+            Some(_) => &book.fitting(Usage { class, ..usage }),
+        };
+        let next = text::key(self.units.len());
+        let (code, unit) = self.units.entry(unit).or_insert_with(|| (next, unit.parse().ok()));
+        let unit = unit.as_ref()?;
+        fitting.iter().filter(|&&rate| book.is_in_force(rate, charged.0)).find_map(|&rate| {
+            // The charge period matters where it is prorated alone.
+            let charged = if book.get(rate).prorate.is_some() { charged } else { (0, 0) };
+            let conversion = self.conversions.entry((*code, rate, month, charged));
+            Some((rate, (*conversion.or_insert_with(|| book.conversion(rate, unit, month, charged)))?))
+        })
+    }
+}
+
+/// Where a conversion does not come out even (a day of a month), it comes last: half a terabyte for ten days
+/// of 31 at 31.00 is 5.00, to the last digit.
+fn cost(quantity: Amount, price: Amount, (numerator, denominator): (u128, u128)) -> Option<Amount> {
+    if numerator < denominator {
+        quantity.times(price)?.scaled(numerator, denominator)
+    } else {
+        quantity.scaled(numerator, denominator)?.times(price)
+    }
+}
+
+fn below_limit(amount: Option<Amount>) -> Option<Amount> {
+    amount.filter(|amount| amount.abs() < Amount::LIMIT)
+}
