@@ -4,7 +4,7 @@
 mod support;
 
 use insta::assert_snapshot;
-use support::{Home, engines, entries, exact, project, row_of, text};
+use support::{Home, due, engines, entries, exact, project, row, row_of, text};
 
 /// A charge of genome on a day of January.
 fn on(day: u32, resource: &str, cost: &str) -> String {
@@ -128,4 +128,41 @@ fn everything_that_is_wrong_is_said_at_once() {
     hint: a rule cannot be made longer; write a new one
     ");
     assert_eq!(entries(&home.json("audit list")).len(), acts, "something was recorded");
+}
+
+#[test]
+fn a_single_charge_is_split_in_whatever_delivery_it_comes() {
+    let home = Home::with("");
+    let rows = |cost: &str| {
+        [
+            row("vm-1", "Compute", cost, cost, &project("genome")),
+            row("vm-2", "Compute", "50", "50", &project("genome")),
+        ]
+    };
+    home.focus("aws_2025-01.csv", &rows("100"));
+    home.ok("ingest aws_2025-01.csv");
+    assert_snapshot!(home.refused("splits add --charge 1:9 A-1:50% B-2:50% --note bought --yes"), @r"
+    error: charge 1:9 does not exist, or counts no more
+    hint: `charges list` shows those that do
+    ");
+    home.ok("splits add --charge 1:1 A-1:30 B-2:100% --note 'bought together' --yes");
+    assert_snapshot!(home.refused("splits add --charge 1:1 A-1:50% B-2:50% --note again --yes"), @r"
+    split 1 is for the same charges from 2025-01-01; end it first
+    error: the split cannot be written
+    ");
+    assert_snapshot!(home.ok("splits list"), @r"
+    rule  for         over                       when             note
+    ────  ──────────  ─────────────────────────  ───────────────  ───────────────
+       1  charge 1:1  A-1 up to 30.00, B-2 100%  from 2025-01-01  bought together
+    ");
+    // It has grown, and is still the same charge.
+    home.focus("aws_2025-01.csv", &rows("120"));
+    home.ok("ingest aws_2025-01.csv --replace 1");
+    let statements = home.bill_january();
+    assert_eq!(due(&statements), exact("170"));
+    assert_eq!(
+        lines(&home, text(&statements[0], "number")),
+        ["A-1 3000 1", "B-2 9000 0", "PHYS-1001 5000 1"]
+    );
+    home.ok("verify --deep");
 }

@@ -161,13 +161,12 @@ impl Office {
             let (pi, project, fund) = *self.dice.pick(&PROJECTS);
             let tags = if self.dice.below(10) == 0 { "{}".to_owned() } else { tags(pi, project, fund) };
             let (list, cost) = (list.to_string(), billed.to_string());
-            text.push_str(&match source {
-                "Lab" => format!(
-                    "{period}-01,Compute,{resource},{cost},CPU Hours,\"{}\"",
-                    tags.replace('"', "\"\"")
-                ),
+            let quoted = tags.replace('"', "\"\"");
+            let row = match source {
+                "Lab" => format!("{period}-01,Compute,{resource},{cost},CPU Hours,\"{quoted}\""),
                 _ => row_of(&period, &resource, "Compute", &list, &cost, &tags),
-            });
+            };
+            text.push_str(&row);
             text.push('\n');
             sum += billed;
         }

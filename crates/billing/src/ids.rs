@@ -149,6 +149,29 @@ impl fmt::Display for LedgerNumber {
     }
 }
 
+impl<'de> Deserialize<'de> for ChargeId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<ChargeId, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A fingerprint as text: JSON's numbers end before it does.
+pub(crate) mod hex {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::Fingerprint;
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+    pub fn serialize<S: Serializer>(fingerprint: &Fingerprint, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:016x}", fingerprint.0))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Fingerprint, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        u64::from_str_radix(&text, 16).map(Fingerprint).map_err(serde::de::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,4 +1,4 @@
-//! Splits: charges of a project, a PI or a source over several funds, from when to when.
+//! Splits: charges of a project, a PI or a source, or a single charge, over several funds, from when to when.
 //!
 //! Parts are taken in their order: those with an amount take the first of the month's cost up to it, the others
 //! share what is left by percent. The last part takes what rounding to 18 decimals leaves, so that the parts
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::statement::PostingGroup;
 use crate::subsidy::Percent;
-use crate::{Period, SourceName};
+use crate::{ChargeId, Fingerprint, Period, SourceName};
 
 /// Numbers are given once and never again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -42,6 +42,17 @@ pub struct SplitPart {
     pub share: Share,
 }
 
+/// A single charge, in whatever delivery it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SplitCharge {
+    /// Where it was when the rule was written.
+    pub id: ChargeId,
+    #[serde(with = "crate::ids::hex")]
+    pub fingerprint: Fingerprint,
+    /// Among the twins of its import.
+    pub ordinal: u32,
+}
+
 /// A rule, as a person wrote it. It is for charges that meet all that it names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitRule {
@@ -52,6 +63,8 @@ pub struct SplitRule {
     pub pi_email: Option<String>,
     #[serde(default)]
     pub project_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charge: Option<SplitCharge>,
     pub parts: Vec<SplitPart>,
     pub from: Date,
     #[serde(default)]
@@ -61,7 +74,7 @@ pub struct SplitRule {
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadSplit {
-    #[error("a split is of a source, a PI or a project: name at least one")]
+    #[error("a split is of a charge, a source, a PI or a project: name at least one")]
     OfEverything,
     #[error("a split has at least two parts")]
     TooFewParts,
@@ -84,7 +97,8 @@ impl SplitRule {
     /// Everything that is wrong with it by itself.
     pub fn check(&self) -> Result<(), Vec<BadSplit>> {
         let mut wrong = Vec::new();
-        if self.source.is_none() && self.pi_email.is_none() && self.project_id.is_none() {
+        let names_charge = self.charge.is_some();
+        if !names_charge && self.source.is_none() && self.pi_email.is_none() && self.project_id.is_none() {
             wrong.push(BadSplit::OfEverything);
         }
         if self.parts.len() < 2 {
@@ -128,7 +142,13 @@ impl SplitRule {
     pub fn rivals(&self, other: &SplitRule) -> bool {
         let lower = |text: &Option<String>| text.as_ref().map(|text| text.trim().to_lowercase());
         let of = |rule: &SplitRule| {
-            (rule.source.as_ref().map(SourceName::key), lower(&rule.pi_email), lower(&rule.project_id))
+            let charge = rule.charge.as_ref().map(|charge| (charge.fingerprint, charge.ordinal));
+            (
+                rule.source.as_ref().map(SourceName::key),
+                lower(&rule.pi_email),
+                lower(&rule.project_id),
+                charge,
+            )
         };
         of(self) == of(other)
             && other.to.is_none_or(|to| self.from <= to)
@@ -186,7 +206,7 @@ impl Splits {
     #[must_use]
     pub fn new(rules: &[SplitRule]) -> Splits {
         let mut rules = rules.to_vec();
-        rules.sort_by_key(|rule| (std::cmp::Reverse(rule.names()), rule.id));
+        rules.sort_by_key(|rule| (rule.charge.is_none(), std::cmp::Reverse(rule.names()), rule.id));
         Splits { rules, seen: BTreeMap::new() }
     }
 
@@ -202,17 +222,25 @@ impl Splits {
         days
     }
 
-    /// A group of charges that begin on or after `day` (and before the next boundary), over its funds. Groups
-    /// are to come in order of PI, project, day and reading.
+    /// The rules of single charges, in order.
+    pub fn of_charges(&self) -> impl Iterator<Item = (SplitId, &SplitCharge)> {
+        self.rules.iter().filter_map(|rule| Some((rule.id, rule.charge.as_ref()?)))
+    }
+
+    /// A group of charges that begin on or after `day` (and before the next boundary), over its funds; `own` is
+    /// the rule of the single charge that it is. Groups are to come in order of PI, project, day and reading.
     pub fn over(
         &mut self,
         pi_email: &str,
         project_id: &str,
         day: Date,
+        own: Option<SplitId>,
         group: PostingGroup,
     ) -> Vec<PostingGroup> {
-        let fits =
-            |rule: &&SplitRule| rule.is_in_force(day) && rule.is_for(pi_email, project_id, &group.source);
+        let fits = |rule: &&SplitRule| {
+            let is_own = rule.charge.is_none() || own == Some(rule.id);
+            is_own && rule.is_in_force(day) && rule.is_for(pi_email, project_id, &group.source)
+        };
         let Some(rule) = self.rules.iter().find(fits) else { return vec![group] };
         let key = (rule.id, pi_email.to_owned(), project_id.to_owned());
         let seen = self.seen.entry(key).or_default();
@@ -300,6 +328,7 @@ mod tests {
             source: None,
             pi_email: None,
             project_id: Some("looms".to_owned()),
+            charge: None,
             parts: parts.split(';').map(part).collect(),
             from: "2025-01-01".parse().unwrap(),
             to: None,
@@ -311,7 +340,7 @@ mod tests {
         let mut splits = Splits::new(rules);
         let day = "2025-01-01".parse().unwrap();
         let line = |cost: &str| {
-            let over = splits.over("ada", "looms", day, group("EC2", LineKind::Usage, cost, cost));
+            let over = splits.over("ada", "looms", day, None, group("EC2", LineKind::Usage, cost, cost));
             let part = |part: &PostingGroup| {
                 format!(
                     "{} {}",
@@ -372,7 +401,7 @@ mod tests {
         bad.to = Some("2024-12-31".parse().unwrap());
         let said: Vec<String> = bad.check().unwrap_err().iter().map(ToString::to_string).collect();
         insta::assert_snapshot!(said.join("\n"), @r"
-        a split is of a source, a PI or a project: name at least one
+        a split is of a charge, a source, a PI or a project: name at least one
         `A-1` is named twice
         amounts come before percentages: `B-2` comes after one
         the percentages come to 90, not to 100
@@ -396,7 +425,7 @@ mod tests {
             for (number, of) in costs {
                 let cost = Amount::from_units(number * 10_i128.pow(18) / of);
                 let whole = PostingGroup { cost, list_cost: cost, ..group("EC2", LineKind::Usage, "1", "1") };
-                let parts = splits.over("ada", "looms", "2025-01-01".parse().unwrap(), whole.clone());
+                let parts = splits.over("ada", "looms", "2025-01-01".parse().unwrap(), None, whole.clone());
                 prop_assert_eq!(parts.iter().map(|part| part.cost).sum::<Amount>(), cost);
                 prop_assert_eq!(parts.iter().map(|part| part.list_cost).sum::<Amount>(), cost);
                 prop_assert_eq!(parts.iter().map(|part| part.charges).sum::<u64>(), whole.charges);

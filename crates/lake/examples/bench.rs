@@ -188,7 +188,7 @@ async fn ask(lake: &Lake, files: Vec<LiveFile>, rows: usize) {
     clock.say("totals of all", rows);
     let period = files[0].period;
     let clock = Clock::start();
-    let groups = view.posting_groups(period, &[]).await.unwrap();
+    let groups = view.posting_groups(period, &lake::Apart::default()).await.unwrap();
     clock.say(&format!("{} posting groups", groups.len()), rows);
     let clock = Clock::start();
     view.projects(period).await.unwrap();
@@ -237,7 +237,7 @@ async fn ask(lake: &Lake, files: Vec<LiveFile>, rows: usize) {
     view.totals(&by, &Filter::default()).await.unwrap();
     clock.say("totals by 3 columns over the overlay", rows);
     let clock = Clock::start();
-    view.posting_groups(period, &[]).await.unwrap();
+    view.posting_groups(period, &lake::Apart::default()).await.unwrap();
     clock.say("posting groups over the overlay", rows);
 }
 

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::DataType;
-use billing::Period;
 use billing::intake::RATED_BY;
 use billing::rate::RateId;
 use billing::statement::{LineKind, PostingGroup};
+use billing::{ChargeId, Period};
 use datafusion::functions_aggregate::expr_fn::{count, max, min, sum};
 use datafusion::logical_expr::ExprFunctionExt;
 use datafusion::prelude::{DataFrame, Expr, cast, ident, lit};
@@ -58,13 +58,23 @@ pub struct Project {
     pub held_cost: Amount,
 }
 
+/// What is to be summed apart, because others may pay for it.
+#[derive(Clone, Debug, Default)]
+pub struct Apart {
+    /// Charge periods that begin before and from each.
+    pub days: Vec<Date>,
+    pub charges: Vec<ChargeId>,
+}
+
 /// What a posted line is of, and whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Posted {
     pub pi_email: String,
     pub project_id: String,
-    /// How many of the boundaries the charges begin on or after.
+    /// How many of the days of [`Apart`] the charges begin on or after.
     pub after: usize,
+    /// Which of its charges it is, if it is one.
+    pub charge: Option<usize>,
     pub group: PostingGroup,
 }
 
@@ -104,18 +114,14 @@ const PROJECT: [&str; 7] =
     ["pi_email", "project_id", "fund_org", "reference_1", "reference_2", "end_date", "reconciliation_end"];
 
 impl View {
-    /// Sums of the billable charges that are billed in `period`, by PI, project, between which of the
-    /// `boundaries` their charge periods begin, and what a posted line is of; sorted by these.
+    /// Sums of the billable charges that are billed in `period`, by PI, project, what is to be summed
+    /// `apart`, and what a posted line is of; sorted by these.
     ///
     /// # Errors
     /// [`LakeError::NobodyToBill`] if a billable charge has no PI or no project: it would be lost.
-    pub async fn posting_groups(
-        &self,
-        period: Period,
-        boundaries: &[Date],
-    ) -> Result<Vec<Posted>, LakeError> {
+    pub async fn posting_groups(&self, period: Period, apart: &Apart) -> Result<Vec<Posted>, LakeError> {
         let mut groups = Vec::new();
-        for batch in self.posted(period, boundaries, Vec::new(), Vec::new()).await? {
+        for batch in self.posted(period, apart, Vec::new(), Vec::new()).await? {
             decode_posted(&batch, period, &mut groups)?;
         }
         groups.sort_by(|a, b| posted_order(a).cmp(&posted_order(b)));
@@ -127,17 +133,13 @@ impl View {
     ///
     /// # Errors
     /// As these.
-    pub async fn rated_groups(
-        &self,
-        period: Period,
-        boundaries: &[Date],
-    ) -> Result<Vec<RatedPosted>, LakeError> {
+    pub async fn rated_groups(&self, period: Period, apart: &Apart) -> Result<Vec<RatedPosted>, LakeError> {
         if !self.columns.has(RATED_BY) {
             return Ok(Vec::new());
         }
         let quantity = sum(self.columns.number("pricing_quantity")).alias("quantity");
         let mut groups = Vec::new();
-        for batch in self.posted(period, boundaries, self.keys(&[RATED_BY]), vec![quantity]).await? {
+        for batch in self.posted(period, apart, self.keys(&[RATED_BY]), vec![quantity]).await? {
             let mut posted = Vec::new();
             decode_posted(&batch, period, &mut posted)?;
             let (by, quantity) = (batch.text(&format!("_{RATED_BY}"))?, batch.amounts("quantity")?);
@@ -177,7 +179,7 @@ impl View {
     async fn posted(
         &self,
         period: Period,
-        boundaries: &[Date],
+        apart: &Apart,
         further: Vec<Expr>,
         sums: Vec<Expr>,
     ) -> Result<Vec<Batch>, LakeError> {
@@ -186,9 +188,10 @@ impl View {
             day.to_zoned(TimeZone::UTC).map_or(i64::MAX, |start| start.timestamp().as_microsecond())
         };
         let is_after = |day: &Date| cast(start().gt_eq(lit(micros(day))).is_true(), DataType::Int64);
-        let after = boundaries.iter().map(is_after).reduce(|one, other| one + other).unwrap_or(lit(0_i64));
+        let after = apart.days.iter().map(is_after).reduce(|one, other| one + other).unwrap_or(lit(0_i64));
         let mut keys = self.keys(&POSTED);
         keys.push(after.alias("_after"));
+        keys.push(which(&apart.charges).alias("_charge"));
         keys.extend(further);
         let mut all = vec![
             count(lit(1)).alias("charges"),
@@ -276,6 +279,13 @@ impl View {
     }
 }
 
+/// Which of some charges a row is, from 1; 0 where it is none of them.
+fn which(charges: &[ChargeId]) -> Expr {
+    let is = |id: &ChargeId| ident("import").eq(lit(id.import.0)).and(ident("row").eq(lit(id.row)));
+    let numbered = (1_i64..).zip(charges);
+    numbered.fold(lit(0_i64), |others, (number, id)| choose(is(id), lit(number), others))
+}
+
 impl crate::columns::Columns {
     /// The quantity that a rate would price and its unit: as it was priced, else as delivered.
     fn used(&self) -> (Expr, Expr) {
@@ -341,14 +351,13 @@ fn decode_usage(batch: &Batch, groups: &mut Vec<UsageGroup>) -> Result<(), LakeE
     Ok(())
 }
 
-type PostedOrder<'a> =
-    (&'a str, &'a str, usize, Option<&'a str>, &'a str, Option<&'a str>, Option<&'a str>, LineKind);
+type PostedOrder<'a> = ((&'a str, &'a str, usize, Option<usize>), [Option<&'a str>; 4], LineKind);
 
 fn posted_order(posted: &Posted) -> PostedOrder<'_> {
     let PostingGroup { fund_org, source, service_name, account_code, kind, .. } = &posted.group;
-    let texts = (fund_org.as_deref(), source.as_str(), service_name.as_deref(), account_code.as_deref());
-    let owner = (posted.pi_email.as_str(), posted.project_id.as_str(), posted.after);
-    (owner.0, owner.1, owner.2, texts.0, texts.1, texts.2, texts.3, *kind)
+    let texts =
+        [fund_org.as_deref(), Some(source.as_str()), service_name.as_deref(), account_code.as_deref()];
+    ((&posted.pi_email, &posted.project_id, posted.after, posted.charge), texts, *kind)
 }
 
 fn decode_posted(batch: &Batch, period: Period, groups: &mut Vec<Posted>) -> Result<(), LakeError> {
@@ -357,6 +366,7 @@ fn decode_posted(batch: &Batch, period: Period, groups: &mut Vec<Posted>) -> Res
     let (pi, project, fund_org, source) = (pi?, project?, fund_org?, source?);
     let (service, account, kind) = (service?, account?, kind?);
     let (charges, after) = (batch.integers("charges")?, batch.integers("_after")?);
+    let which = batch.integers("_charge")?;
     let (list, cost) = (batch.amounts("list")?, batch.amounts("cost")?);
     for row in 0..batch.rows() {
         let (Some(pi), Some(project)) = (pi.owned(row), project.owned(row)) else {
@@ -373,7 +383,8 @@ fn decode_posted(batch: &Batch, period: Period, groups: &mut Vec<Posted>) -> Res
             cost: cost.or_zero(row),
         };
         let after = usize::try_from(after.value(row)).unwrap_or_default();
-        groups.push(Posted { pi_email: pi, project_id: project, after, group });
+        let charge = usize::try_from(which.value(row)).ok().and_then(|number| number.checked_sub(1));
+        groups.push(Posted { pi_email: pi, project_id: project, after, charge, group });
     }
     Ok(())
 }

@@ -6,22 +6,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use billing::period::PeriodAct;
 use billing::rate::{RatedGroup, RatedUse};
 use billing::settings::Settings;
-use billing::split::merged;
+use billing::split::{SplitId, merged};
 use billing::statement::{
     PostingGroup, ResourceGroup, Statement, Totals, award_note, by_service, changed, held_note, paid_notes,
     post_resources, post_subsidized,
 };
 use billing::subsidy::Subsidies;
-use billing::{LedgerNumber, Period, StatementNumber};
+use billing::{Fingerprint, LedgerNumber, Period, StatementNumber};
 use futures::TryStreamExt;
-use jiff::civil::Date;
-use lake::{Filter, Posted, Project, RatedPosted, Resource, View};
+use lake::{Apart, Filter, Posted, Project, RatedPosted, Resource, View};
 use ledger::{AuditEvent, NewStatement, StatementRow, StatementVersion};
 use money::{CurrencyCode, Minor};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::charges::{Scope, charges};
+use crate::charges::{Found, Scope, charges, locate};
 use crate::funding::Funding;
 use crate::installation::RULES_VERSION;
 use crate::render::{pdf_path, render_missing};
@@ -187,12 +186,12 @@ pub async fn compute(
 ) -> Result<Vec<(Statement, Option<Vec<u8>>)>, WorkflowError> {
     let mut usage: BTreeMap<Owner, Usage> =
         had_one.into_iter().map(|owner| (owner, Usage::default())).collect();
-    let boundaries = funding.splits.boundaries(period);
-    for posted in view.posting_groups(period, &boundaries).await? {
+    let (apart, rules) = apart(view, period, funding).await?;
+    for posted in view.posting_groups(period, &apart).await? {
         let owner = (posted.pi_email.clone(), posted.project_id.clone());
         usage.entry(owner).or_default().posted.push(posted);
     }
-    for rated in view.rated_groups(period, &boundaries).await? {
+    for rated in view.rated_groups(period, &apart).await? {
         let owner = (rated.posted.pi_email.clone(), rated.posted.project_id.clone());
         usage.entry(owner).or_default().rated.push(rated);
     }
@@ -215,12 +214,41 @@ pub async fn compute(
             own.push(resource_group(resource));
             next = resources.try_next().await?;
         }
-        let (groups, rates) = usage.funded(&owner, period, &boundaries, funding);
+        let (groups, rates) = usage.funded(&owner, period, (&apart, &rules), funding);
         own.extend(rates.iter().filter_map(RatedUse::resource));
         let facts = Facts { project: projects.get(&owner), has_deferred: late.contains(&owner), rates };
         statements.push(build(owner, period, settings, groups, own, &facts, &mut funding.subsidies));
     }
     Ok(statements)
+}
+
+/// What is to be summed apart for the sake of splits; of each single charge, the rule that it has.
+async fn apart(
+    view: &View,
+    period: Period,
+    funding: &Funding,
+) -> Result<(Apart, Vec<SplitId>), WorkflowError> {
+    let days = funding.splits.boundaries(period);
+    let fingerprints: Vec<Fingerprint> =
+        funding.splits.of_charges().map(|(_, charge)| charge.fingerprint).collect();
+    let (mut charges, mut rules) = (Vec::new(), Vec::new());
+    if fingerprints.is_empty() {
+        return Ok((Apart { days, charges }, rules));
+    }
+    let found = locate(view, &fingerprints).await?;
+    for (rule, charge) in funding.splits.of_charges() {
+        let same = |found: &&Found| {
+            (found.charge.fingerprint, found.ordinal) == (charge.fingerprint, charge.ordinal)
+        };
+        // Beside each other may stand several; then it is the very one.
+        let twins: Vec<&Found> = found.iter().filter(same).collect();
+        let own = twins.iter().find(|found| found.charge.id == charge.id).or(twins.first());
+        if let Some(own) = own {
+            charges.push(own.charge.id);
+            rules.push(rule);
+        }
+    }
+    Ok((Apart { days, charges }, rules))
 }
 
 /// What the charges of a PI's project come to, before prices that depend on the month, and before splits.
@@ -237,26 +265,26 @@ impl Usage {
         self,
         (pi_email, project_id): &Owner,
         period: Period,
-        boundaries: &[Date],
+        (apart, rules): (&Apart, &[SplitId]),
         funding: &mut Funding,
     ) -> (Vec<PostingGroup>, Vec<RatedUse>) {
         let of = |posted: &Posted| {
             let PostingGroup { fund_org, source, service_name, account_code, kind, .. } =
                 posted.group.clone();
-            (posted.after, fund_org, source, service_name, account_code, kind)
+            ((posted.after, posted.charge), fund_org, source, service_name, account_code, kind)
         };
         let places: BTreeMap<_, usize> =
             self.posted.iter().enumerate().map(|(at, posted)| (of(posted), at)).collect();
-        let (days, mut groups): (Vec<usize>, Vec<PostingGroup>) =
-            self.posted.into_iter().map(|posted| (posted.after, posted.group)).unzip();
+        let (which, mut groups): (Vec<_>, Vec<PostingGroup>) =
+            self.posted.into_iter().map(|posted| ((posted.after, posted.charge), posted.group)).unzip();
         let parts = self.rated.iter().filter_map(|part| {
             let (rate, quantity, cost) = (part.rate, part.quantity, part.posted.group.cost);
             Some(RatedGroup { group: *places.get(&of(&part.posted))?, rate, quantity, cost })
         });
         let rates = funding.rates.price(&mut groups, &parts.collect::<Vec<_>>());
-        let groups = days.into_iter().zip(groups).flat_map(|(after, group)| {
-            let day = after.checked_sub(1).map_or(period.first_day(), |at| boundaries[at]);
-            funding.splits.over(pi_email, project_id, day, group)
+        let groups = which.into_iter().zip(groups).flat_map(|((after, charge), group)| {
+            let day = after.checked_sub(1).map_or(period.first_day(), |at| apart.days[at]);
+            funding.splits.over(pi_email, project_id, day, charge.map(|at| rules[at]), group)
         });
         (merged(groups.collect()), rates)
     }

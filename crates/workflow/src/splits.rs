@@ -1,15 +1,16 @@
 //! Splits: charges of a project, a PI or a source over several funds.
 
-use billing::LedgerNumber;
 use billing::attribution::AttributionRules;
-use billing::split::{BadSplit, SplitId, SplitRule};
+use billing::split::{BadSplit, SplitCharge, SplitId, SplitRule};
+use billing::{ChargeId, LedgerNumber};
 use jiff::civil::Date;
 use ledger::{AuditEvent, Reader, RuleRow};
 use serde_json::json;
 
+use crate::charges::{Scope, charges, locate};
 use crate::funding::Rules;
 use crate::subsidies::{Effect, effects};
-use crate::{Actor, Installation, Refusal, WorkflowError};
+use crate::{Actor, Installation, Refusal, WorkflowError, imports};
 
 /// A rule to be written, or the last day of one.
 #[derive(Clone, Debug)]
@@ -24,6 +25,26 @@ pub enum Change {
 /// What the ledger could not read.
 pub async fn list(installation: &Installation) -> Result<Vec<RuleRow<SplitRule>>, WorkflowError> {
     Ok(installation.ledger.read().await?.rules(None).await?)
+}
+
+/// A charge as a split names it, and the first day from which it is split.
+///
+/// # Errors
+/// A charge that does not exist or does not count.
+pub async fn charge(installation: &Installation, id: ChargeId) -> Result<(SplitCharge, Date), WorkflowError> {
+    let mut reader = installation.ledger.read().await?;
+    imports::load(&mut reader, id.import).await?;
+    let scope = Scope { period: None, import: Some(id.import) };
+    let view = charges(installation, &mut reader, scope, &installation.settings, None).await?;
+    let Some(charge) = view.charge(id).await? else {
+        return Err(Refusal::new(format!("charge {id} does not exist, or counts no more"))
+            .hint("`charges list` shows those that do")
+            .into());
+    };
+    let fingerprint = charge.fingerprint;
+    let located = locate(&view, &[fingerprint]).await?;
+    let ordinal = located.iter().find(|found| found.charge.id == id).map_or(0, |found| found.ordinal);
+    Ok((SplitCharge { id, fingerprint, ordinal }, charge.period.first_day()))
 }
 
 /// What a change would do to the open periods. Nothing is recorded.

@@ -1,5 +1,6 @@
 //! `splits`.
 
+use billing::ChargeId;
 use billing::split::{Share, SplitId, SplitPart};
 use clap::{ArgGroup, Args, Subcommand};
 use jiff::civil::Date;
@@ -25,7 +26,8 @@ pub enum SplitCommand {
 
 const ADD_EXAMPLES: &str = "Examples:
   focus-billing splits add --project looms MATH-1:60% CS-2:40% --from 2025-01-01 --note agreed
-  focus-billing splits add --pi ada@example.edu NSF-9:500 MATH-1:100% --from 2025-01-01 --note \"grant first\"";
+  focus-billing splits add --pi ada@example.edu NSF-9:500 MATH-1:100% --from 2025-01-01 --note \"grant first\"
+  focus-billing splits add --charge 1:2 MATH-1:50% CS-2:50% --note \"bought together\"";
 
 #[derive(Debug, Args)]
 pub struct SplitListArgs {
@@ -35,7 +37,7 @@ pub struct SplitListArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("whose").required(true).multiple(true).args(["source", "pi", "project"])))]
+#[command(group(ArgGroup::new("whose").required(true).multiple(true).args(["source", "pi", "project", "charge"])))]
 pub struct SplitAddArgs {
     /// Funds in their order: `FUND:500` takes the first 500 of a month, `FUND:60%` of what is left
     #[arg(value_name = "FUND:SHARE", required = true, num_args = 2.., value_parser = part)]
@@ -49,9 +51,12 @@ pub struct SplitAddArgs {
     /// Charges of this project
     #[arg(long, value_name = "PROJECT", value_parser = words)]
     pub project: Option<String>,
+    /// This charge alone, in whatever delivery it comes
+    #[arg(long, value_name = "IMPORT:ROW", conflicts_with_all = ["source", "pi", "project"])]
+    pub charge: Option<ChargeId>,
     /// First day of the charge periods that it is for
-    #[arg(long, value_name = "YYYY-MM-DD")]
-    pub from: Date,
+    #[arg(long, value_name = "YYYY-MM-DD", required_unless_present = "charge")]
+    pub from: Option<Date>,
     /// Last day of the charge periods that it is for
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub to: Option<Date>,

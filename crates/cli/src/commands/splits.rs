@@ -17,13 +17,19 @@ pub async fn run(command: SplitCommand, door: &Door) -> Result<(), Refusal> {
 }
 
 async fn add(args: SplitAddArgs, door: &Door) -> Result<(), Refusal> {
+    let charge = match args.charge {
+        Some(id) => Some(splits::charge(&door.installation().await?, id).await?),
+        None => None,
+    };
+    let (charge, first) = charge.unzip();
     let rule = SplitRule {
         id: SplitId::default(),
         source: args.source.map(SourceName),
         pi_email: args.pi,
         project_id: args.project,
+        charge,
         parts: args.parts,
-        from: args.from,
+        from: args.from.or(first).unwrap_or_default(),
         to: args.to,
         note: args.note,
     };
@@ -53,7 +59,9 @@ async fn change(change: &Change, what: &str, sure: SureArgs, door: &Door) -> Res
 /// `PI ada@example.edu, project looms`.
 fn whose(rule: &SplitRule) -> String {
     let source = rule.source.as_ref().map(ToString::to_string);
-    let named = [("source", &source), ("PI", &rule.pi_email), ("project", &rule.project_id)];
+    let charge = rule.charge.as_ref().map(|charge| charge.id.to_string());
+    let named =
+        [("charge", &charge), ("source", &source), ("PI", &rule.pi_email), ("project", &rule.project_id)];
     let named = named.into_iter().filter_map(|(what, name)| Some(format!("{what} {}", name.as_ref()?)));
     named.collect::<Vec<_>>().join(", ")
 }

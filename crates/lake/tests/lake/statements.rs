@@ -32,7 +32,7 @@ fn groups_are_by_all_that_a_line_is_of() {
         charge("2000").of("ada@x.edu", "p1").in_period("2025-02"),
     ];
     let view = home.view(home.import(1, "AWS", &[charges]));
-    let groups = wait(view.posting_groups(period("2025-01"), &[])).unwrap();
+    let groups = wait(view.posting_groups(period("2025-01"), &lake::Apart::default())).unwrap();
     let line = |Posted { pi_email: pi, project_id: project, group: g, .. }: &Posted| {
         let or = |text: &Option<String>| text.clone().unwrap_or("-".to_owned());
         format!(
@@ -63,7 +63,7 @@ fn groups_are_by_all_that_a_line_is_of() {
 fn nobody_to_bill_is_an_error_not_a_loss() {
     let home = Home::new();
     let view = home.view(home.import(1, "AWS", &[vec![charge("1").with("pi_email", "ada@x.edu")]]));
-    let error = wait(view.posting_groups(period("2025-01"), &[])).unwrap_err();
+    let error = wait(view.posting_groups(period("2025-01"), &lake::Apart::default())).unwrap_err();
     assert!(matches!(error, LakeError::NobodyToBill { charges: 1, .. }));
 }
 
@@ -187,7 +187,7 @@ proptest! {
         let held = sum(&|c| c.value("flags").is_some());
         let home = Home::new();
         let view = home.view(home.import(1, "AWS", std::slice::from_ref(&charges)));
-        let groups = wait(view.posting_groups(month, &[])).unwrap();
+        let groups = wait(view.posting_groups(month, &lake::Apart::default())).unwrap();
         prop_assert_eq!(groups.iter().map(|posted| posted.group.cost).sum::<Amount>(), billed);
         let resources = resources(&view, None);
         prop_assert_eq!(resources.iter().map(|resource| resource.cost).sum::<Amount>(), billed);
