@@ -13,7 +13,12 @@ use std::str::FromStr;
 use money::Amount;
 use serde::{Deserialize, Serialize};
 
+mod carried;
+
+use carried::Room;
+
 use crate::correction;
+use crate::credit::CreditId;
 use crate::statement::PostingGroup;
 use crate::{Period, SourceName};
 
@@ -152,6 +157,9 @@ pub struct SubsidyRule {
     /// So much at most in a scope and window.
     #[serde(default)]
     pub cap: Option<Amount>,
+    /// Whether what is not used of tiers and cap in a window is added to those of the next.
+    #[serde(default)]
+    pub carries_over: bool,
     pub scope: Scope,
     pub window: Window,
     /// First and last billing period.
@@ -178,6 +186,10 @@ pub enum BadSubsidy {
     NotPositive(Amount),
     #[error("it ends with {to}, before it begins with {from}")]
     EndsFirst { from: Period, to: Period },
+    #[error("nothing can be carried over: it has no window after its first")]
+    CarriesOnce,
+    #[error("nothing can be carried over: it has neither a cap nor tiers that end")]
+    CarriesEverything,
 }
 
 impl SubsidyRule {
@@ -208,6 +220,11 @@ impl SubsidyRule {
         if let Some(to) = self.to.filter(|to| *to < self.from) {
             wrong.push(BadSubsidy::EndsFirst { from: self.from, to });
         }
+        if self.carries_over && self.window == Window::Once {
+            wrong.push(BadSubsidy::CarriesOnce);
+        } else if self.carries_over && self.cap.is_none() && ends.iter().all(Option::is_none) {
+            wrong.push(BadSubsidy::CarriesEverything);
+        }
         if wrong.is_empty() { Ok(()) } else { Err(wrong) }
     }
 
@@ -233,59 +250,31 @@ impl SubsidyRule {
         }
     }
 
-    /// Whether it may pay for a group of charges. A correction is of the service that it corrects.
+    /// Whether it may pay for a group of charges.
     fn is_for(&self, pi_email: &str, project_id: &str, group: &PostingGroup) -> bool {
-        let same = |one: &str, other: &str| one.trim().to_lowercase() == other.trim().to_lowercase();
-        let service = correction::corrected_service(group.service_name.as_deref().unwrap_or_default());
-        let fits = |pattern: &String| match pattern.strip_suffix('*') {
-            Some(start) => service.to_lowercase().starts_with(&start.to_lowercase()),
-            None => same(pattern, service),
-        };
-        let any = |list: &[String], value: &str| list.is_empty() || list.iter().any(|one| same(one, value));
-        any(&self.pis, pi_email)
-            && any(&self.projects, project_id)
-            && (self.sources.is_empty()
-                || self.sources.iter().any(|source| source.key() == SourceName(group.source.clone()).key()))
-            && (self.services.is_empty() || self.services.iter().any(fits))
+        is_any_or_in(&self.pis, pi_email)
+            && is_any_or_in(&self.projects, project_id)
+            && is_of(&self.sources, &self.services, group)
     }
+}
 
-    /// What it can pay in a scope and window, if there is an end to it.
-    #[must_use]
-    pub fn most(&self) -> Option<Amount> {
-        let tiers = self.tiers.last().and_then(|tier| tier.up_to).map(|end| self.paid_of(end));
-        match (tiers, self.cap) {
-            (Some(tiers), Some(cap)) => Some(tiers.min(cap)),
-            (tiers, cap) => tiers.or(cap),
-        }
-    }
+fn is_same(one: &str, other: &str) -> bool {
+    one.trim().to_lowercase() == other.trim().to_lowercase()
+}
 
-    /// What the tiers pay of a cost from nothing up to `cost`; nothing for less than nothing.
-    fn paid_of(&self, cost: Amount) -> Amount {
-        let (mut paid, mut start) = (Amount::ZERO, Amount::ZERO);
-        for tier in &self.tiers {
-            let end = tier.up_to.map_or(cost, |end| end.min(cost));
-            if end <= start {
-                break;
-            }
-            paid += tier.percent.of(end - start);
-            start = end;
-        }
-        paid
-    }
+pub(crate) fn is_any_or_in(list: &[String], value: &str) -> bool {
+    list.is_empty() || list.iter().any(|one| is_same(one, value))
+}
 
-    /// What it pays of a further `cost`: what it owes of all it has seen then, less what was paid. Where
-    /// periods came out of their order, what is frozen in others is made up for, but never by more than this
-    /// cost.
-    fn pays(&self, seen: Seen, cost: Amount) -> Amount {
-        let first = self.tiers.first().map(|tier| tier.percent).unwrap_or_default();
-        let paid_of = |cost: Amount| {
-            // Below nothing, where refunds exceed costs, the first tier goes on.
-            let paid = if cost.is_negative() { first.of(cost) } else { self.paid_of(cost) };
-            self.cap.map_or(paid, |cap| paid.min(cap))
-        };
-        let paid = paid_of(seen.cost + cost) - seen.paid;
-        paid.clamp(cost.min(Amount::ZERO), cost.max(Amount::ZERO))
-    }
+/// Whether a group is of these sources and services. A correction is of the service that it corrects.
+pub(crate) fn is_of(sources: &[SourceName], services: &[String], group: &PostingGroup) -> bool {
+    let service = correction::corrected_service(group.service_name.as_deref().unwrap_or_default());
+    let fits = |pattern: &String| match pattern.strip_suffix('*') {
+        Some(start) => service.to_lowercase().starts_with(&start.to_lowercase()),
+        None => is_same(pattern, service),
+    };
+    let is_from = |one: &SourceName| one.key() == SourceName(group.source.clone()).key();
+    (sources.is_empty() || sources.iter().any(is_from)) && (services.is_empty() || services.iter().any(fits))
 }
 
 /// What a rule has seen and paid in a scope and window.
@@ -295,10 +284,36 @@ pub struct Seen {
     pub paid: Amount,
 }
 
+impl Seen {
+    pub(crate) fn add(&mut self, more: Seen) {
+        self.cost += more.cost;
+        self.paid += more.paid;
+    }
+}
+
+/// By what a leg is paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PaidBy {
+    #[serde(alias = "rule")]
+    Subsidy(SubsidyId),
+    Credit(CreditId),
+}
+
+impl fmt::Display for PaidBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PaidBy::Subsidy(id) => write!(f, "subsidy {id}"),
+            PaidBy::Credit(id) => write!(f, "credit {id}"),
+        }
+    }
+}
+
 /// What one rule pays of one posted line, before rounding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leg {
-    pub rule: SubsidyId,
+    #[serde(flatten)]
+    pub by: PaidBy,
     pub name: String,
     pub payer: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -311,11 +326,33 @@ pub struct Leg {
 /// Who shares a pool with whom: see [`Scope`].
 pub type Pool = (SubsidyId, Option<String>, Option<String>);
 
+/// A leg that the statements of another period have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Used {
+    pub period: Period,
+    pub pi_email: String,
+    pub project_id: String,
+    pub by: PaidBy,
+    pub seen: Seen,
+}
+
 /// The rules of a period, with what other periods used of them.
 #[derive(Clone, Debug, Default)]
 pub struct Subsidies {
     rules: Vec<SubsidyRule>,
-    seen: BTreeMap<Pool, Seen>,
+    /// What a pool has that nothing was seen of yet.
+    untouched: BTreeMap<SubsidyId, Room>,
+    pools: BTreeMap<Pool, (Room, Seen)>,
+}
+
+/// What a pool has seen and paid by now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub seen: Seen,
+    /// What it could pay in its window; `None` where there is no end to it.
+    pub most: Option<Amount>,
+    /// How much of that earlier windows left over.
+    pub carried: Amount,
 }
 
 /// The pool of a rule that a PI's project draws from.
@@ -329,14 +366,40 @@ pub fn pool(rule: &SubsidyRule, pi_email: &str, project_id: &str) -> Pool {
 }
 
 impl Subsidies {
-    /// Those of `rules` that are in force in `period`; `seen` is what was used of them in other periods of
-    /// their windows.
+    /// Those of `rules` that are in force in `period`; `used` is what the statements of other periods used of
+    /// them, in their windows and, where it is carried over, in those before.
     #[must_use]
-    pub fn of_period(rules: &[SubsidyRule], period: Period, seen: BTreeMap<Pool, Seen>) -> Subsidies {
+    pub fn of_period(
+        rules: &[SubsidyRule],
+        period: Period,
+        fiscal_year_start: u8,
+        used: &[Used],
+    ) -> Subsidies {
         let mut rules: Vec<SubsidyRule> =
             rules.iter().filter(|rule| rule.is_in_force(period)).cloned().collect();
         rules.sort_by_key(|rule| (rule.order, rule.id));
-        Subsidies { rules, seen }
+        let mut windows: BTreeMap<Pool, BTreeMap<Period, Seen>> = BTreeMap::new();
+        for used in used {
+            let rule = rules.iter().find(|rule| used.by == PaidBy::Subsidy(rule.id));
+            let Some(rule) = rule.filter(|_| used.period != period) else { continue };
+            let (first, _) = rule.window_of(used.period, fiscal_year_start);
+            let of_pool = windows.entry(pool(rule, &used.pi_email, &used.project_id)).or_default();
+            of_pool.entry(first).or_default().add(used.seen);
+        }
+        let room = |rule: &SubsidyRule, windows: &BTreeMap<Period, Seen>| {
+            rule.room_in(period, fiscal_year_start, windows)
+        };
+        let untouched = rules.iter().map(|rule| (rule.id, room(rule, &BTreeMap::new()))).collect();
+        let mut pools = BTreeMap::new();
+        for (pool, windows) in windows {
+            let Some(rule) = rules.iter().find(|rule| rule.id == pool.0) else { continue };
+            let (now, _) = rule.window_of(period, fiscal_year_start);
+            let seen = windows.get(&now).copied();
+            if seen.is_some() || rule.carries_over {
+                pools.insert(pool, (room(rule, &windows), seen.unwrap_or_default()));
+            }
+        }
+        Subsidies { rules, untouched, pools }
     }
 
     /// In the order in which they are taken.
@@ -345,13 +408,9 @@ impl Subsidies {
         &self.rules
     }
 
-    /// The legs of the groups of one statement, in the order given. Statements are to come in order of PI and
-    /// project, groups in reading order.
-    pub fn legs(&mut self, pi_email: &str, project_id: &str, groups: &[PostingGroup]) -> Vec<Vec<Leg>> {
-        groups.iter().map(|group| self.legs_of(pi_email, project_id, group)).collect()
-    }
-
-    fn legs_of(&mut self, pi_email: &str, project_id: &str, group: &PostingGroup) -> Vec<Leg> {
+    /// The legs of a group of a statement. Statements are to come in order of PI and project, groups in
+    /// reading order.
+    pub fn legs(&mut self, pi_email: &str, project_id: &str, group: &PostingGroup) -> Vec<Leg> {
         let mut legs = Vec::new();
         let mut left = group.cost;
         for rule in &self.rules {
@@ -359,27 +418,35 @@ impl Subsidies {
             if left.is_zero() || is_taken || !rule.is_for(pi_email, project_id, group) {
                 continue;
             }
-            let seen = self.seen.entry(pool(rule, pi_email, project_id)).or_default();
-            let paid = rule.pays(*seen, left);
+            let (room, seen) = self
+                .pools
+                .entry(pool(rule, pi_email, project_id))
+                .or_insert_with(|| (self.untouched[&rule.id].clone(), Seen::default()));
+            let paid = room.pays(*seen, left);
             legs.push(Leg {
-                rule: rule.id,
+                by: PaidBy::Subsidy(rule.id),
                 name: rule.name.clone(),
                 payer: rule.payer.clone(),
                 account_code: rule.account_code.clone(),
                 seen: left,
                 paid,
             });
-            seen.cost += left;
-            seen.paid += paid;
+            seen.add(Seen { cost: left, paid });
             left = left - paid;
         }
         legs
     }
 
-    /// What each pool has seen and paid by now.
-    #[must_use]
-    pub fn seen(&self) -> &BTreeMap<Pool, Seen> {
-        &self.seen
+    /// How the pools of a rule stand by now.
+    pub fn standing<'a>(
+        &'a self,
+        rule: &'a SubsidyRule,
+    ) -> impl Iterator<Item = (&'a Pool, Standing)> + use<'a> {
+        let own = self.pools.iter().filter(|(pool, _)| pool.0 == rule.id);
+        own.map(|(pool, (room, seen))| {
+            let carried = room.most().zip(rule.room().most()).map(|(now, plain)| now - plain);
+            (pool, Standing { seen: *seen, most: room.most(), carried: carried.unwrap_or_default() })
+        })
     }
 }
 
@@ -413,6 +480,7 @@ mod tests {
             projects: Vec::new(),
             tiers: tiers.iter().map(tier).collect(),
             cap: (!cap.is_empty()).then(|| amount(cap)),
+            carries_over: false,
             scope,
             window,
             from: "2025-01".parse().unwrap(),
@@ -423,15 +491,15 @@ mod tests {
 
     /// What is paid of costs that come one after the other, `-` between rules.
     fn paid(rules: &[SubsidyRule], costs: &str) -> String {
-        let mut subsidies = Subsidies::of_period(rules, "2025-01".parse().unwrap(), BTreeMap::new());
+        let mut subsidies = Subsidies::of_period(rules, "2025-01".parse().unwrap(), 7, &[]);
         let groups: Vec<PostingGroup> =
             costs.split_whitespace().map(|cost| group("Compute", LineKind::Usage, cost, cost)).collect();
-        let legs = subsidies.legs("ada", "looms", &groups);
-        let line = |legs: &Vec<Leg>| {
+        let line = |group: &PostingGroup| {
+            let legs = subsidies.legs("ada", "looms", group);
             let each: Vec<String> = legs.iter().map(|leg| leg.paid.to_string()).collect();
             each.join("-")
         };
-        legs.iter().map(line).collect::<Vec<_>>().join(" ")
+        groups.iter().map(line).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
@@ -461,7 +529,7 @@ mod tests {
     fn what_is_frozen_in_other_periods_is_taken_as_it_is() {
         let rule = rule(1, &[("500", "100")], "", Scope::Project, Window::FiscalYear);
         let pays = |cost: &str, paid: &str, further: &str| {
-            rule.pays(Seen { cost: amount(cost), paid: amount(paid) }, amount(further)).to_string()
+            rule.room().pays(Seen { cost: amount(cost), paid: amount(paid) }, amount(further)).to_string()
         };
         assert_eq!(pays("400", "200", "300"), "300", "January again, after February had what was left");
         assert_eq!(pays("400", "200", "350"), "300", "January has grown");
@@ -558,11 +626,11 @@ mod tests {
                 let rule = SubsidyRule { tiers: tiers.to_vec(), cap, ..plain.clone() };
                 let mut seen = Seen::default();
                 for &cost in &costs {
-                    seen.paid += rule.pays(seen, units(cost));
+                    seen.paid += rule.room().pays(seen, units(cost));
                     seen.cost += units(cost);
                     prop_assert!(cap.is_none_or(|cap| seen.paid <= cap));
                 }
-                prop_assert_eq!(seen.paid, rule.pays(Seen::default(), seen.cost));
+                prop_assert_eq!(seen.paid, rule.room().pays(Seen::default(), seen.cost));
             }
         }
     }

@@ -5,6 +5,7 @@ mod audit;
 mod charges;
 mod completions;
 mod config;
+mod credits;
 mod demo;
 mod door;
 mod funding;
@@ -60,6 +61,7 @@ async fn act(cli: Cli, output: Output) -> Result<(), Refusal> {
         Command::Sources(command) => sources::run(command, door).await,
         Command::Attribution(command) => attribution::run(command, door).await,
         Command::Subsidies(command) => subsidies::run(command, door).await,
+        Command::Credits(command) => credits::run(command, door).await,
         Command::Splits(command) => splits::run(command, door).await,
         Command::Review(command) => review::run(command, door).await,
         Command::Charges(command) => charges::run(command, door).await,

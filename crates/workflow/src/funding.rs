@@ -1,16 +1,33 @@
-//! Who pays in a period: the splits over funds and the subsidies, as of a ledger number.
+//! Who pays in a period: the splits over funds, the subsidies and the credits, as of a ledger number.
 
+use billing::credit::{Credit, Credits};
 use billing::settings::Settings;
 use billing::split::{SplitRule, Splits};
-use billing::subsidy::{Subsidies, SubsidyRule};
+use billing::statement::PostingGroup;
+use billing::subsidy::{Leg, Subsidies, SubsidyRule};
 use billing::{LedgerNumber, Period};
 use ledger::{PeriodAct, Reader, Rule};
+use money::Amount;
 
-use crate::{WorkflowError, subsidies};
+use crate::{WorkflowError, credits, subsidies};
 
 pub struct Funding {
     pub splits: Splits,
     pub subsidies: Subsidies,
+    pub credits: Credits,
+}
+
+impl Funding {
+    /// What others pay of the groups of a statement: subsidies, and of what they leave, credits.
+    pub fn legs(&mut self, pi_email: &str, project_id: &str, groups: &[PostingGroup]) -> Vec<Vec<Leg>> {
+        let legs_of = |group: &PostingGroup| {
+            let mut legs = self.subsidies.legs(pi_email, project_id, group);
+            let paid: Amount = legs.iter().map(|leg| leg.paid).sum();
+            legs.extend(self.credits.legs(pi_email, project_id, group, group.cost - paid));
+            legs
+        };
+        groups.iter().map(legs_of).collect()
+    }
 }
 
 /// The rules, as they are or would be.
@@ -18,11 +35,16 @@ pub struct Funding {
 pub(crate) struct Rules {
     pub splits: Vec<SplitRule>,
     pub subsidies: Vec<SubsidyRule>,
+    pub credits: Vec<Credit>,
 }
 
 impl Rules {
     pub async fn load(reader: &mut Reader, as_of: Option<LedgerNumber>) -> Result<Rules, WorkflowError> {
-        Ok(Rules { splits: rules(reader, as_of).await?, subsidies: rules(reader, as_of).await? })
+        Ok(Rules {
+            splits: rules(reader, as_of).await?,
+            subsidies: rules(reader, as_of).await?,
+            credits: rules(reader, as_of).await?,
+        })
     }
 
     /// With what other periods have used by then.
@@ -33,9 +55,12 @@ impl Rules {
         settings: &Settings,
         as_of: Option<LedgerNumber>,
     ) -> Result<Funding, WorkflowError> {
-        let seen = subsidies::seen(reader, period, settings, &self.subsidies, as_of).await?;
-        let subsidies = Subsidies::of_period(&self.subsidies, period, seen);
-        Ok(Funding { splits: Splits::new(&self.splits), subsidies })
+        let used = subsidies::used(reader, period, settings, &self.subsidies, as_of).await?;
+        let year = settings.subsidies.fiscal_year_start;
+        let subsidies = Subsidies::of_period(&self.subsidies, period, year, &used);
+        let used = credits::used(reader, period, &self.credits, as_of).await?;
+        let credits = Credits::of_period(&self.credits, period, &used);
+        Ok(Funding { splits: Splits::new(&self.splits), subsidies, credits })
     }
 }
 

@@ -7,6 +7,7 @@ use std::io::{Seek, Write};
 use std::path::Path;
 
 use billing::attribution_table::AttributionRule;
+use billing::credit::Credit;
 use billing::decision::ChargeState;
 use billing::split::SplitRule;
 use billing::subsidy::SubsidyRule;
@@ -193,10 +194,14 @@ impl<W: Write + Seek> Pack<W> {
         acts.extend(attribution.iter().map(|row| row.number));
         acts.extend(splits.iter().map(|row| row.number));
         acts.extend(subsidies.iter().map(|row| row.number));
-        if attribution.is_empty() && splits.is_empty() && subsidies.is_empty() {
+        let credits = reader.rules::<Credit>(as_of).await?;
+        acts.extend(credits.iter().map(|row| row.number));
+        if attribution.is_empty() && splits.is_empty() && subsidies.is_empty() && credits.is_empty() {
             return Ok(());
         }
-        let rules = json!({ "attribution": attribution, "splits": splits, "subsidies": subsidies });
+        let rules = json!({
+            "attribution": attribution, "splits": splits, "subsidies": subsidies, "credits": credits,
+        });
         self.add_json("rules.json", &rules)
     }
 
@@ -467,7 +472,7 @@ charges.csv            the {charges} charges that were summed: what was made of 
 delivered-rows.csv     the same rows as the provider delivered them, with file and line
 decisions.json         what people decided about these charges
 configuration/         the configuration that the figures were computed with, by its SHA-256
-rules.json             whose charges are and who pays: attribution, splits, subsidies, where there are any
+rules.json             whose charges are and who pays: attribution, splits, subsidies, credits
 audit.json             the acts behind all this, from the chained audit trail
 SHA256SUMS             the digest of every file here: `sha256sum --check SHA256SUMS`
 
