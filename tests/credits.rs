@@ -39,14 +39,14 @@ fn shares(home: &Home, period: &str) -> Vec<String> {
 
 /// What the current statements of a period say below their tables, about credits.
 fn notes(home: &Home, period: &str) -> String {
-    let mut said = String::new();
+    let mut said = Vec::new();
     for s in entries(&home.json(&format!("statements list --period {period}"))) {
         let shown = home.json(&format!("statements show {}", text(&s, "number")));
         for note in entries(&shown["notes"]) {
-            said.push_str(&format!("{}: {}\n", text(&s, "project_id"), note.as_str().unwrap()));
+            said.push(format!("{}: {}\n", text(&s, "project_id"), note.as_str().unwrap()));
         }
     }
-    said
+    said.concat()
 }
 
 #[test]

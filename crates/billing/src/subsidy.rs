@@ -95,6 +95,14 @@ impl Percent {
         let (units, share, whole) = (amount.units(), i128::from(self.0), i128::from(WHOLE));
         Amount::from_units(units / whole * share + units % whole * share / whole)
     }
+
+    /// The amount that this is a share of, to 18 decimals, away from zero.
+    fn whole_of(self, part: Amount) -> Amount {
+        let (units, share, whole) = (part.units(), i128::from(self.0).max(1), i128::from(WHOLE));
+        let rest = units % share * whole;
+        let up = if rest % share == 0 { 0 } else { units.signum() };
+        Amount::from_units(units / share * whole + rest / share + up)
+    }
 }
 
 /// Up to this much of the cost (all of it, where `None`), so much is paid.
@@ -444,7 +452,8 @@ impl Subsidies {
     ) -> impl Iterator<Item = (&'a Pool, Standing)> + use<'a> {
         let own = self.pools.iter().filter(|(pool, _)| pool.0 == rule.id);
         own.map(|(pool, (room, seen))| {
-            let carried = room.most().zip(rule.room().most()).map(|(now, plain)| now - plain);
+            let carried =
+                room.most().zip(rule.room().most()).map(|(now, plain)| (now - plain).max(Amount::ZERO));
             (pool, Standing { seen: *seen, most: room.most(), carried: carried.unwrap_or_default() })
         })
     }
@@ -458,11 +467,17 @@ mod tests {
     use crate::statement::LineKind;
     use crate::statement::testing::group;
 
-    fn amount(text: &str) -> Amount {
+    pub(super) fn amount(text: &str) -> Amount {
         text.parse().unwrap()
     }
 
-    fn rule(id: i64, tiers: &[(&str, &str)], cap: &str, scope: Scope, window: Window) -> SubsidyRule {
+    pub(super) fn rule(
+        id: i64,
+        tiers: &[(&str, &str)],
+        cap: &str,
+        scope: Scope,
+        window: Window,
+    ) -> SubsidyRule {
         let tier = |(up_to, percent): &(&str, &str)| Tier {
             up_to: (!up_to.is_empty()).then(|| amount(up_to)),
             percent: percent.parse().unwrap(),
@@ -595,6 +610,12 @@ mod tests {
         it ends with 2024-12, before it begins with 2025-01
         ");
         assert_eq!(rule(1, &[], "", Scope::All, Window::Month).check().unwrap_err(), [BadSubsidy::NoTiers]);
+        let carries = |cap: &str, window: Window| {
+            SubsidyRule { carries_over: true, ..rule(1, &[("", "50")], cap, Scope::All, window) }.check()
+        };
+        assert_eq!(carries("9", Window::Month), Ok(()));
+        assert_eq!(carries("9", Window::Once), Err(vec![BadSubsidy::CarriesOnce]));
+        assert_eq!(carries("", Window::Month), Err(vec![BadSubsidy::CarriesEverything]));
     }
 
     #[test]

@@ -253,14 +253,12 @@ pub async fn balances(
     period: Option<Period>,
 ) -> Result<Balances, WorkflowError> {
     let mut reader = installation.ledger.read().await?;
-    let period = match period {
-        Some(period) => period,
-        None => {
-            let latest = reader.list_periods(None).await?.into_iter().map(|record| record.period).max();
-            latest.ok_or_else(|| Refusal::new("no period was opened yet").hint("`periods open YYYY-MM`"))?
-        }
+    let period = if let Some(period) = period {
+        periods::load(&mut reader, period).await?.period
+    } else {
+        let latest = reader.list_periods(None).await?.into_iter().map(|record| record.period).max();
+        latest.ok_or_else(|| Refusal::new("no period was opened yet").hint("`periods open YYYY-MM`"))?
     };
-    periods::load(&mut reader, period).await?;
     let credits = standing(installation, &mut reader, period).await?;
     Ok(Balances { period, credits })
 }

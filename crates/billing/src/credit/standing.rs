@@ -1,7 +1,7 @@
 //! How a credit stands after what was drawn by now, relative to the period: never to the clock, so that the same
 //! statement says the same whenever it is made.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use money::{Amount, Currency};
 use serde::Serialize;
@@ -121,11 +121,13 @@ impl Credits {
         let until = credit.to.map_or_else(String::new, |to| format!(", to be used by {to}"));
         let mut text = format!("{name}: {left} left{until}.");
         for alert in alerts {
-            text.push_str(&match alert {
-                Alert::Low => " That is less than 20% of it.".to_owned(),
-                Alert::Expires { days } => format!(" It expires {days} days after the end of this period."),
-                Alert::UsedUp => continue,
-            });
+            match alert {
+                Alert::Low => text.push_str(" That is less than 20% of it."),
+                Alert::Expires { days } => {
+                    let _ = write!(text, " It expires {days} days after the end of this period.");
+                }
+                Alert::UsedUp => {}
+            }
         }
         text
     }

@@ -87,8 +87,8 @@ fn what_expires_first_is_used_first_unless_it_is_said_otherwise() {
     };
     assert_eq!(order(&[open.clone(), later.clone(), soon.clone()]), [2, 3, 1]);
     let first = Credit { order: -1, ..open };
-    let older = Credit { from: period("2024-01"), to: soon.to, ..credit(4, "1") };
-    assert_eq!(order(&[first, later, soon, older]), [1, 4, 2, 3]);
+    let aged = Credit { from: period("2024-01"), to: soon.to, ..credit(4, "1") };
+    assert_eq!(order(&[first, later, soon, aged]), [1, 4, 2, 3]);
     let ended = Credit { to: Some(period("2025-02")), ..credit(1, "50") };
     assert_eq!(draws(&[ended], &[], "10"), "");
 }
