@@ -145,11 +145,21 @@ pub fn moved_on(credits: &[Credit], id: CreditId) -> Amount {
     credits.iter().filter(|credit| credit.moved_from == Some(id)).map(|credit| credit.amount).sum()
 }
 
+/// The credits of a period, and all that there are by now. A closed period has those of its close, but what
+/// was moved on since is no more to be drawn by it.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    pub then: &'a [Credit],
+    pub now: &'a [Credit],
+}
+
 /// A credit in a period.
 #[derive(Clone, Debug)]
 struct Drawn {
     credit: Credit,
     moved: Amount,
+    /// What it may pay in all: its amount without all that was moved on by now.
+    most: Amount,
     /// What the statements of earlier periods drew.
     before: Amount,
     /// In all periods: the cost that it looked at, and what was drawn.
@@ -168,8 +178,7 @@ impl Drawn {
     /// is never drawn beyond its amount, and never gives back more than was drawn. Where periods came out of
     /// their order, what other statements drew stays.
     fn pays(&self, cost: Amount) -> Amount {
-        let most = self.amount().max(Amount::ZERO);
-        let owed = (self.seen.cost + cost).clamp(Amount::ZERO, most);
+        let owed = (self.seen.cost + cost).clamp(Amount::ZERO, self.most);
         (owed - self.seen.paid).clamp(cost.min(Amount::ZERO), cost.max(Amount::ZERO))
     }
 }
@@ -182,17 +191,16 @@ pub struct Credits {
 }
 
 impl Credits {
-    /// Those of `credits` that are in force in `period`; `used` is what the statements of other periods have of
-    /// them.
+    /// Those that are in force in `period`; `used` is what the statements of other periods have of them.
     #[must_use]
-    pub fn of_period(credits: &[Credit], period: Period, used: &[Used]) -> Credits {
+    pub fn of_period(known: Known<'_>, period: Period, used: &[Used]) -> Credits {
         let mut months: BTreeMap<(CreditId, Period), Seen> = BTreeMap::new();
         for used in used.iter().filter(|used| used.period != period) {
             if let PaidBy::Credit(id) = used.by {
                 months.entry((id, used.period)).or_default().add(used.seen);
             }
         }
-        let in_force = credits.iter().filter(|credit| credit.is_in_force(period));
+        let in_force = known.then.iter().filter(|credit| credit.is_in_force(period));
         let mut drawn: Vec<Drawn> = in_force
             .map(|credit| {
                 let own = months.iter().filter(|((id, _), _)| *id == credit.id);
@@ -204,8 +212,9 @@ impl Credits {
                         before += of_month.paid;
                     }
                 }
-                let moved = moved_on(credits, credit.id);
-                Drawn { credit: credit.clone(), moved, before, seen, now: Amount::ZERO }
+                let moved = moved_on(known.then, credit.id);
+                let most = (credit.amount - moved_on(known.now, credit.id)).max(Amount::ZERO);
+                Drawn { credit: credit.clone(), moved, most, before, seen, now: Amount::ZERO }
             })
             .collect();
         let expiry = |credit: &Credit| (credit.to.is_none(), credit.to);

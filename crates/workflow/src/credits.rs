@@ -73,7 +73,7 @@ pub async fn preview(installation: &Installation, change: &Change) -> Result<Vec
     let mut reader = installation.ledger.read().await?;
     let before = Rules::load(&mut reader, None).await?;
     let (credits, _) = changed(installation, &mut reader, change).await?;
-    let after = Rules { credits, ..before.clone() };
+    let after = before.clone().with_credits(credits);
     effects(installation, &mut reader, [&before, &after]).await
 }
 

@@ -1,6 +1,6 @@
 //! Who pays in a period: the splits over funds, the subsidies and the credits, as of a ledger number.
 
-use billing::credit::{Credit, Credits};
+use billing::credit::{Credit, Credits, Known};
 use billing::settings::Settings;
 use billing::split::{SplitRule, Splits};
 use billing::statement::PostingGroup;
@@ -36,15 +36,18 @@ pub(crate) struct Rules {
     pub splits: Vec<SplitRule>,
     pub subsidies: Vec<SubsidyRule>,
     pub credits: Vec<Credit>,
+    /// Also those that were written after the close of a period whose rules these are.
+    pub all_credits: Vec<Credit>,
 }
 
 impl Rules {
     pub async fn load(reader: &mut Reader, as_of: Option<LedgerNumber>) -> Result<Rules, WorkflowError> {
-        Ok(Rules {
-            splits: rules(reader, as_of).await?,
-            subsidies: rules(reader, as_of).await?,
-            credits: rules(reader, as_of).await?,
-        })
+        let (splits, subsidies) = (rules(reader, as_of).await?, rules(reader, as_of).await?);
+        Ok(Rules { splits, subsidies, ..Rules::default() }.with_credits(rules(reader, as_of).await?))
+    }
+
+    pub fn with_credits(self, credits: Vec<Credit>) -> Rules {
+        Rules { all_credits: credits.clone(), credits, ..self }
     }
 
     /// With what other periods have used by then.
@@ -58,8 +61,9 @@ impl Rules {
         let used = subsidies::used(reader, period, settings, &self.subsidies, as_of).await?;
         let year = settings.subsidies.fiscal_year_start;
         let subsidies = Subsidies::of_period(&self.subsidies, period, year, &used);
+        let known = Known { then: &self.credits, now: &self.all_credits };
         let used = credits::used(reader, period, &self.credits, as_of).await?;
-        let credits = Credits::of_period(&self.credits, period, &used);
+        let credits = Credits::of_period(known, period, &used);
         Ok(Funding { splits: Splits::new(&self.splits), subsidies, credits })
     }
 }
@@ -84,6 +88,9 @@ pub(crate) async fn of_period(
         let last = record.events.iter().rev().find(|event| event.act == PeriodAct::Closed);
         last.map(|event| event.number)
     });
-    let rules = Rules::load(reader, closed.or(as_of)).await?;
+    let mut rules = Rules::load(reader, closed.or(as_of)).await?;
+    if closed.is_some() {
+        rules.all_credits = self::rules(reader, as_of).await?;
+    }
     rules.funding(reader, period, settings, as_of).await
 }

@@ -48,9 +48,13 @@ fn used(id: i64, lines: &[&str]) -> Vec<Used> {
     lines.iter().map(used).collect()
 }
 
+fn of_period(credits: &[Credit], period: Period, used: &[Used]) -> Credits {
+    Credits::of_period(Known { then: credits, now: credits }, period, used)
+}
+
 /// What is drawn in 2025-03 of costs that come one after the other, `-` between credits.
 fn draws(credits: &[Credit], used: &[Used], costs: &str) -> String {
-    let mut credits = Credits::of_period(credits, period("2025-03"), used);
+    let mut credits = of_period(credits, period("2025-03"), used);
     let line = |cost: &str| {
         let legs =
             credits.legs("ada@x.edu", "looms", &group("Compute", LineKind::Usage, cost, cost), amount(cost));
@@ -82,7 +86,7 @@ fn what_expires_first_is_used_first_unless_it_is_said_otherwise() {
     let later = Credit { to: Some(period("2025-12")), ..credit(3, "50") };
     assert_eq!(draws(&[open.clone(), later.clone(), soon.clone()], &[], "120"), "50-50-20");
     let order = |credits: &[Credit]| -> Vec<i64> {
-        let standing = Credits::of_period(credits, period("2025-03"), &[]).standing();
+        let standing = of_period(credits, period("2025-03"), &[]).standing();
         standing.iter().map(|one| one.credit.id.0).collect()
     };
     assert_eq!(order(&[open.clone(), later.clone(), soon.clone()]), [2, 3, 1]);
@@ -96,7 +100,7 @@ fn what_expires_first_is_used_first_unless_it_is_said_otherwise() {
 #[test]
 fn who_holds_it_may_use_it_for_what_it_is_limited_to() {
     let uses = |credit: Credit, pi: &str, project: &str, service: &str| {
-        let mut credits = Credits::of_period(&[credit], period("2025-03"), &[]);
+        let mut credits = of_period(&[credit], period("2025-03"), &[]);
         let group = group(service, LineKind::Usage, "1", "1");
         !credits.legs(pi, project, &group, amount("1")).is_empty()
     };
@@ -116,7 +120,13 @@ fn who_holds_it_may_use_it_for_what_it_is_limited_to() {
 #[test]
 fn what_was_moved_on_is_no_longer_there() {
     let part = Credit { moved_from: Some(CreditId(1)), pis: vec!["bob@x.edu".into()], ..credit(2, "70") };
-    assert_eq!(draws(&[credit(1, "100"), part], &[], "60"), "30");
+    assert_eq!(draws(&[credit(1, "100"), part.clone()], &[], "60"), "30");
+    // Moved on after the month was closed: it is told what it had then, and draws no more than there is.
+    let then = [credit(1, "100")];
+    let known = Known { then: &then, now: &[credit(1, "100"), part] };
+    let mut credits = Credits::of_period(known, period("2025-03"), &[]);
+    let legs = credits.legs("ada@x.edu", "looms", &group("EC2", LineKind::Usage, "60", "60"), amount("60"));
+    assert_eq!((legs[0].paid, credits.standing()[0].left), (amount("30"), amount("70")));
 }
 
 #[test]
@@ -125,8 +135,7 @@ fn a_balance_and_its_end_are_said_relative_to_the_period() {
     let note = |to: &str, before: &str, costs: &str| {
         let to = (!to.is_empty()).then(|| period(to));
         let before = if before.is_empty() { vec![] } else { used(1, &[before]) };
-        let mut credits =
-            Credits::of_period(&[Credit { to, ..credit(1, "500") }], period("2025-03"), &before);
+        let mut credits = of_period(&[Credit { to, ..credit(1, "500") }], period("2025-03"), &before);
         for cost in costs.split_whitespace() {
             credits.legs("ada@x.edu", "looms", &group("EC2", LineKind::Usage, cost, cost), amount(cost));
         }
@@ -187,7 +196,7 @@ proptest! {
             let month = Period::new(2025, at).unwrap();
             let all = [costs.iter().sum::<i64>()];
             for (used, costs) in [(&mut whole, &all[..]), (&mut cut, costs)] {
-                let mut running = Credits::of_period(&credits, month, used);
+                let mut running = of_period(&credits, month, used);
                 for &cost in costs {
                     let (cost, any) = (units(cost), group("EC2", LineKind::Usage, "1", "1"));
                     for leg in running.legs("ada@x.edu", "looms", &any, cost) {
