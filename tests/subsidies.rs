@@ -154,6 +154,40 @@ fn a_closed_month_keeps_the_rules_of_its_close() {
 }
 
 #[test]
+fn what_a_month_does_not_use_is_carried_over() {
+    let home = Home::bare();
+    home.write("config.yaml", CONFIG);
+    home.ok("subsidies add Starter --payer NEW-1 --tier 100:100 --carry-over --from 2025-01 --yes");
+    assert_snapshot!(home.ok("subsidies list"), @r"
+    rule  name     payer  pays                                                    for         when          order
+    ────  ───────  ─────  ──────────────────────────────────────────────────────  ──────────  ────────────  ─────
+       1  Starter  NEW-1  100% up to 100.00, per project and month, carried over  everything  from 2025-01      0
+    ");
+    for (period, cost) in [("2025-01", "30"), ("2025-02", "200"), ("2025-03", "50")] {
+        home.open(period);
+        deliver(&home, period, &[("vm-1", "genome", cost)]);
+        home.close(period);
+        home.generate(period);
+    }
+    assert_eq!(shares(&home, "2025-01"), ["genome 30.00 0.00"]);
+    assert_eq!(shares(&home, "2025-02"), ["genome 170.00 30.00"]);
+    assert_eq!(shares(&home, "2025-03"), ["genome 50.00 0.00"]);
+    assert_snapshot!(home.ok("subsidies show 2025-02"), @r"
+    rule  name     PI              project  counted over  carried over  cost seen    paid  left
+    ────  ───────  ──────────────  ───────  ────────────  ────────────  ─────────  ──────  ────
+       1  Starter  pi@example.edu  genome   2025-02              70.00     200.00  170.00  0.00
+    ");
+    // January again: what February took of it is not there any more.
+    home.reopen("2025-01", "a late file");
+    deliver(&home, "2025-01", &[("vm-1", "genome", "45")]);
+    home.close("2025-01");
+    home.generate("2025-01");
+    assert!(shares(&home, "2025-01").contains(&"genome 30.00 15.00".to_owned()));
+    assert_eq!(home.json("generate --period 2025-02")[0]["version"], 1);
+    home.ok("verify");
+}
+
+#[test]
 fn everything_that_is_wrong_is_said_at_once() {
     let home = Home::with("");
     home.ok("subsidies add Good --payer DEP-1 --percent 50 --from 2025-01 --to 2025-06 --yes");

@@ -285,6 +285,7 @@ fn the_pack_of_an_auditor_is_whole_and_checks_itself() {
 fn the_pack_has_the_rules_that_said_who_pays() {
     let home = Home::with("");
     home.ok("subsidies add College --payer SCI-1 --percent 25 --from 2025-01 --yes");
+    home.ok("credits add Cloud --amount 3 --payer CR-1 --project genome --from 2025-01 --yes");
     home.ok("splits add --project genome A-1:50% B-2:50% --from 2025-01-01 --note agreed --yes");
     home.ok("attribution add --key resource_id --value vm-1 --cost-center CC-7 --yes");
     home.focus("aws_2025-01.csv", &[row("vm-1", "Compute", "10", "8", &project("genome"))]);
@@ -293,11 +294,11 @@ fn the_pack_has_the_rules_that_said_who_pays() {
     home.ok("why S-2025-01-0001 --evidence pack.zip");
     let files = unzipped(&home, "pack.zip");
     let rules: serde_json::Value = serde_json::from_slice(&files["rules.json"]).unwrap();
-    let named =
-        [&rules["subsidies"][0]["name"], &rules["splits"][0]["note"], &rules["attribution"][0]["key"]];
-    assert_eq!(named, ["College", "agreed", "resource_id"]);
+    let named = [("subsidies", "name"), ("credits", "name"), ("splits", "note"), ("attribution", "key")];
+    let named = named.map(|(kind, what)| &rules[kind][0][what]);
+    assert_eq!(named, ["College", "Cloud", "agreed", "resource_id"]);
     let acts = String::from_utf8(files["audit.json"].clone()).unwrap();
-    for act in ["subsidy.written", "split.written", "attribution.changed"] {
+    for act in ["subsidy.written", "credit.granted", "split.written", "attribution.changed"] {
         assert!(acts.contains(act), "{act} is not in the pack");
     }
 }

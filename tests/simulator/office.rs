@@ -303,11 +303,11 @@ impl Office {
         }
     }
 
-    /// A subsidy, or a split over funds: who pays changes, not how much.
+    /// A subsidy, a credit, or a split over funds: who pays changes, not how much.
     fn fund(&mut self) {
         let (pi, project, _) = *self.dice.pick(&PROJECTS);
         let percent = 5 * self.dice.below(20) + 5;
-        let line = match self.dice.below(4) {
+        let line = match self.dice.below(8) {
             0 => format!(
                 "subsidies add College --payer SCI-1 --percent {percent} --from 2025-01 --alone --yes"
             ),
@@ -315,6 +315,19 @@ impl Office {
                 "subsidies add Provost --payer PROV-1 --tier {percent}:100 --every fiscal-year --per pi --pi {pi} --from 2025-01 --yes"
             ),
             2 => format!("subsidies end {} --last 2025-02 --yes", self.dice.below(4) + 1),
+            3 => format!(
+                "subsidies add Starter --payer NEW-1 --percent {percent} --cap {percent} --carry-over --from 2025-01 --yes"
+            ),
+            4 => format!(
+                "credits add Cloud --amount {percent} --payer CR-1 --project {project} --from 2025-01 --to 2025-0{} --yes",
+                self.dice.below(4) + 1
+            ),
+            5 => format!(
+                "credits move {} --to-pi {pi} --amount {} --note 'needed there' --yes",
+                self.dice.below(4) + 1,
+                self.dice.below(30) + 1
+            ),
+            6 => format!("credits end {} --last 2025-01 --yes", self.dice.below(4) + 1),
             _ => format!(
                 "splits add --project {project} A-1:{percent} B-2:{percent}% C-3:{}% --from 2025-01-01 --to 2025-0{}-01 --note agreed --yes",
                 100 - percent,

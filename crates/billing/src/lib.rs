@@ -9,6 +9,7 @@ pub mod attribution;
 pub mod attribution_table;
 pub mod charge;
 pub mod correction;
+pub mod credit;
 pub mod decision;
 pub mod delivery;
 pub mod flag;

@@ -17,7 +17,7 @@ pub(crate) use changed::{LineKey, line_key};
 pub use difference::{LineDifference, LineFigures, StatementDifference, difference};
 pub use differences::{Differs, differences};
 pub use life::StatementState;
-pub use notes::{award_note, held_note, paid_by, paid_notes};
+pub use notes::{award_note, held_note, paid_by, paid_name, paid_notes};
 pub use posting::{discount_percent, post_statement, post_subsidized};
 pub use resources::{PostedResources, ResourceGroup, ServiceLine, by_service, post_resources};
 
@@ -98,7 +98,7 @@ pub struct PostedLine {
     pub legs: Vec<PostedLeg>,
 }
 
-/// What a subsidy pays of a line, after rounding.
+/// What a subsidy or a credit pays of a line, after rounding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PostedLeg {
     #[serde(flatten)]

@@ -13,7 +13,12 @@ use std::str::FromStr;
 use money::Amount;
 use serde::{Deserialize, Serialize};
 
+mod carried;
+
+use carried::Room;
+
 use crate::correction;
+use crate::credit::CreditId;
 use crate::statement::PostingGroup;
 use crate::{Period, SourceName};
 
@@ -90,6 +95,14 @@ impl Percent {
         let (units, share, whole) = (amount.units(), i128::from(self.0), i128::from(WHOLE));
         Amount::from_units(units / whole * share + units % whole * share / whole)
     }
+
+    /// The amount that this is a share of, to 18 decimals, away from zero.
+    fn whole_of(self, part: Amount) -> Amount {
+        let (units, share, whole) = (part.units(), i128::from(self.0).max(1), i128::from(WHOLE));
+        let rest = units % share * whole;
+        let up = if rest % share == 0 { 0 } else { units.signum() };
+        Amount::from_units(units / share * whole + rest / share + up)
+    }
 }
 
 /// Up to this much of the cost (all of it, where `None`), so much is paid.
@@ -152,6 +165,9 @@ pub struct SubsidyRule {
     /// So much at most in a scope and window.
     #[serde(default)]
     pub cap: Option<Amount>,
+    /// Whether what is not used of tiers and cap in a window is added to those of the next.
+    #[serde(default)]
+    pub carries_over: bool,
     pub scope: Scope,
     pub window: Window,
     /// First and last billing period.
@@ -178,6 +194,10 @@ pub enum BadSubsidy {
     NotPositive(Amount),
     #[error("it ends with {to}, before it begins with {from}")]
     EndsFirst { from: Period, to: Period },
+    #[error("nothing can be carried over: it has no window after its first")]
+    CarriesOnce,
+    #[error("nothing can be carried over: it has neither a cap nor tiers that end")]
+    CarriesEverything,
 }
 
 impl SubsidyRule {
@@ -208,6 +228,11 @@ impl SubsidyRule {
         if let Some(to) = self.to.filter(|to| *to < self.from) {
             wrong.push(BadSubsidy::EndsFirst { from: self.from, to });
         }
+        if self.carries_over && self.window == Window::Once {
+            wrong.push(BadSubsidy::CarriesOnce);
+        } else if self.carries_over && self.cap.is_none() && ends.iter().all(Option::is_none) {
+            wrong.push(BadSubsidy::CarriesEverything);
+        }
         if wrong.is_empty() { Ok(()) } else { Err(wrong) }
     }
 
@@ -233,59 +258,31 @@ impl SubsidyRule {
         }
     }
 
-    /// Whether it may pay for a group of charges. A correction is of the service that it corrects.
+    /// Whether it may pay for a group of charges.
     fn is_for(&self, pi_email: &str, project_id: &str, group: &PostingGroup) -> bool {
-        let same = |one: &str, other: &str| one.trim().to_lowercase() == other.trim().to_lowercase();
-        let service = correction::corrected_service(group.service_name.as_deref().unwrap_or_default());
-        let fits = |pattern: &String| match pattern.strip_suffix('*') {
-            Some(start) => service.to_lowercase().starts_with(&start.to_lowercase()),
-            None => same(pattern, service),
-        };
-        let any = |list: &[String], value: &str| list.is_empty() || list.iter().any(|one| same(one, value));
-        any(&self.pis, pi_email)
-            && any(&self.projects, project_id)
-            && (self.sources.is_empty()
-                || self.sources.iter().any(|source| source.key() == SourceName(group.source.clone()).key()))
-            && (self.services.is_empty() || self.services.iter().any(fits))
+        is_any_or_in(&self.pis, pi_email)
+            && is_any_or_in(&self.projects, project_id)
+            && is_of(&self.sources, &self.services, group)
     }
+}
 
-    /// What it can pay in a scope and window, if there is an end to it.
-    #[must_use]
-    pub fn most(&self) -> Option<Amount> {
-        let tiers = self.tiers.last().and_then(|tier| tier.up_to).map(|end| self.paid_of(end));
-        match (tiers, self.cap) {
-            (Some(tiers), Some(cap)) => Some(tiers.min(cap)),
-            (tiers, cap) => tiers.or(cap),
-        }
-    }
+fn is_same(one: &str, other: &str) -> bool {
+    one.trim().to_lowercase() == other.trim().to_lowercase()
+}
 
-    /// What the tiers pay of a cost from nothing up to `cost`; nothing for less than nothing.
-    fn paid_of(&self, cost: Amount) -> Amount {
-        let (mut paid, mut start) = (Amount::ZERO, Amount::ZERO);
-        for tier in &self.tiers {
-            let end = tier.up_to.map_or(cost, |end| end.min(cost));
-            if end <= start {
-                break;
-            }
-            paid += tier.percent.of(end - start);
-            start = end;
-        }
-        paid
-    }
+pub(crate) fn is_any_or_in(list: &[String], value: &str) -> bool {
+    list.is_empty() || list.iter().any(|one| is_same(one, value))
+}
 
-    /// What it pays of a further `cost`: what it owes of all it has seen then, less what was paid. Where
-    /// periods came out of their order, what is frozen in others is made up for, but never by more than this
-    /// cost.
-    fn pays(&self, seen: Seen, cost: Amount) -> Amount {
-        let first = self.tiers.first().map(|tier| tier.percent).unwrap_or_default();
-        let paid_of = |cost: Amount| {
-            // Below nothing, where refunds exceed costs, the first tier goes on.
-            let paid = if cost.is_negative() { first.of(cost) } else { self.paid_of(cost) };
-            self.cap.map_or(paid, |cap| paid.min(cap))
-        };
-        let paid = paid_of(seen.cost + cost) - seen.paid;
-        paid.clamp(cost.min(Amount::ZERO), cost.max(Amount::ZERO))
-    }
+/// Whether a group is of these sources and services. A correction is of the service that it corrects.
+pub(crate) fn is_of(sources: &[SourceName], services: &[String], group: &PostingGroup) -> bool {
+    let service = correction::corrected_service(group.service_name.as_deref().unwrap_or_default());
+    let fits = |pattern: &String| match pattern.strip_suffix('*') {
+        Some(start) => service.to_lowercase().starts_with(&start.to_lowercase()),
+        None => is_same(pattern, service),
+    };
+    let is_from = |one: &SourceName| one.key() == SourceName(group.source.clone()).key();
+    (sources.is_empty() || sources.iter().any(is_from)) && (services.is_empty() || services.iter().any(fits))
 }
 
 /// What a rule has seen and paid in a scope and window.
@@ -295,10 +292,36 @@ pub struct Seen {
     pub paid: Amount,
 }
 
+impl Seen {
+    pub(crate) fn add(&mut self, more: Seen) {
+        self.cost += more.cost;
+        self.paid += more.paid;
+    }
+}
+
+/// By what a leg is paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PaidBy {
+    #[serde(alias = "rule")]
+    Subsidy(SubsidyId),
+    Credit(CreditId),
+}
+
+impl fmt::Display for PaidBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PaidBy::Subsidy(id) => write!(f, "subsidy {id}"),
+            PaidBy::Credit(id) => write!(f, "credit {id}"),
+        }
+    }
+}
+
 /// What one rule pays of one posted line, before rounding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leg {
-    pub rule: SubsidyId,
+    #[serde(flatten)]
+    pub by: PaidBy,
     pub name: String,
     pub payer: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -311,11 +334,33 @@ pub struct Leg {
 /// Who shares a pool with whom: see [`Scope`].
 pub type Pool = (SubsidyId, Option<String>, Option<String>);
 
+/// A leg that the statements of another period have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Used {
+    pub period: Period,
+    pub pi_email: String,
+    pub project_id: String,
+    pub by: PaidBy,
+    pub seen: Seen,
+}
+
 /// The rules of a period, with what other periods used of them.
 #[derive(Clone, Debug, Default)]
 pub struct Subsidies {
     rules: Vec<SubsidyRule>,
-    seen: BTreeMap<Pool, Seen>,
+    /// What a pool has that nothing was seen of yet.
+    untouched: BTreeMap<SubsidyId, Room>,
+    pools: BTreeMap<Pool, (Room, Seen)>,
+}
+
+/// What a pool has seen and paid by now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub seen: Seen,
+    /// What it could pay in its window; `None` where there is no end to it.
+    pub most: Option<Amount>,
+    /// How much of that earlier windows left over.
+    pub carried: Amount,
 }
 
 /// The pool of a rule that a PI's project draws from.
@@ -329,14 +374,40 @@ pub fn pool(rule: &SubsidyRule, pi_email: &str, project_id: &str) -> Pool {
 }
 
 impl Subsidies {
-    /// Those of `rules` that are in force in `period`; `seen` is what was used of them in other periods of
-    /// their windows.
+    /// Those of `rules` that are in force in `period`; `used` is what the statements of other periods used of
+    /// them, in their windows and, where it is carried over, in those before.
     #[must_use]
-    pub fn of_period(rules: &[SubsidyRule], period: Period, seen: BTreeMap<Pool, Seen>) -> Subsidies {
+    pub fn of_period(
+        rules: &[SubsidyRule],
+        period: Period,
+        fiscal_year_start: u8,
+        used: &[Used],
+    ) -> Subsidies {
         let mut rules: Vec<SubsidyRule> =
             rules.iter().filter(|rule| rule.is_in_force(period)).cloned().collect();
         rules.sort_by_key(|rule| (rule.order, rule.id));
-        Subsidies { rules, seen }
+        let mut windows: BTreeMap<Pool, BTreeMap<Period, Seen>> = BTreeMap::new();
+        for used in used {
+            let rule = rules.iter().find(|rule| used.by == PaidBy::Subsidy(rule.id));
+            let Some(rule) = rule.filter(|_| used.period != period) else { continue };
+            let (first, _) = rule.window_of(used.period, fiscal_year_start);
+            let of_pool = windows.entry(pool(rule, &used.pi_email, &used.project_id)).or_default();
+            of_pool.entry(first).or_default().add(used.seen);
+        }
+        let room = |rule: &SubsidyRule, windows: &BTreeMap<Period, Seen>| {
+            rule.room_in(period, fiscal_year_start, windows)
+        };
+        let untouched = rules.iter().map(|rule| (rule.id, room(rule, &BTreeMap::new()))).collect();
+        let mut pools = BTreeMap::new();
+        for (pool, windows) in windows {
+            let Some(rule) = rules.iter().find(|rule| rule.id == pool.0) else { continue };
+            let (now, _) = rule.window_of(period, fiscal_year_start);
+            let seen = windows.get(&now).copied();
+            if seen.is_some() || rule.carries_over {
+                pools.insert(pool, (room(rule, &windows), seen.unwrap_or_default()));
+            }
+        }
+        Subsidies { rules, untouched, pools }
     }
 
     /// In the order in which they are taken.
@@ -345,13 +416,9 @@ impl Subsidies {
         &self.rules
     }
 
-    /// The legs of the groups of one statement, in the order given. Statements are to come in order of PI and
-    /// project, groups in reading order.
-    pub fn legs(&mut self, pi_email: &str, project_id: &str, groups: &[PostingGroup]) -> Vec<Vec<Leg>> {
-        groups.iter().map(|group| self.legs_of(pi_email, project_id, group)).collect()
-    }
-
-    fn legs_of(&mut self, pi_email: &str, project_id: &str, group: &PostingGroup) -> Vec<Leg> {
+    /// The legs of a group of a statement. Statements are to come in order of PI and project, groups in
+    /// reading order.
+    pub fn legs(&mut self, pi_email: &str, project_id: &str, group: &PostingGroup) -> Vec<Leg> {
         let mut legs = Vec::new();
         let mut left = group.cost;
         for rule in &self.rules {
@@ -359,211 +426,38 @@ impl Subsidies {
             if left.is_zero() || is_taken || !rule.is_for(pi_email, project_id, group) {
                 continue;
             }
-            let seen = self.seen.entry(pool(rule, pi_email, project_id)).or_default();
-            let paid = rule.pays(*seen, left);
+            let (room, seen) = self
+                .pools
+                .entry(pool(rule, pi_email, project_id))
+                .or_insert_with(|| (self.untouched[&rule.id].clone(), Seen::default()));
+            let paid = room.pays(*seen, left);
             legs.push(Leg {
-                rule: rule.id,
+                by: PaidBy::Subsidy(rule.id),
                 name: rule.name.clone(),
                 payer: rule.payer.clone(),
                 account_code: rule.account_code.clone(),
                 seen: left,
                 paid,
             });
-            seen.cost += left;
-            seen.paid += paid;
+            seen.add(Seen { cost: left, paid });
             left = left - paid;
         }
         legs
     }
 
-    /// What each pool has seen and paid by now.
-    #[must_use]
-    pub fn seen(&self) -> &BTreeMap<Pool, Seen> {
-        &self.seen
+    /// How the pools of a rule stand by now.
+    pub fn standing<'a>(
+        &'a self,
+        rule: &'a SubsidyRule,
+    ) -> impl Iterator<Item = (&'a Pool, Standing)> + use<'a> {
+        let own = self.pools.iter().filter(|(pool, _)| pool.0 == rule.id);
+        own.map(|(pool, (room, seen))| {
+            let carried =
+                room.most().zip(rule.room().most()).map(|(now, plain)| (now - plain).max(Amount::ZERO));
+            (pool, Standing { seen: *seen, most: room.most(), carried: carried.unwrap_or_default() })
+        })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::statement::LineKind;
-    use crate::statement::testing::group;
-
-    fn amount(text: &str) -> Amount {
-        text.parse().unwrap()
-    }
-
-    fn rule(id: i64, tiers: &[(&str, &str)], cap: &str, scope: Scope, window: Window) -> SubsidyRule {
-        let tier = |(up_to, percent): &(&str, &str)| Tier {
-            up_to: (!up_to.is_empty()).then(|| amount(up_to)),
-            percent: percent.parse().unwrap(),
-        };
-        SubsidyRule {
-            id: SubsidyId(id),
-            name: format!("fund {id}"),
-            payer: format!("PAY-{id}"),
-            account_code: None,
-            order: 0,
-            stacks: true,
-            sources: Vec::new(),
-            services: Vec::new(),
-            pis: Vec::new(),
-            projects: Vec::new(),
-            tiers: tiers.iter().map(tier).collect(),
-            cap: (!cap.is_empty()).then(|| amount(cap)),
-            scope,
-            window,
-            from: "2025-01".parse().unwrap(),
-            to: None,
-            note: None,
-        }
-    }
-
-    /// What is paid of costs that come one after the other, `-` between rules.
-    fn paid(rules: &[SubsidyRule], costs: &str) -> String {
-        let mut subsidies = Subsidies::of_period(rules, "2025-01".parse().unwrap(), BTreeMap::new());
-        let groups: Vec<PostingGroup> =
-            costs.split_whitespace().map(|cost| group("Compute", LineKind::Usage, cost, cost)).collect();
-        let legs = subsidies.legs("ada", "looms", &groups);
-        let line = |legs: &Vec<Leg>| {
-            let each: Vec<String> = legs.iter().map(|leg| leg.paid.to_string()).collect();
-            each.join("-")
-        };
-        legs.iter().map(line).collect::<Vec<_>>().join(" ")
-    }
-
-    #[test]
-    fn a_rule_pays_by_what_it_has_seen() {
-        let rule = |tiers: &[(&str, &str)], cap: &str| rule(1, tiers, cap, Scope::Project, Window::Month);
-        for (name, tiers, cap, costs, expected) in [
-            ("a flat share", &[("", "40")][..], "", "1000 10 -100", "400 4 -40"),
-            ("the first 500", &[("500", "100")], "", "300 300 300", "300 200 0"),
-            ("a refund gives back what was paid last", &[("500", "100")], "", "300 300 -150", "300 200 -50"),
-            ("tiers", &[("100", "100"), ("300", "50"), ("", "10")], "", "50 100 200 100", "50 75 80 10"),
-            ("a share up to a cap", &[("", "50")], "60", "100 100 100", "50 10 0"),
-            (
-                "a refund of what the cap kept out takes nothing back",
-                &[("", "50")],
-                "60",
-                "100 100 -60 -60",
-                "50 10 0 -20",
-            ),
-            ("only above 100", &[("100", "0"), ("", "25")], "", "80 40", "0 5"),
-            ("a credit alone", &[("500", "100")], "", "-20 30", "-20 30"),
-        ] {
-            assert_eq!(paid(&[rule(tiers, cap)], costs), expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn what_is_frozen_in_other_periods_is_taken_as_it_is() {
-        let rule = rule(1, &[("500", "100")], "", Scope::Project, Window::FiscalYear);
-        let pays = |cost: &str, paid: &str, further: &str| {
-            rule.pays(Seen { cost: amount(cost), paid: amount(paid) }, amount(further)).to_string()
-        };
-        assert_eq!(pays("400", "200", "300"), "300", "January again, after February had what was left");
-        assert_eq!(pays("400", "200", "350"), "300", "January has grown");
-        assert_eq!(pays("400", "200", "10"), "10", "January has shrunk: not more than it costs");
-        assert_eq!(pays("900", "550", "10"), "0", "February had too much: nobody pays twice");
-    }
-
-    #[test]
-    fn rules_come_in_their_order_each_on_what_is_left() {
-        let first = SubsidyRule { order: 1, ..rule(1, &[("100", "100")], "", Scope::Project, Window::Month) };
-        let second = SubsidyRule { order: 2, ..rule(2, &[("", "50")], "", Scope::Project, Window::Month) };
-        assert_eq!(paid(&[second.clone(), first.clone()], "80 80"), "80 20-30");
-        let alone = SubsidyRule { stacks: false, ..second };
-        assert_eq!(paid(&[alone, first], "80 80"), "80 20");
-    }
-
-    #[test]
-    fn a_rule_is_for_whom_and_what_it_names() {
-        let all = || rule(1, &[("", "100")], "", Scope::All, Window::Month);
-        let for_it = |rule: &SubsidyRule, service: &str| {
-            let group = group(service, LineKind::Usage, "1", "1");
-            rule.is_for("ada@x.edu", "looms", &group)
-        };
-        assert!(for_it(&all(), "Compute"));
-        assert!(for_it(&SubsidyRule { pis: vec!["Ada@x.edu".to_owned()], ..all() }, "Compute"));
-        assert!(!for_it(&SubsidyRule { projects: vec!["genome".to_owned()], ..all() }, "Compute"));
-        let storage = SubsidyRule { services: vec!["stor*".to_owned()], ..all() };
-        assert!(for_it(&storage, "Storage") && !for_it(&storage, "Compute"));
-        assert!(for_it(&storage, "Correction of 2025-01 (S-2025-01-0001): Storage"));
-        assert!(!for_it(&SubsidyRule { sources: vec![SourceName("HPC".to_owned())], ..all() }, "Compute"));
-    }
-
-    #[test]
-    fn windows_are_of_months() {
-        let check = |window: Window, period: &str, first: &str, last: &str| {
-            let rule =
-                SubsidyRule { to: Some("2027-06".parse().unwrap()), ..rule(1, &[], "", Scope::All, window) };
-            let (from, to) = rule.window_of(period.parse().unwrap(), 7);
-            assert_eq!((from.to_string(), to.to_string()), (first.to_owned(), last.to_owned()), "{window:?}");
-        };
-        check(Window::Month, "2025-05", "2025-05", "2025-05");
-        check(Window::Quarter, "2025-05", "2025-04", "2025-06");
-        check(Window::Year, "2025-05", "2025-01", "2025-12");
-        check(Window::FiscalYear, "2025-05", "2024-07", "2025-06");
-        check(Window::FiscalYear, "2025-07", "2025-07", "2026-06");
-        check(Window::Once, "2025-05", "2025-01", "2027-06");
-    }
-
-    #[test]
-    fn a_rule_that_makes_no_sense_is_refused_whole() {
-        let mut bad =
-            rule(1, &[("100", "50"), ("", "10"), ("50", "5"), ("-1", "5")], "-3", Scope::All, Window::Month);
-        (bad.name, bad.payer) = (" ".to_owned(), String::new());
-        bad.to = Some("2024-12".parse().unwrap());
-        let said: Vec<String> = bad.check().unwrap_err().iter().map(ToString::to_string).collect();
-        insta::assert_snapshot!(said.join("\n"), @r"
-        a subsidy needs a name, for statements
-        a subsidy needs a payer, the fund_org that is debited
-        an amount of -1 is none to pay up to
-        an amount of -3 is none to pay up to
-        only the last tier is without an end
-        tiers rise: -1 does not come after the one before it
-        it ends with 2024-12, before it begins with 2025-01
-        ");
-        assert_eq!(rule(1, &[], "", Scope::All, Window::Month).check().unwrap_err(), [BadSubsidy::NoTiers]);
-    }
-
-    #[test]
-    fn percentages_are_exact() {
-        for (text, shown) in
-            [("40", "40"), ("33.3333%", "33.3333"), ("0.0001", "0.0001"), ("100", "100"), ("0", "0")]
-        {
-            assert_eq!(text.parse::<Percent>().unwrap().to_string(), shown);
-        }
-        for bad in ["101", "-1", "33.33333", "x", ""] {
-            assert!(bad.parse::<Percent>().is_err(), "{bad}");
-        }
-        assert_eq!("33.3333".parse::<Percent>().unwrap().of(amount("-300")), amount("-99.9999"));
-    }
-
-    proptest! {
-        /// However a cost is cut into charges, the same is paid of it.
-        #[test]
-        fn it_does_not_matter_how_charges_are_cut(
-            costs in prop::collection::vec(-500_i64..2_000, 1..12), percent in 0_u32..=100, cap in 1_i64..3_000
-        ) {
-            let tiers = [
-                Tier { up_to: Some(amount("700")), percent: Percent(percent * 10_000) },
-                Tier { up_to: None, percent: Percent(50_000) },
-            ];
-            let units = |cost: i64| Amount::from_units(i128::from(cost) * 10_i128.pow(18));
-            let plain = rule(1, &[], "", Scope::Project, Window::Month);
-            for cap in [None, Some(units(cap))] {
-                let rule = SubsidyRule { tiers: tiers.to_vec(), cap, ..plain.clone() };
-                let mut seen = Seen::default();
-                for &cost in &costs {
-                    seen.paid += rule.pays(seen, units(cost));
-                    seen.cost += units(cost);
-                    prop_assert!(cap.is_none_or(|cap| seen.paid <= cap));
-                }
-                prop_assert_eq!(seen.paid, rule.pays(Seen::default(), seen.cost));
-            }
-        }
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 
 mod administration;
 mod attribution;
+mod credits;
 mod imports;
 mod keeping;
 mod rates;
@@ -24,6 +25,9 @@ pub use administration::{
 pub use attribution::{
     AddArgs, AttributionCommand, EndArgs, GivesArgs, RuleExportArgs, RuleFileArgs, RuleListArgs,
     RuleTestArgs, SureArgs, UnreachedArgs,
+};
+pub use credits::{
+    CreditAddArgs, CreditCommand, CreditEndArgs, CreditListArgs, CreditMoveArgs, CreditShowArgs,
 };
 pub use imports::{
     DemoArgs, ImportCommand, ImportRef, IngestArgs, PeriodCommand, PeriodNotes, PeriodReason, PeriodRef,
@@ -109,6 +113,9 @@ pub enum Command {
     /// Who else pays: rules of subsidies, and what is left of them
     #[command(subcommand)]
     Subsidies(SubsidyCommand),
+    /// Amounts that were granted: who may use them, and what is left of them
+    #[command(subcommand)]
+    Credits(CreditCommand),
     /// Charges over several funds
     #[command(subcommand)]
     Splits(SplitCommand),

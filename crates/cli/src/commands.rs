@@ -5,6 +5,7 @@ mod audit;
 mod charges;
 mod completions;
 mod config;
+mod credits;
 mod demo;
 mod door;
 mod funding;
@@ -63,6 +64,7 @@ async fn act(cli: Cli, output: Output) -> Result<(), Refusal> {
         Command::Attribution(command) => attribution::run(command, door).await,
         Command::Rates(command) => rates::run(command, door).await,
         Command::Subsidies(command) => subsidies::run(command, door).await,
+        Command::Credits(command) => credits::run(command, door).await,
         Command::Splits(command) => splits::run(command, door).await,
         Command::Review(command) => review::run(command, door).await,
         Command::Charges(command) => charges::run(command, door).await,

@@ -22,7 +22,7 @@ struct Migration {
     postgres: &'static str,
 }
 
-const MIGRATIONS: [Migration; 6] = [
+const MIGRATIONS: [Migration; 7] = [
     Migration {
         sqlite: include_str!("../migrations/sqlite/0001_the_books.sql"),
         postgres: include_str!("../migrations/postgres/0001_the_books.sql"),
@@ -46,6 +46,10 @@ const MIGRATIONS: [Migration; 6] = [
     Migration {
         sqlite: include_str!("../migrations/sqlite/0006_rules.sql"),
         postgres: include_str!("../migrations/postgres/0006_rules.sql"),
+    },
+    Migration {
+        sqlite: include_str!("../migrations/sqlite/0007_credits.sql"),
+        postgres: include_str!("../migrations/postgres/0007_credits.sql"),
     },
 ];
 

@@ -57,8 +57,7 @@ pub use query::Reader;
 pub use rule::{Rule, RuleEnd, RuleRow};
 pub use source::{NewSource, Source};
 pub use statement::{
-    NewStatement, StatementDocument, StatementFilter, StatementLine, StatementRow, StatementVersion,
-    SubsidyUse,
+    LegKind, NewStatement, StatementDocument, StatementFilter, StatementLine, StatementRow, StatementVersion,
 };
 pub use tx::Tx;
 pub use unusual::UnusualRow;

@@ -1,10 +1,11 @@
-//! Rules that people write: of the attribution table, rates, splits, subsidies. A rule is written once; what changes
+//! Rules that people write: of the attribution table, rates, splits, subsidies, credits. A rule is written once; what changes
 //! of one is where it ends, said later by a row of its own. One pair of tables holds all kinds.
 
 use std::fmt::Display;
 
 use billing::LedgerNumber;
 use billing::attribution_table::{AttributionRule, RuleId};
+use billing::credit::{Credit, CreditId};
 use billing::period::Stamp;
 use billing::rate::{Rate, RateId};
 use billing::split::{SplitId, SplitRule};
@@ -80,6 +81,18 @@ impl Rule for SubsidyRule {
 
     fn ending(self, last: &str) -> Option<SubsidyRule> {
         Some(SubsidyRule { to: Some(last.parse().ok()?), ..self })
+    }
+}
+
+impl Rule for Credit {
+    const KIND: &'static str = "credit";
+
+    fn numbered(self, id: i64) -> Credit {
+        Credit { id: CreditId(id), ..self }
+    }
+
+    fn ending(self, last: &str) -> Option<Credit> {
+        Some(Credit { to: Some(last.parse().ok()?), ..self })
     }
 }
 

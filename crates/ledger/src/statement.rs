@@ -1,9 +1,10 @@
 //! Statements: numbered, versioned, immutable. The model is kept whole; lines are kept as rows, too, for
 //! `why` and for journals.
 
+use billing::credit::CreditId;
 use billing::period::Stamp;
 use billing::statement::{PostedLeg, PostedLine, PostingGroup, Statement, Totals};
-use billing::subsidy::{Leg, SubsidyId};
+use billing::subsidy::{Leg, PaidBy, Seen, SubsidyId, Used};
 use billing::{LedgerNumber, Period, StatementNumber};
 use money::CurrencyCode;
 use serde::Serialize;
@@ -76,6 +77,7 @@ pub(crate) const STATEMENT_LEG: Table = Table {
         "seen",
         "paid",
         "amount_minor",
+        "kind",
     ],
 };
 
@@ -306,24 +308,26 @@ impl Reader {
         Ok(lines)
     }
 
-    /// What subsidies saw and paid on the current statements of periods from `first` to `last`, but not of
-    /// `except`: period, PI, project, and the leg.
-    pub async fn subsidy_legs(
+    /// What subsidies or credits saw and paid on the current statements of periods from `first` to `last`, but
+    /// not of `except`.
+    pub async fn used(
         &mut self,
+        kind: LegKind,
         (first, last): (Period, Period),
         except: Option<Period>,
         as_of: Option<LedgerNumber>,
-    ) -> Result<Vec<SubsidyUse>, LedgerError> {
-        let query =
-            Query::new(LEGS).until(as_of).and("statement.period >=", first).and("statement.period <=", last);
+    ) -> Result<Vec<Used>, LedgerError> {
+        let query = Query::new(LEGS).until(as_of).and("leg.kind =", kind.name());
+        let query = query.and("statement.period >=", first).and("statement.period <=", last);
         let query = query.and_some("statement.period <>", except).then(CURRENT);
         let query = query.then("ORDER BY statement.period, statement.statement_number, leg.line, leg.leg");
         self.rows(query, |row| {
-            Ok(SubsidyUse {
+            Ok(Used {
                 period: row.period("period")?,
                 pi_email: row.text("pi_email")?,
                 project_id: row.text("project_id")?,
-                leg: read_leg(row)?.2,
+                by: read_paid_by(row)?,
+                seen: Seen { cost: row.amount("seen")?, paid: row.amount("paid")? },
             })
         })
         .await
@@ -371,25 +375,40 @@ const LEGS_OF_PERIOD: &str = "SELECT leg.* FROM statement_leg leg
     WHERE leg.number <= $1 AND statement.period = $2
     ORDER BY leg.statement_number, leg.version, leg.line, leg.leg";
 
-const LEGS: &str = "SELECT statement.period, statement.pi_email, statement.project_id, leg.*
-    FROM statement_leg leg
+const LEGS: &str = "SELECT statement.period, statement.pi_email, statement.project_id, leg.kind,
+    leg.rule_id, leg.seen, leg.paid FROM statement_leg leg
     JOIN statement ON statement.statement_number = leg.statement_number AND statement.version = leg.version
     WHERE statement.number <= $1";
 
-/// A leg of a current statement.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SubsidyUse {
-    pub period: Period,
-    pub pi_email: String,
-    pub project_id: String,
-    #[serde(flatten)]
-    pub leg: PostedLeg,
+/// By which kind of rule legs are paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LegKind {
+    Subsidy,
+    Credit,
+}
+
+impl LegKind {
+    const fn name(self) -> &'static str {
+        match self {
+            LegKind::Subsidy => "subsidy",
+            LegKind::Credit => "credit",
+        }
+    }
+}
+
+fn read_paid_by(row: &Cells) -> Result<PaidBy, LedgerError> {
+    let rule = row.int("rule_id")?;
+    match row.str("kind")? {
+        "subsidy" => Ok(PaidBy::Subsidy(SubsidyId(rule))),
+        "credit" => Ok(PaidBy::Credit(CreditId(rule))),
+        other => Err(LedgerError::unreadable("statement_leg.kind", other)),
+    }
 }
 
 /// Of which version and line, and the leg.
 fn read_leg(row: &Cells) -> Result<(StatementVersion, u32, PostedLeg), LedgerError> {
     let leg = Leg {
-        rule: SubsidyId(row.int("rule_id")?),
+        by: read_paid_by(row)?,
         name: row.text("name")?,
         payer: row.text("payer")?,
         account_code: row.opt_text("account_code")?,
@@ -535,18 +554,23 @@ fn line_row(statement: &Statement, line: u32, posted: &PostedLine) -> Vec<Value>
 }
 
 fn leg_row(statement: &Statement, line: u32, at: u32, PostedLeg { leg, amount }: &PostedLeg) -> Vec<Value> {
+    let (kind, rule) = match leg.by {
+        PaidBy::Subsidy(id) => (LegKind::Subsidy, id.0),
+        PaidBy::Credit(id) => (LegKind::Credit, id.0),
+    };
     vec![
         (&statement.number).into(),
         statement.version.into(),
         line.into(),
         at.into(),
-        leg.rule.0.into(),
+        rule.into(),
         (&leg.name).into(),
         (&leg.payer).into(),
         (&leg.account_code).into(),
         leg.seen.into(),
         leg.paid.into(),
         (*amount).into(),
+        kind.name().into(),
     ]
 }
 

@@ -28,7 +28,7 @@ pub async fn write_drafts(
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Generated, WorkflowError> {
     const CHANGES_NOTHING: bool = true;
-    let Drafts { drafts, held, .. } = draft(installation, period, CHANGES_NOTHING).await?;
+    let Drafts { drafts, held, alerts, .. } = draft(installation, period, CHANGES_NOTHING).await?;
     let today = actor.at.to_zoned(TimeZone::UTC).date();
     let mut statements = Vec::with_capacity(drafts.len());
     let mut work: Vec<Work> = Vec::with_capacity(drafts.len());
@@ -52,7 +52,7 @@ pub async fn write_drafts(
     for (issued, name) in statements.iter_mut().zip(names) {
         issued.path = Some(installation.folders.shown(&folder.join(name)).to_string());
     }
-    Ok(Generated { rendered: statements.len(), statements, held })
+    Ok(Generated { rendered: statements.len(), statements, held, alerts })
 }
 
 fn write_draft(

@@ -1,19 +1,36 @@
-//! What is charged in a period and who pays: the rates, the splits over funds and the subsidies, as of a
-//! ledger number.
+//! What is charged in a period and who pays: the rates, the splits over funds, the subsidies and the credits, as
+//! of a ledger number.
 
+use billing::credit::{Credit, Credits, Known};
 use billing::rate::{PooledPrice, Rate};
 use billing::settings::Settings;
 use billing::split::{SplitRule, Splits};
-use billing::subsidy::{Subsidies, SubsidyRule};
+use billing::statement::PostingGroup;
+use billing::subsidy::{Leg, Subsidies, SubsidyRule};
 use billing::{LedgerNumber, Period};
 use ledger::{PeriodAct, Reader, Rule};
+use money::Amount;
 
-use crate::{WorkflowError, subsidies};
+use crate::{WorkflowError, credits, subsidies};
 
 pub struct Funding {
     pub rates: PooledPrice,
     pub splits: Splits,
     pub subsidies: Subsidies,
+    pub credits: Credits,
+}
+
+impl Funding {
+    /// What others pay of the groups of a statement: subsidies, and of what they leave, credits.
+    pub fn legs(&mut self, pi_email: &str, project_id: &str, groups: &[PostingGroup]) -> Vec<Vec<Leg>> {
+        let legs_of = |group: &PostingGroup| {
+            let mut legs = self.subsidies.legs(pi_email, project_id, group);
+            let paid: Amount = legs.iter().map(|leg| leg.paid).sum();
+            legs.extend(self.credits.legs(pi_email, project_id, group, group.cost - paid));
+            legs
+        };
+        groups.iter().map(legs_of).collect()
+    }
 }
 
 /// The rules, as they are or would be.
@@ -22,15 +39,20 @@ pub(crate) struct Rules {
     pub rates: Vec<Rate>,
     pub splits: Vec<SplitRule>,
     pub subsidies: Vec<SubsidyRule>,
+    pub credits: Vec<Credit>,
+    /// Also those that were written after the close of a period whose rules these are.
+    pub all_credits: Vec<Credit>,
 }
 
 impl Rules {
     pub async fn load(reader: &mut Reader, as_of: Option<LedgerNumber>) -> Result<Rules, WorkflowError> {
-        Ok(Rules {
-            rates: rules(reader, as_of).await?,
-            splits: rules(reader, as_of).await?,
-            subsidies: rules(reader, as_of).await?,
-        })
+        let (splits, subsidies) = (rules(reader, as_of).await?, rules(reader, as_of).await?);
+        let rates = rules(reader, as_of).await?;
+        Ok(Rules { rates, splits, subsidies, ..Rules::default() }.with_credits(rules(reader, as_of).await?))
+    }
+
+    pub fn with_credits(self, credits: Vec<Credit>) -> Rules {
+        Rules { all_credits: credits.clone(), credits, ..self }
     }
 
     /// With what other periods have used by then.
@@ -41,10 +63,14 @@ impl Rules {
         settings: &Settings,
         as_of: Option<LedgerNumber>,
     ) -> Result<Funding, WorkflowError> {
-        let seen = subsidies::seen(reader, period, settings, &self.subsidies, as_of).await?;
-        let subsidies = Subsidies::of_period(&self.subsidies, period, seen);
+        let used = subsidies::used(reader, period, settings, &self.subsidies, as_of).await?;
+        let year = settings.subsidies.fiscal_year_start;
+        let subsidies = Subsidies::of_period(&self.subsidies, period, year, &used);
+        let known = Known { then: &self.credits, now: &self.all_credits };
+        let used = credits::used(reader, period, &self.credits, as_of).await?;
+        let credits = Credits::of_period(known, period, &used);
         let rates = PooledPrice::new(&self.rates);
-        Ok(Funding { rates, splits: Splits::new(&self.splits), subsidies })
+        Ok(Funding { rates, splits: Splits::new(&self.splits), subsidies, credits })
     }
 }
 
@@ -68,6 +94,9 @@ pub(crate) async fn of_period(
         let last = record.events.iter().rev().find(|event| event.act == PeriodAct::Closed);
         last.map(|event| event.number)
     });
-    let rules = Rules::load(reader, closed.or(as_of)).await?;
+    let mut rules = Rules::load(reader, closed.or(as_of)).await?;
+    if closed.is_some() {
+        rules.all_credits = self::rules(reader, as_of).await?;
+    }
     rules.funding(reader, period, settings, as_of).await
 }

@@ -11,7 +11,6 @@ use billing::statement::{
     PostingGroup, ResourceGroup, Statement, Totals, award_note, by_service, changed, held_note, paid_notes,
     post_resources, post_subsidized,
 };
-use billing::subsidy::Subsidies;
 use billing::{Fingerprint, LedgerNumber, Period, StatementNumber};
 use futures::TryStreamExt;
 use lake::{Apart, Filter, Posted, Project, RatedPosted, Resource, View};
@@ -61,6 +60,8 @@ pub struct Generated {
     pub statements: Vec<Issued>,
     /// Charges of the period that are not on any statement because they are held, and their sum.
     pub held: crate::report::Sum,
+    /// Credits that are used up, nearly so, or about to expire.
+    pub alerts: Vec<String>,
     pub rendered: usize,
 }
 
@@ -83,7 +84,7 @@ pub async fn generate(
     let mut drafts = draft(installation, period, dry_run).await?;
     if dry_run {
         let statements = drafts.drafts.into_iter().map(|draft| draft.described()).collect();
-        return Ok(Generated { statements, held: drafts.held, rendered: 0 });
+        return Ok(Generated { statements, held: drafts.held, alerts: drafts.alerts, rendered: 0 });
     }
     let mut attempts = 1;
     let mut statements = loop {
@@ -105,13 +106,14 @@ pub async fn generate(
         let id = StatementVersion { number: issued.number.clone(), version: issued.version };
         issued.path = pdf_path(installation, &mut reader, &id).await?;
     }
-    Ok(Generated { statements, held: drafts.held, rendered })
+    Ok(Generated { statements, held: drafts.held, alerts: drafts.alerts, rendered })
 }
 
 /// The statements a period comes to, before numbers.
 pub struct Drafts {
     pub drafts: Vec<Draft>,
     pub held: crate::report::Sum,
+    pub alerts: Vec<String>,
     pub computed_at: LedgerNumber,
     pub configuration_digest: String,
 }
@@ -169,7 +171,8 @@ pub(crate) async fn draft(
     }
     let held = crate::report::state_totals(&view, period).await?.held;
     let configuration_digest = record.closed_with().unwrap_or(&installation.configuration.digest).to_owned();
-    Ok(Drafts { drafts, held, computed_at: reader.head(), configuration_digest })
+    let alerts = funding.credits.alerts(&settings.currency);
+    Ok(Drafts { drafts, held, alerts, computed_at: reader.head(), configuration_digest })
 }
 
 /// What the books of a period come to: a statement for each PI and project with something billed, and a
@@ -217,7 +220,7 @@ pub async fn compute(
         let (groups, rates) = usage.funded(&owner, period, (&apart, &rules), funding);
         own.extend(rates.iter().filter_map(RatedUse::resource));
         let facts = Facts { project: projects.get(&owner), has_deferred: late.contains(&owner), rates };
-        statements.push(build(owner, period, settings, groups, own, &facts, &mut funding.subsidies));
+        statements.push(build(owner, period, settings, groups, own, &facts, funding));
     }
     Ok(statements)
 }
@@ -318,16 +321,17 @@ fn build(
     groups: Vec<billing::statement::PostingGroup>,
     resources: Vec<ResourceGroup>,
     facts: &Facts<'_>,
-    subsidies: &mut Subsidies,
+    funding: &mut Funding,
 ) -> (Statement, Option<Vec<u8>>) {
     let places = settings.currency.code.places();
     let fund_orgs: BTreeSet<String> = groups.iter().filter_map(|group| group.fund_org.clone()).collect();
     let (lines, totals) =
-        post_subsidized(groups, places, |groups| subsidies.legs(&pi_email, &project_id, groups));
+        post_subsidized(groups, places, |groups| funding.legs(&pi_email, &project_id, groups));
     let posted = post_resources(resources, &by_service(&lines), places);
     let resources = || posted.listed.iter().chain(&posted.not_listed);
     let all = posted.rest.is_some().then(|| documents::statement_csv(resources(), &settings.currency));
     let mut notes: Vec<String> = paid_notes(&lines, &settings.currency).collect();
+    notes.extend(funding.credits.notes(&pi_email, &project_id, &settings.currency));
     if let Some(end) =
         facts.project.and_then(|project| project.end_date.as_deref()).and_then(|text| text.parse().ok())
     {

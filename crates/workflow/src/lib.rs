@@ -7,6 +7,7 @@ pub mod attribution;
 pub mod audit;
 pub mod backup;
 pub mod charges;
+pub mod credits;
 pub mod drafts;
 pub mod funding;
 pub mod generate;

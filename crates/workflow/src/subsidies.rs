@@ -1,13 +1,13 @@
 //! Subsidies: who pays what of others' charges, how much of it is left, and what a change would do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use billing::attribution::AttributionRules;
 use billing::settings::Settings;
 use billing::statement::{Statement, Totals};
-use billing::subsidy::{BadSubsidy, Pool, Seen, SubsidyId, SubsidyRule, pool};
+use billing::subsidy::{BadSubsidy, Standing, SubsidyId, SubsidyRule, Used};
 use billing::{LedgerNumber, Period};
-use ledger::{AuditEvent, Reader, RuleRow};
+use ledger::{AuditEvent, LegKind, Reader, RuleRow};
 use money::{Amount, Minor};
 use serde::Serialize;
 use serde_json::json;
@@ -45,6 +45,9 @@ pub struct Balance {
     pub project_id: Option<String>,
     pub first: Period,
     pub last: Period,
+    /// What earlier windows left over, of a rule that carries over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub carried: Option<Amount>,
     pub seen: Amount,
     pub paid: Amount,
     /// `None` where there is no end to it.
@@ -59,36 +62,27 @@ pub async fn list(installation: &Installation) -> Result<Vec<RuleRow<SubsidyRule
     Ok(installation.ledger.read().await?.rules(None).await?)
 }
 
-/// What was used of the rules by the statements of other periods in their windows.
-pub(crate) async fn seen(
+/// What was used of the rules by the statements of other periods in their windows and, where a rule carries
+/// over, in all its windows.
+pub(crate) async fn used(
     reader: &mut Reader,
     period: Period,
     settings: &Settings,
     rules: &[SubsidyRule],
     as_of: Option<LedgerNumber>,
-) -> Result<BTreeMap<Pool, Seen>, WorkflowError> {
+) -> Result<Vec<Used>, WorkflowError> {
     let year = settings.subsidies.fiscal_year_start;
-    let windows: BTreeMap<SubsidyId, (&SubsidyRule, (Period, Period))> = rules
-        .iter()
-        .filter(|rule| rule.is_in_force(period))
-        .map(|rule| (rule.id, (rule, rule.window_of(period, year))))
-        .collect();
-    let first = windows.values().map(|(_, (first, _))| *first).min();
-    let last = windows.values().map(|(_, (_, last))| *last).max();
-    let mut seen: BTreeMap<Pool, Seen> = BTreeMap::new();
-    if let (Some(first), Some(last)) = (first, last)
-        && first < last
-    {
-        for used in reader.subsidy_legs((first, last), Some(period), as_of).await? {
-            let Some((rule, (first, last))) = windows.get(&used.leg.leg.rule) else { continue };
-            if (*first..=*last).contains(&used.period) {
-                let sum = seen.entry(pool(rule, &used.pi_email, &used.project_id)).or_default();
-                sum.cost += used.leg.leg.seen;
-                sum.paid += used.leg.leg.paid;
-            }
+    let ever = Period::new(9999, 12).unwrap_or(period);
+    let windows = rules.iter().filter(|rule| rule.is_in_force(period)).map(|rule| {
+        if rule.carries_over {
+            (rule.window_of(rule.from, year).0, rule.to.unwrap_or(ever))
+        } else {
+            rule.window_of(period, year)
         }
-    }
-    Ok(seen)
+    });
+    let span = windows.reduce(|(first, last), (from, to)| (first.min(from), last.max(to)));
+    let Some(span) = span.filter(|(first, last)| first < last) else { return Ok(Vec::new()) };
+    Ok(reader.used(LegKind::Subsidy, span, Some(period), as_of).await?)
 }
 
 /// What a change would do to the open periods. Nothing is recorded.
@@ -225,9 +219,7 @@ pub async fn balances(installation: &Installation, period: Period) -> Result<Vec
     let mut balances = Vec::new();
     for rule in subsidies.rules() {
         let (first, last) = rule.window_of(period, settings.subsidies.fiscal_year_start);
-        for ((_, pi_email, project_id), seen) in
-            subsidies.seen().iter().filter(|((id, ..), _)| *id == rule.id)
-        {
+        for ((_, pi_email, project_id), Standing { seen, most, carried }) in subsidies.standing(rule) {
             balances.push(Balance {
                 rule: rule.id,
                 name: rule.name.clone(),
@@ -235,9 +227,10 @@ pub async fn balances(installation: &Installation, period: Period) -> Result<Vec
                 project_id: project_id.clone(),
                 first,
                 last,
+                carried: rule.carries_over.then_some(carried),
                 seen: seen.cost,
                 paid: seen.paid,
-                left: rule.most().map(|most| most - seen.paid),
+                left: most.map(|most| (most - seen.paid).max(Amount::ZERO)),
             });
         }
     }

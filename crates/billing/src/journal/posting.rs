@@ -203,7 +203,7 @@ impl<'a> Chart<'a> {
         self.owed(period, statement, &owed, source_name)
     }
 
-    /// What a subsidy pays is debited to its payer, on the statement of the PI it pays for.
+    /// What a subsidy or a credit pays is debited to its payer, on the statement of the PI it pays for.
     fn debit_leg(
         &mut self,
         period: Period,
@@ -216,7 +216,7 @@ impl<'a> Chart<'a> {
             fund_org: Some(&leg.payer),
             account: leg.account_code.as_deref().or(line.group.account_code.as_deref()),
             amount: *amount,
-            place: format!("subsidy {} `{}`", leg.rule, leg.name),
+            place: format!("{} `{}`", leg.by, leg.name),
         };
         self.owed(period, statement, &owed, source_name)
     }

@@ -113,7 +113,7 @@ fn less(line: &PostedLine, old: Option<PostedLine>) -> PostedLine {
 
 /// The same payer pays it from the same account by the same rule.
 fn is_same_leg(one: &PostedLeg, other: &PostedLeg) -> bool {
-    let key = |leg: &PostedLeg| (leg.leg.rule, leg.leg.payer.clone(), leg.leg.account_code.clone());
+    let key = |leg: &PostedLeg| (leg.leg.by, leg.leg.payer.clone(), leg.leg.account_code.clone());
     key(one) == key(other)
 }
 

@@ -5,7 +5,7 @@ use money::{Currency, Minor};
 
 use super::{PostedLeg, PostedLine};
 use crate::Period;
-use crate::subsidy::Leg;
+use crate::subsidy::{Leg, PaidBy};
 
 /// When the award that pays ends, said from 180 days before on and counted from the period's end, so that
 /// the same statement says the same whenever it is made.
@@ -43,7 +43,7 @@ pub fn held_note(charges: u64, sum: Minor, currency: &Currency) -> Option<String
     }
 }
 
-/// Who paid the subsidies of these lines, each with what it came to, in the order of the lines.
+/// Who paid the subsidies and credits of these lines, each with what it came to, in the order of the lines.
 #[must_use]
 pub fn paid_by(lines: &[PostedLine]) -> Vec<(&Leg, Minor)> {
     let mut payers: Vec<(&Leg, Minor)> = Vec::new();
@@ -55,6 +55,18 @@ pub fn paid_by(lines: &[PostedLine]) -> Vec<(&Leg, Minor)> {
     }
     payers.retain(|(_, sum)| !sum.is_zero());
     payers
+}
+
+/// What it is called that others pay of these lines.
+#[must_use]
+pub fn paid_name(lines: &[PostedLine]) -> &'static str {
+    let paid: Vec<&Leg> = paid_by(lines).into_iter().map(|(leg, _)| leg).collect();
+    let is_credit = |leg: &&Leg| matches!(leg.by, PaidBy::Credit(_));
+    match paid.iter().filter(|leg| is_credit(leg)).count() {
+        0 => "Subsidy",
+        credits if credits == paid.len() => "Credits used",
+        _ => "Paid for you",
+    }
 }
 
 /// A sentence for each of [`paid_by`].

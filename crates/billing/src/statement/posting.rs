@@ -61,12 +61,12 @@ fn post_legs(legs: Vec<Vec<Leg>>, costs: &[Amount], owed: &[Minor], places: u8) 
         .collect();
     let mut rules = Vec::new();
     for leg in posted.iter().flatten().filter(|leg| !leg.leg.paid.is_zero()) {
-        if !rules.contains(&leg.leg.rule) {
-            rules.push(leg.leg.rule);
+        if !rules.contains(&leg.leg.by) {
+            rules.push(leg.leg.by);
         }
     }
     for rule in rules {
-        let of_rule = |legs: &Vec<PostedLeg>| legs.iter().position(|leg| leg.leg.rule == rule);
+        let of_rule = |legs: &Vec<PostedLeg>| legs.iter().position(|leg| leg.leg.by == rule);
         let places_of: Vec<Option<usize>> = posted.iter().map(of_rule).collect();
         let paid = |line: usize| places_of[line].map_or(Amount::ZERO, |at| posted[line][at].leg.paid);
         let exact: Vec<Amount> = (0..posted.len()).map(paid).collect();
@@ -260,7 +260,7 @@ mod tests {
     /// Each group pays `share` per cent of it by one rule and half of the rest by another.
     fn shared(groups: &[PostingGroup], share: i128) -> Vec<Vec<Leg>> {
         let leg = |rule: i64, seen: Amount, paid: Amount| Leg {
-            rule: crate::subsidy::SubsidyId(rule),
+            by: crate::subsidy::PaidBy::Subsidy(crate::subsidy::SubsidyId(rule)),
             name: String::new(),
             payer: String::new(),
             account_code: None,

@@ -61,6 +61,9 @@ pub struct SubsidyAddArgs {
     /// Over which time
     #[arg(long, value_enum, default_value = "month")]
     pub every: EveryArg,
+    /// What is not used of tiers and cap in one such time is added to those of the next
+    #[arg(long)]
+    pub carry_over: bool,
     /// Before rules with larger numbers
     #[arg(long, value_name = "NUMBER", default_value_t = 0, allow_negative_numbers = true)]
     pub order: i64,
@@ -159,7 +162,7 @@ fn subsidy_id(text: &str) -> Result<SubsidyId, String> {
     number.map(SubsidyId).ok_or_else(|| "subsidies have numbers, such as 2".to_owned())
 }
 
-fn amount(text: &str) -> Result<Amount, String> {
+pub(super) fn amount(text: &str) -> Result<Amount, String> {
     Amount::parse_total(text).ok_or_else(|| "write an amount, such as 500".to_owned())
 }
 

@@ -55,6 +55,9 @@ fn said(generated: &Generated, args: &GenerateArgs, door: &Door) {
         let cost = exact(generated.held.cost, door.currency());
         door.output.warning(&format!("{held} held for review and on no statement: {cost}"));
     }
+    for alert in &generated.alerts {
+        door.output.warning(alert);
+    }
     if args.dry_run {
         door.output.message("dry run: nothing was issued");
         return;

@@ -36,6 +36,7 @@ async fn add(args: SubsidyAddArgs, door: &Door) -> Result<(), Refusal> {
         projects: args.project,
         tiers: flat.into_iter().chain(args.tier).collect(),
         cap: args.cap,
+        carries_over: args.carry_over,
         scope: args.per.into(),
         window: args.every.into(),
         from: args.from,
@@ -128,7 +129,8 @@ fn pays(rule: &SubsidyRule, door: &Door) -> String {
             Window::FiscalYear => " and fiscal year",
             Window::Once => ", once",
         };
-        let _ = write!(text, ", per {scope}{window}");
+        let carried = if rule.carries_over { ", carried over" } else { "" };
+        let _ = write!(text, ", per {scope}{window}{carried}");
     }
     text
 }
@@ -151,6 +153,9 @@ async fn show(args: &SubsidyShowArgs, door: &Door) -> Result<(), Refusal> {
     Ok(door.output.data(&balances, |balances| balance_table(balances, door))?)
 }
 
+/// A column that stands only where a rule carries over.
+const CARRIED: &str = "carried over";
+
 fn balance_table(balances: &[Balance], door: &Door) -> String {
     if balances.is_empty() {
         return "no subsidy pays anything of this period\n".to_owned();
@@ -161,6 +166,7 @@ fn balance_table(balances: &[Balance], door: &Door) -> String {
         Column::text("PI"),
         Column::text("project"),
         Column::text("counted over"),
+        Column::number(CARRIED),
         Column::number("cost seen"),
         Column::number("paid"),
         Column::number("left"),
@@ -177,10 +183,14 @@ fn balance_table(balances: &[Balance], door: &Door) -> String {
             or_dash(balance.pi_email.as_deref()),
             or_dash(balance.project_id.as_deref()),
             over,
+            balance.carried.map_or_else(|| "–".to_owned(), |carried| exact(carried, door.currency())),
             exact(balance.seen, door.currency()),
             exact(balance.paid, door.currency()),
             balance.left.map_or_else(|| "–".to_owned(), |left| exact(left, door.currency())),
         ]);
+    }
+    if balances.iter().all(|balance| balance.carried.is_none()) {
+        table.drop_column(CARRIED);
     }
     table.render()
 }

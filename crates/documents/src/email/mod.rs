@@ -97,6 +97,9 @@ fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> Result<String
 }
 
 /// One figure of a statement or of the total, with the sign with which it is added.
+/// By subsidies and credits; the statements say which.
+const PAID: &str = "Paid for you";
+
 struct Figure {
     name: &'static str,
     amount: String,
@@ -109,7 +112,7 @@ fn figures(model: &EmailModel, [list, discount, subsidy, due]: [Minor; 4]) -> Ve
         figures.push(figure(if discount.is_negative() { "Above list price" } else { "Discount" }, -discount));
     }
     if !subsidy.is_zero() {
-        figures.push(figure("Subsidy", -subsidy));
+        figures.push(figure(PAID, -subsidy));
     }
     figures.push(figure(if due.is_negative() { "Credit" } else { "Amount due" }, due));
     figures
@@ -218,7 +221,7 @@ fn html(model: &EmailModel, subject: &str) -> String {
         cells.into_iter().map(|amount| model.currency.display(amount)).collect()
     };
     let mut names = vec!["List price", if discount.is_negative() { "Above list price" } else { "Discount" }];
-    names.extend((!subsidy.is_zero()).then_some("Subsidy"));
+    names.extend((!subsidy.is_zero()).then_some(PAID));
     names.push("Amount due");
     let heads = concat(&names, |name| format!("<th scope=\"col\" style=\"{CELL}\">{name}</th>"));
     let amounts = |sums: [Minor; 4]| -> String {

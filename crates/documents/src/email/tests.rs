@@ -70,9 +70,9 @@ fn several_statements_in_plain_text_and_html() {
 
     <b>R&D</b> "x"
       Statement 2025-01-00043, version 1
-      List price   $500.00
-      Subsidy     −$200.00
-      Amount due   $300.00
+      List price     $500.00
+      Paid for you  −$200.00
+      Amount due     $300.00
 
     credited
       Statement 2025-01-00044, version 1 (in another message)
@@ -80,10 +80,10 @@ fn several_statements_in_plain_text_and_html() {
       Credit      −$5,000.00
 
     All projects
-      List price  −$3,265.44
-      Discount      −$234.56
-      Subsidy       −$200.00
-      Credit      −$3,700.00
+      List price    −$3,265.44
+      Discount        −$234.56
+      Paid for you    −$200.00
+      Credit        −$3,700.00
 
     Is something wrong or unclear? Write to rc-billing@example.edu.
 
@@ -101,7 +101,7 @@ fn several_statements_in_plain_text_and_html() {
     <body style="margin:0;padding:24px;font:16px/1.5 Georgia,serif;max-width:640px">
     <p>Your 3 research computing statements for January 2025 are attached. You have a credit of $3,700.00; nothing is due. This is not an invoice.</p>
     <table style="border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums">
-    <thead><tr><th scope="col" style="padding:6px 0;text-align:left">Project</th><th scope="col" style="padding:6px 0 6px 20px;text-align:right;vertical-align:top;white-space:nowrap">List price</th><th scope="col" style="padding:6px 0 6px 20px;text-align:right;vertical-align:top;white-space:nowrap">Discount</th><th scope="col" style="padding:6px 0 6px 20px;text-align:right;vertical-align:top;white-space:nowrap">Subsidy</th><th scope="col" style="padding:6px 0 6px 20px;text-align:right;vertical-align:top;white-space:nowrap">Amount due</th></tr></thead>
+    <thead><tr><th scope="col" style="padding:6px 0;text-align:left">Project</th><th scope="col" style="padding:6px 0 6px 20px;text-align:right;vertical-align:top;white-space:nowrap">List price</th><th scope="col" style="padding:6px 0 6px 20px;text-align:right;vertical-align:top;white-space:nowrap">Discount</th><th scope="col" style="padding:6px 0 6px 20px;text-align:right;vertical-align:top;white-space:nowrap">Paid for you</th><th scope="col" style="padding:6px 0 6px 20px;text-align:right;vertical-align:top;white-space:nowrap">Amount due</th></tr></thead>
     <tbody>
     <tr style="border-top:1px solid #8888"><th scope="row" style="padding:6px 0;text-align:left;font-weight:normal;overflow-wrap:anywhere">genome-folding<br><small>Statement 2025-01-00042, version 1</small></th><td style="padding:6px 0 6px 20px;text-align:right;vertical-align:top;white-space:nowrap">$1,234.56</td><td style="padding:6px 0 6px 20px;text-align:right;vertical-align:top;white-space:nowrap">−$234.56</td><td style="padding:6px 0 6px 20px;text-align:right;vertical-align:top;white-space:nowrap">$0.00</td><td style="padding:6px 0 6px 20px;text-align:right;vertical-align:top;white-space:nowrap">$1,000.00</td></tr>
     <tr style="border-top:1px solid #8888"><th scope="row" style="padding:6px 0;text-align:left;font-weight:normal;overflow-wrap:anywhere">&lt;b&gt;R&amp;D&lt;/b&gt; &quot;x&quot;<br><small>Statement 2025-01-00043, version 1</small></th><td style="padding:6px 0 6px 20px;text-align:right;vertical-align:top;white-space:nowrap">$500.00</td><td style="padding:6px 0 6px 20px;text-align:right;vertical-align:top;white-space:nowrap">$0.00</td><td style="padding:6px 0 6px 20px;text-align:right;vertical-align:top;white-space:nowrap">−$200.00</td><td style="padding:6px 0 6px 20px;text-align:right;vertical-align:top;white-space:nowrap">$300.00</td></tr>

@@ -1,7 +1,9 @@
 //! What stands on a statement's page, in words: the shape of `/statement.json`, which a template reads.
 
 use billing::rate::RatedUse;
-use billing::statement::{LineKind, PostedLine, ResourceLine, Statement, discount_percent, paid_by};
+use billing::statement::{
+    LineKind, PostedLine, ResourceLine, Statement, discount_percent, paid_by, paid_name,
+};
 use money::{Amount, Currency, Minor};
 use serde::Serialize;
 
@@ -157,8 +159,13 @@ impl<'a> Page<'a> {
     ) -> Page<'a> {
         let totals = &statement.totals;
         let with_subsidy = !totals.subsidy.is_zero();
-        let rows =
-            Rows { currency: &statement.currency, words, with_subsidy, ids: spacing != Spacing::Tight };
+        let rows = Rows {
+            currency: &statement.currency,
+            words,
+            with_subsidy,
+            paid_name: paid_name(&statement.lines),
+            ids: spacing != Spacing::Tight,
+        };
         let total =
             Sums { list: totals.list, discount: totals.discount, subsidy: totals.subsidy, due: totals.due };
         let services = rows.by(&statement.lines, |line| {
@@ -278,7 +285,7 @@ fn figures(statement: &Statement, words: &Words) -> Vec<Figure> {
             [(leg, _)] => format!("paid by {}", words.breakable(&leg.name)),
             payers => format!("paid by {} others, named below", payers.len()),
         };
-        figures.push(Figure { label: "Subsidy", amount: show(-totals.subsidy), note });
+        figures.push(Figure { label: paid_name(&statement.lines), amount: show(-totals.subsidy), note });
     }
     figures
 }
@@ -329,6 +336,7 @@ struct Rows<'a> {
     currency: &'a Currency,
     words: &'a Words<'a>,
     with_subsidy: bool,
+    paid_name: &'static str,
     /// Whether ids stand beside names.
     ids: bool,
 }
@@ -336,12 +344,12 @@ struct Rows<'a> {
 impl Rows<'_> {
     fn amount_names(&self, last: &'static str) -> Vec<&'static str> {
         let mut names = vec!["List price", "Discount"];
-        names.extend(self.with_subsidy.then_some("Subsidy"));
+        names.extend(self.with_subsidy.then_some(self.paid_name));
         names.push(last);
         names
     }
 
-    /// Discount and subsidy stand with the sign with which they are added across.
+    /// Discount and what others pay stand with the sign with which they are added across.
     fn row(&self, name: String, sums: Sums) -> Row {
         let mut amounts = vec![self.currency.display(sums.list), self.currency.display(-sums.discount)];
         amounts.extend(self.with_subsidy.then(|| self.currency.display(-sums.subsidy)));

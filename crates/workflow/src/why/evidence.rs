@@ -7,6 +7,7 @@ use std::io::{Seek, Write};
 use std::path::Path;
 
 use billing::attribution_table::AttributionRule;
+use billing::credit::Credit;
 use billing::decision::ChargeState;
 use billing::rate::Rate;
 use billing::split::SplitRule;
@@ -196,11 +197,19 @@ impl<W: Write + Seek> Pack<W> {
         acts.extend(rates.iter().map(|row| row.number));
         acts.extend(splits.iter().map(|row| row.number));
         acts.extend(subsidies.iter().map(|row| row.number));
-        if attribution.is_empty() && rates.is_empty() && splits.is_empty() && subsidies.is_empty() {
+        let credits = reader.rules::<Credit>(as_of).await?;
+        acts.extend(credits.iter().map(|row| row.number));
+        let pays = splits.len() + subsidies.len() + credits.len();
+        if attribution.is_empty() && rates.is_empty() && pays == 0 {
             return Ok(());
         }
-        let rules =
-            json!({ "attribution": attribution, "rates": rates, "splits": splits, "subsidies": subsidies });
+        let rules = json!({
+            "attribution": attribution,
+            "rates": rates,
+            "splits": splits,
+            "subsidies": subsidies,
+            "credits": credits,
+        });
         self.add_json("rules.json", &rules)
     }
 
@@ -471,7 +480,7 @@ charges.csv            the {charges} charges that were summed: what was made of 
 delivered-rows.csv     the same rows as the provider delivered them, with file and line
 decisions.json         what people decided about these charges
 configuration/         the configuration that the figures were computed with, by its SHA-256
-rules.json             whose charges are, what they cost and who pays: attribution, rates, splits, subsidies
+rules.json             whose charges are, what they cost and who pays: the rules that people wrote
 audit.json             the acts behind all this, from the chained audit trail
 SHA256SUMS             the digest of every file here: `sha256sum --check SHA256SUMS`
 
