@@ -262,9 +262,14 @@ impl Office {
         let (pi, project, fund) = *self.dice.pick(&PROJECTS);
         let resource = self.dice.below(12);
         let day = if self.dice.below(2) == 0 { "--from 2025-02-10" } else { "" };
-        let line = format!(
+        let award = format!(
+            "attribution add --key project_id --value {project} --end-date 2025-0{}-15 --fallback-fund-org FALL-9 --yes",
+            self.dice.below(4) + 1
+        );
+        let owner = format!(
             "attribution add --key resource_id --value vm-{resource} --pi {pi} --project {project} --fund-org {fund} {day} --yes"
         );
+        let line = if self.dice.below(4) == 0 { award } else { owner };
         let answer = self.run("attribute", &format!("{line} --json"));
         if answer.code == 0 {
             let told: serde_json::Value = serde_json::from_str(&answer.stdout).unwrap();

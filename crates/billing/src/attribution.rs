@@ -23,11 +23,15 @@ pub struct Attribution {
     /// ISO date as delivered in the tag, `2026-06-30`.
     pub end_date: Option<String>,
     pub reconciliation_end: Option<String>,
+    /// Who is charged instead of `fund_org` when the award has ended.
+    pub fallback_fund_org: Option<String>,
 }
 
 impl Attribution {
+    pub const COUNT: usize = 10;
+
     /// Column names, in the order of [`values`](Attribution::values).
-    pub const FIELDS: [&'static str; 9] = [
+    pub const FIELDS: [&'static str; Attribution::COUNT] = [
         "pi_email",
         "project_id",
         "fund_org",
@@ -37,10 +41,11 @@ impl Attribution {
         "reference_2",
         "end_date",
         "reconciliation_end",
+        "fallback_fund_org",
     ];
 
     #[must_use]
-    pub fn values(&self) -> [Option<&str>; 9] {
+    pub fn values(&self) -> [Option<&str>; Attribution::COUNT] {
         [
             self.pi_email.as_deref(),
             self.project_id.as_deref(),
@@ -51,12 +56,13 @@ impl Attribution {
             self.reference_2.as_deref(),
             self.end_date.as_deref(),
             self.reconciliation_end.as_deref(),
+            self.fallback_fund_org.as_deref(),
         ]
     }
 
     /// From values in the order of [`FIELDS`](Attribution::FIELDS).
     #[must_use]
-    pub fn from_values(values: [Option<String>; 9]) -> Attribution {
+    pub fn from_values(values: [Option<String>; Attribution::COUNT]) -> Attribution {
         let [
             pi_email,
             project_id,
@@ -67,6 +73,7 @@ impl Attribution {
             reference_2,
             end_date,
             reconciliation_end,
+            fallback_fund_org,
         ] = values;
         Attribution {
             pi_email,
@@ -78,6 +85,7 @@ impl Attribution {
             reference_2,
             end_date,
             reconciliation_end,
+            fallback_fund_org,
         }
     }
 

@@ -367,7 +367,7 @@ mod tests {
     use super::*;
 
     fn rule(id: i64, source: &str, key: &str, value: &str, gives: &[(usize, &str)]) -> AttributionRule {
-        let mut values: [Option<String>; 9] = Default::default();
+        let mut values: [Option<String>; Attribution::COUNT] = Default::default();
         for (field, text) in gives {
             values[*field] = Some((*text).to_owned());
         }
@@ -402,7 +402,7 @@ mod tests {
         on: &str,
     ) -> String {
         let table = AttributionTable::of_source(rules, &SourceName("aws".to_owned()), precedence);
-        let mut given: [Option<String>; 9] = Default::default();
+        let mut given: [Option<String>; Attribution::COUNT] = Default::default();
         for (at, text) in tags.iter().enumerate().filter(|(_, text)| !text.is_empty()) {
             given[at] = Some((*text).to_owned());
         }

@@ -57,6 +57,8 @@ pub struct TagMapping {
     pub reference_2: Vec<String>,
     pub end_date: Vec<String>,
     pub reconciliation_end: Vec<String>,
+    #[serde(default)]
+    pub fallback_fund_org: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -213,6 +215,7 @@ impl Default for TagMapping {
             reference_2: Vec::new(),
             end_date: one("end_date"),
             reconciliation_end: one("reconciliation_end"),
+            fallback_fund_org: one("fallback_fund_org"),
         }
     }
 }

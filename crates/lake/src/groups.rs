@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::DataType;
 use billing::Period;
-use billing::statement::{LineKind, PostingGroup};
+use billing::intake::{FALLBACK_AFTER, FALLBACK_FROM};
+use billing::statement::{Fallback, LineKind, PostingGroup};
 use datafusion::functions_aggregate::expr_fn::{count, max, min, sum};
 use datafusion::logical_expr::ExprFunctionExt;
 use datafusion::prelude::{DataFrame, Expr, cast, ident, lit};
@@ -49,6 +50,9 @@ pub struct Project {
     /// The latest, as delivered in the tags.
     pub end_date: Option<String>,
     pub reconciliation_end: Option<String>,
+    pub fallback_fund_org: Option<String>,
+    /// Funds that pay instead of an award's, each once, sorted.
+    pub fallbacks: Vec<Fallback>,
     pub charges: u64,
     pub cost: Amount,
     /// Charges that are held back, which no statement has.
@@ -63,13 +67,25 @@ pub struct Posted {
     pub project_id: String,
     /// How many of the boundaries the charges begin on or after.
     pub after: usize,
+    /// The fund of an award that has ended; the group's is the one that stands in for it.
+    pub fallback_from: Option<String>,
     pub group: PostingGroup,
 }
 
-const POSTED: [&str; 7] =
-    ["pi_email", "project_id", "fund_org", "source", "service_name", "account_code", "kind"];
-const PROJECT: [&str; 7] =
-    ["pi_email", "project_id", "fund_org", "reference_1", "reference_2", "end_date", "reconciliation_end"];
+const POSTED: [&str; 8] =
+    ["pi_email", "project_id", "fund_org", "source", "service_name", "account_code", "kind", FALLBACK_FROM];
+const PROJECT: [&str; 10] = [
+    "pi_email",
+    "project_id",
+    "fund_org",
+    "reference_1",
+    "reference_2",
+    "end_date",
+    "reconciliation_end",
+    "fallback_fund_org",
+    FALLBACK_FROM,
+    FALLBACK_AFTER,
+];
 
 impl View {
     /// Sums of the billable charges that are billed in `period`, by PI, project, between which of the
@@ -104,7 +120,10 @@ impl View {
             (posted.pi_email.clone(), posted.project_id.clone(), posted.after)
         };
         groups.sort_by(|a, b| {
-            order(a).cmp(&order(b)).then_with(|| posted_order(&a.group).cmp(&posted_order(&b.group)))
+            order(a)
+                .cmp(&order(b))
+                .then_with(|| posted_order(&a.group).cmp(&posted_order(&b.group)))
+                .then_with(|| a.fallback_from.cmp(&b.fallback_from))
         });
         Ok(groups)
     }
@@ -209,9 +228,9 @@ fn posted_order(group: &PostingGroup) -> PostedOrder<'_> {
 
 fn decode_posted(batch: &Batch, period: Period, groups: &mut Vec<Posted>) -> Result<(), LakeError> {
     let columns = POSTED.map(|name| batch.text(&format!("_{name}")));
-    let [pi, project, fund_org, source, service, account, kind] = columns;
+    let [pi, project, fund_org, source, service, account, kind, fallback_from] = columns;
     let (pi, project, fund_org, source) = (pi?, project?, fund_org?, source?);
-    let (service, account, kind) = (service?, account?, kind?);
+    let (service, account, kind, fallback_from) = (service?, account?, kind?, fallback_from?);
     let (charges, after) = (batch.integers("charges")?, batch.integers("_after")?);
     let (list, cost) = (batch.amounts("list")?, batch.amounts("cost")?);
     for row in 0..batch.rows() {
@@ -229,7 +248,8 @@ fn decode_posted(batch: &Batch, period: Period, groups: &mut Vec<Posted>) -> Res
             cost: cost.or_zero(row),
         };
         let after = usize::try_from(after.value(row)).unwrap_or_default();
-        groups.push(Posted { pi_email: pi, project_id: project, after, group });
+        let fallback_from = fallback_from.owned(row);
+        groups.push(Posted { pi_email: pi, project_id: project, after, fallback_from, group });
     }
     Ok(())
 }
@@ -266,6 +286,7 @@ struct ProjectFacts {
     known: Project,
     fund_orgs: BTreeSet<String>,
     references: BTreeSet<String>,
+    fallbacks: BTreeSet<Fallback>,
 }
 
 impl ProjectFacts {
@@ -273,6 +294,7 @@ impl ProjectFacts {
         Project {
             fund_orgs: self.fund_orgs.into_iter().collect(),
             references: self.references.into_iter().collect(),
+            fallbacks: self.fallbacks.into_iter().collect(),
             ..self.known
         }
     }
@@ -283,9 +305,10 @@ fn fold_projects(
     projects: &mut BTreeMap<(String, String), ProjectFacts>,
 ) -> Result<(), LakeError> {
     let columns = PROJECT.map(|name| batch.text(&format!("_{name}")));
-    let [pi, project, fund_org, first, second, end_date, reconciliation_end] = columns;
+    let [pi, project, fund_org, first, second, end_date, reconciliation_end, fallback, from, after] = columns;
     let (pi, project, fund_org, first, second) = (pi?, project?, fund_org?, first?, second?);
     let (end_date, reconciliation_end) = (end_date?, reconciliation_end?);
+    let (fallback, from, after) = (fallback?, from?, after?);
     let (charges, held) = (batch.integers("charges")?, batch.integers("held_charges")?);
     let (cost, held_cost) = (batch.amounts("cost")?, batch.amounts("held_cost")?);
     for row in 0..batch.rows() {
@@ -306,6 +329,12 @@ fn fold_projects(
         facts.known.end_date = facts.known.end_date.take().max(end_date.owned(row));
         let end = &mut facts.known.reconciliation_end;
         *end = end.take().max(reconciliation_end.owned(row));
+        let known = &mut facts.known.fallback_fund_org;
+        *known = known.take().max(fallback.owned(row));
+        if let Some((fund_org, after)) = fund_org.owned(row).zip(after.owned(row)) {
+            let of_use = end_date.get(row) == Some(after.as_str());
+            facts.fallbacks.insert(Fallback { fund_org, from: from.owned(row), after, of_use });
+        }
     }
     Ok(())
 }

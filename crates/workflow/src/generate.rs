@@ -7,8 +7,8 @@ use billing::period::PeriodAct;
 use billing::settings::Settings;
 use billing::split::merged;
 use billing::statement::{
-    ResourceGroup, Statement, Totals, award_note, by_service, changed, held_note, paid_notes, post_resources,
-    post_subsidized,
+    Award, PostedLine, ResourceGroup, Statement, Totals, by_service, changed, fallback_notes, held_note,
+    paid_notes, post_resources, post_subsidized,
 };
 use billing::subsidy::Subsidies;
 use billing::{LedgerNumber, Period, StatementNumber};
@@ -185,9 +185,11 @@ pub async fn compute(
 ) -> Result<Vec<(Statement, Option<Vec<u8>>)>, WorkflowError> {
     let mut groups: BTreeMap<Owner, Vec<_>> = had_one.into_iter().map(|owner| (owner, Vec::new())).collect();
     let boundaries = funding.splits.boundaries(period);
-    for Posted { pi_email, project_id, after, group } in view.posting_groups(period, &boundaries).await? {
+    for Posted { pi_email, project_id, after, fallback_from, group } in
+        view.posting_groups(period, &boundaries).await?
+    {
         let day = after.checked_sub(1).map_or(period.first_day(), |at| boundaries[at]);
-        let over = funding.splits.over(&pi_email, &project_id, day, group);
+        let over = funding.splits.over(&pi_email, &project_id, day, fallback_from.as_deref(), group);
         groups.entry((pi_email, project_id)).or_default().extend(over);
     }
     let projects: BTreeMap<Owner, Project> = view
@@ -252,12 +254,8 @@ fn build(
     let resources = || posted.listed.iter().chain(&posted.not_listed);
     let all = posted.rest.is_some().then(|| documents::statement_csv(resources(), &settings.currency));
     let mut notes: Vec<String> = paid_notes(&lines, &settings.currency).collect();
-    if let Some(end) =
-        facts.project.and_then(|project| project.end_date.as_deref()).and_then(|text| text.parse().ok())
-    {
-        notes.extend(award_note(end, period));
-    }
     if let Some(project) = facts.project {
+        notes.extend(award_notes(project, period, &lines));
         notes.extend(held_note(project.held_charges, project.held_cost.round(places), &settings.currency));
     }
     if facts.has_deferred {
@@ -281,6 +279,21 @@ fn build(
         notes,
     };
     (statement, all)
+}
+
+fn award_notes(project: &Project, period: Period, lines: &[PostedLine]) -> Vec<String> {
+    let date = |text: &Option<String>| text.as_deref().and_then(|text| text.parse().ok());
+    let award = Award {
+        end: date(&project.end_date),
+        reconciliation_end: date(&project.reconciliation_end),
+        fallback: project.fallback_fund_org.clone(),
+    };
+    let mut notes = fallback_notes(&project.fallbacks, lines);
+    // That it ended is said by what is billed elsewhere.
+    if notes.is_empty() || award.end.is_some_and(|end| period.last_day() <= end) {
+        notes.extend(award.notes(period));
+    }
+    notes
 }
 
 /// Owners with charges that earlier periods deferred to this one.

@@ -1,7 +1,10 @@
 //! One charge, whole: the row as delivered, what was made of it, and what was decided about it.
 
+use billing::attribution::Attribution;
 use billing::attribution_table::{AttributionRule, RuleId};
 use billing::decision::{ChargeState, Decision};
+use billing::intake::{FALLBACK_AFTER, FALLBACK_FROM};
+use billing::statement::Fallback;
 use billing::{ChargeId, LedgerNumber, SourceName, StatementNumber};
 use focus::{Block, Source};
 use lake::{ChargeRow, Filter};
@@ -20,6 +23,9 @@ pub struct Story {
     pub delivered: DeliveredRow,
     /// Rules of the attribution table that gave it fields.
     pub attributed_by: Vec<GivenBy>,
+    /// Where its fund stands in for that of an award that has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Fallback>,
     pub decisions: Vec<Said>,
     /// The statement it is billed on, when that was issued.
     pub statement: Option<StatementNumber>,
@@ -76,15 +82,26 @@ pub async fn charge_story(installation: &Installation, id: ChargeId) -> Result<S
     let decisions = said_about(&mut reader, &view, id, &import.source_name).await?;
     let statement = statement_of(&mut reader, &charge).await?;
     let columns = charge.delivered.clone();
+    let fallback = fallback_of(&charge);
     let names: Vec<String> = files.into_iter().map(|file| file.name).collect();
     Ok(Story {
         charge: ListedCharge::new(charge, &names),
         columns,
         delivered,
         attributed_by,
+        fallback,
         decisions,
         statement,
     })
+}
+
+fn fallback_of(charge: &ChargeRow) -> Option<Fallback> {
+    let Attribution { fund_org, end_date, fallback_fund_org, .. } = &charge.attribution;
+    let column =
+        |name: &str| charge.delivered.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+    let after = column(FALLBACK_AFTER).filter(|_| fund_org == fallback_fund_org)?;
+    let of_use = end_date.as_ref() == Some(&after);
+    Some(Fallback { fund_org: fund_org.clone()?, from: column(FALLBACK_FROM), after, of_use })
 }
 
 async fn given_by(

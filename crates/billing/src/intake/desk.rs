@@ -7,6 +7,7 @@ use regex::RegexSet;
 
 use crate::charge::{AmountColumn, ChargeColumns, TextColumn, TimeColumn};
 use crate::intake::chunk::{Chunk, Faults};
+use crate::intake::fallbacks::fallbacks;
 use crate::intake::file::{FileContext, Kept};
 use crate::intake::flagging::Flagging;
 use crate::intake::identity::{Identity, content_digest};
@@ -84,6 +85,8 @@ impl Desk {
         let Essentials { costs, times } = gathered.essentials;
         let owners = Owners::of(intake, &tagged, &texts, &times);
         let tagged = owners.as_ref().map_or(tagged, Owners::tagged);
+        let fallbacks = fallbacks(intake, &tagged, &times);
+        let tagged = fallbacks.as_ref().map_or(tagged, Owners::tagged);
         let mut flagging =
             Flagging::new(intake, self.patterns.as_ref(), &tagged, &times, &file.texts, &texts);
         let mut columns = ChargeColumns { rows: times.periods.len(), file: file.file, ..Default::default() };

@@ -12,8 +12,9 @@ use crate::intake::times::Times;
 
 /// The charges of a block under the table.
 pub(super) struct Owners {
-    codes: Vec<u32>,
-    meanings: Vec<Meaning>,
+    pub codes: Vec<u32>,
+    pub meanings: Vec<Meaning>,
+    has_table: bool,
 }
 
 /// What decides whose a charge is.
@@ -33,6 +34,10 @@ struct Fits {
 }
 
 impl Owners {
+    pub fn new(has_table: bool, rows: usize) -> Owners {
+        Owners { codes: Vec::with_capacity(rows), meanings: Vec::new(), has_table }
+    }
+
     /// `columns` are those of the file. `None` where no rule fits.
     pub fn of(
         intake: &Intake,
@@ -52,7 +57,7 @@ impl Owners {
             return None;
         }
         let mut known: HashMap<Owner, u32, foldhash::fast::RandomState> = HashMap::default();
-        let mut owners = Owners { codes: Vec::with_capacity(times.periods.len()), meanings: Vec::new() };
+        let mut owners = Owners::new(tagged.has_table, times.periods.len());
         let mut owner = Owner::default();
         for (row, (&code, &start)) in tagged.codes.iter().zip(&times.columns[2]).enumerate() {
             let period = times.periods[row];
@@ -75,7 +80,7 @@ impl Owners {
     }
 
     pub fn tagged(&self) -> Tagged<'_> {
-        Tagged::new(self.codes.clone(), self.meanings.iter().collect())
+        Tagged::new(self.codes.clone(), self.meanings.iter().collect(), self.has_table)
     }
 }
 

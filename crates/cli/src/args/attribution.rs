@@ -51,7 +51,7 @@ const IMPORT_EXAMPLES: &str = "Examples:
 
 The file has a header; columns: source, key, value, from, to, note, and the fields that are
 given: pi_email, project_id, fund_org, cost_center, account_code, reference_1, reference_2,
-end_date, reconciliation_end. Rules that are there already are left alone.";
+end_date, reconciliation_end, fallback_fund_org. Rules that are there already are left alone.";
 
 #[derive(Debug, Args)]
 pub struct RuleListArgs {
@@ -120,6 +120,9 @@ pub struct GivesArgs {
     /// Last day for late charges
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub reconciliation_end: Option<Date>,
+    /// Fund and organisation that pays after the award has ended
+    #[arg(long, value_name = "FUND_ORG", value_parser = words)]
+    pub fallback_fund_org: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Args)]

@@ -44,6 +44,7 @@ fn gives(args: GivesArgs) -> Attribution {
         reference_2: args.reference_2,
         end_date: args.end_date.map(|day| day.to_string()),
         reconciliation_end: args.reconciliation_end.map(|day| day.to_string()),
+        fallback_fund_org: args.fallback_fund_org,
     }
 }
 
@@ -235,7 +236,7 @@ async fn export(args: &RuleExportArgs, door: &Door) -> Result<(), Refusal> {
 async fn test(args: &RuleTestArgs, door: &Door) -> Result<(), Refusal> {
     let installation = door.installation().await?;
     let on = args.on.unwrap_or_else(|| door.stamp().at.to_zoned(jiff::tz::TimeZone::UTC).date());
-    let mut tags: [Option<String>; 9] = Default::default();
+    let mut tags: [Option<String>; Attribution::COUNT] = Default::default();
     for (key, value) in &args.with {
         if let RuleKey::Field(field) = key {
             tags[*field] = Some(value.clone());

@@ -130,6 +130,10 @@ fn made_of_it(story: &Story, text: &mut String) {
     {
         let _ = writeln!(text, "  {name:<26} {}", or_dash(value.as_deref()));
     }
+    if let Some(fallback) = &story.fallback {
+        let from = or_dash(fallback.from.as_deref());
+        let _ = writeln!(text, "  the fallback fund, instead of {from}: {}", fallback.reason());
+    }
     for given in &story.attributed_by {
         let note = given.note.as_ref().map_or_else(String::new, |note| format!(": {note}"));
         let _ = writeln!(

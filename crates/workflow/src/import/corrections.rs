@@ -413,17 +413,7 @@ fn side(row: &ChargeRow) -> Side {
         id: row.id,
         fingerprint: row.fingerprint,
         costs: COSTS.map(|name| text_of(row, name).and_then(|text| text.parse().ok())),
-        delivered: Attribution {
-            pi_email: delivered("pi_email"),
-            project_id: delivered("project_id"),
-            fund_org: delivered("fund_org"),
-            cost_center: delivered("cost_center"),
-            account_code: delivered("account_code"),
-            reference_1: delivered("reference_1"),
-            reference_2: delivered("reference_2"),
-            end_date: delivered("end_date"),
-            reconciliation_end: delivered("reconciliation_end"),
-        },
+        delivered: Attribution::from_values(Attribution::FIELDS.map(delivered)),
         owner: row.attribution.clone(),
         state: row.state,
     }
