@@ -16,6 +16,7 @@ pub mod ids;
 pub mod intake;
 pub mod journal;
 pub mod pattern;
+pub mod payers;
 pub mod period;
 pub mod settings;
 pub mod source_guess;

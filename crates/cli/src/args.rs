@@ -34,8 +34,8 @@ pub use review::{
     ReviewFilter, RulesCommand, TryArgs, UndoArgs,
 };
 pub use statements::{
-    ExportArgs, GenerateArgs, JournalCommand, JournalFormat, JournalRef, ReportArgs, ReportFormat,
-    ReportState, SendArgs, ShowArgs, StatementCommand, StatementFilter, WhyArgs,
+    ExportArgs, GenerateArgs, JournalCommand, JournalFormat, JournalRef, PayersArgs, ReportArgs,
+    ReportFormat, ReportState, SendArgs, ShowArgs, StatementCommand, StatementFilter, WhyArgs,
 };
 
 pub use splits::{SplitAddArgs, SplitCommand, SplitEndArgs, SplitListArgs};
@@ -134,6 +134,9 @@ pub enum Command {
     /// Exact sums by any attribute
     #[command(after_help = statements::REPORT_EXAMPLES)]
     Report(ReportArgs),
+    /// Who paid what: discounts, subsidies by payer and amounts due, as statements say
+    #[command(after_help = statements::PAYERS_EXAMPLES)]
+    Payers(PayersArgs),
     /// Accounts for the web interface
     #[command(subcommand)]
     Users(UserCommand),

@@ -14,6 +14,7 @@ mod installation;
 mod journal;
 mod journals;
 mod keeping;
+mod payers;
 mod periods;
 mod report;
 mod review;
@@ -71,6 +72,7 @@ async fn act(cli: Cli, output: Output) -> Result<(), Refusal> {
         Command::Journals(command) => journals::run(command, door).await,
         Command::Why(args) => why::run(&args, door).await,
         Command::Report(args) => report::run(args, door).await,
+        Command::Payers(args) => payers::run(args, door).await,
         Command::Users(command) => users::run(command, door).await,
         Command::Verify(args) => verify::run(&args, door).await,
         Command::Audit(command) => audit::run(command, door).await,

@@ -17,6 +17,7 @@ pub mod journal;
 pub mod journals;
 pub mod ledger_copy;
 pub mod listing;
+pub mod payers;
 pub mod periods;
 pub mod prune;
 pub mod refusal;

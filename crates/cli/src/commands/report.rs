@@ -106,7 +106,7 @@ fn csv(by: &[String], rows: &[TotalsRow]) -> String {
 }
 
 /// RFC 4180.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {
