@@ -152,6 +152,8 @@ impl Office {
             let billed = Amount::from_units(micro * 10_i128.pow(12));
             let list = Amount::from_units((micro + 1_000_000) * 10_i128.pow(12));
             let (pi, project, fund) = *self.dice.pick(&PROJECTS);
+            let former = pi.replace('@', "@old.");
+            let pi = if self.dice.below(6) == 0 { &former } else { pi };
             let tags = if self.dice.below(10) == 0 { "{}".to_owned() } else { tags(pi, project, fund) };
             text.push_str(&row_of(
                 &period,
@@ -269,7 +271,13 @@ impl Office {
         let owner = format!(
             "attribution add --key resource_id --value vm-{resource} --pi {pi} --project {project} --fund-org {fund} {day} --yes"
         );
-        let line = if self.dice.below(4) == 0 { award } else { owner };
+        let (name, _) = pi.split_once('@').unwrap();
+        let person = format!("people add {name} {pi} --also {name}@old.example.edu --yes");
+        let line = match self.dice.below(6) {
+            0 => award,
+            1 => person,
+            _ => owner,
+        };
         let answer = self.run("attribute", &format!("{line} --json"));
         if answer.code == 0 {
             let told: serde_json::Value = serde_json::from_str(&answer.stdout).unwrap();

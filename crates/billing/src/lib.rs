@@ -17,6 +17,7 @@ pub mod intake;
 pub mod journal;
 pub mod pattern;
 pub mod payers;
+pub mod people;
 pub mod period;
 pub mod settings;
 pub mod source_guess;

@@ -5,6 +5,7 @@ mod administration;
 mod attribution;
 mod imports;
 mod keeping;
+mod people;
 mod review;
 mod splits;
 mod statements;
@@ -38,6 +39,7 @@ pub use statements::{
     ReportFormat, ReportState, SendArgs, ShowArgs, StatementCommand, StatementFilter, WhyArgs,
 };
 
+pub use people::{PeopleAddArgs, PeopleAddressArgs, PeopleCommand, PeopleMergeArgs};
 pub use splits::{SplitAddArgs, SplitCommand, SplitEndArgs, SplitListArgs};
 pub use subsidies::{SubsidyAddArgs, SubsidyCommand, SubsidyEndArgs, SubsidyListArgs, SubsidyShowArgs};
 
@@ -98,6 +100,9 @@ pub enum Command {
     /// Whose what is: rules from accounts, labels, paths and aliases to PIs, projects and funds
     #[command(subcommand)]
     Attribution(AttributionCommand),
+    /// People: their addresses, and which is current
+    #[command(subcommand)]
+    People(PeopleCommand),
     /// Who else pays: rules of subsidies, and what is left of them
     #[command(subcommand)]
     Subsidies(SubsidyCommand),

@@ -15,6 +15,7 @@ mod journal;
 mod journals;
 mod keeping;
 mod payers;
+mod people;
 mod periods;
 mod report;
 mod review;
@@ -60,6 +61,7 @@ async fn act(cli: Cli, output: Output) -> Result<(), Refusal> {
         Command::Periods(command) => periods::run(command, door).await,
         Command::Sources(command) => sources::run(command, door).await,
         Command::Attribution(command) => attribution::run(command, door).await,
+        Command::People(command) => people::run(command, door).await,
         Command::Subsidies(command) => subsidies::run(command, door).await,
         Command::Splits(command) => splits::run(command, door).await,
         Command::Review(command) => review::run(command, door).await,

@@ -1,10 +1,11 @@
-//! Rules that people write: of the attribution table, splits, subsidies. A rule is written once; what changes
+//! Rules that people write: of the attribution table, splits, subsidies, and the addresses of people. A rule is written once; what changes
 //! of one is where it ends, said later by a row of its own. One pair of tables holds all kinds.
 
 use std::fmt::Display;
 
 use billing::LedgerNumber;
 use billing::attribution_table::{AttributionRule, RuleId};
+use billing::people::PersonAddress;
 use billing::period::Stamp;
 use billing::split::{SplitId, SplitRule};
 use billing::subsidy::{SubsidyId, SubsidyRule};
@@ -67,6 +68,19 @@ impl Rule for SubsidyRule {
 
     fn ending(self, last: &str) -> Option<SubsidyRule> {
         Some(SubsidyRule { to: Some(last.parse().ok()?), ..self })
+    }
+}
+
+impl Rule for PersonAddress {
+    const KIND: &'static str = "address";
+
+    fn numbered(self, id: i64) -> PersonAddress {
+        PersonAddress { id, ..self }
+    }
+
+    /// An address does not end; another becomes current.
+    fn ending(self, _: &str) -> Option<PersonAddress> {
+        None
     }
 }
 

@@ -1,16 +1,19 @@
 //! Who pays in a period: the splits over funds and the subsidies, as of a ledger number.
 
+use billing::people::People;
 use billing::settings::Settings;
 use billing::split::{SplitRule, Splits};
 use billing::subsidy::{Subsidies, SubsidyRule};
 use billing::{LedgerNumber, Period};
 use ledger::{PeriodAct, Reader, Rule};
 
+use crate::people::people;
 use crate::{WorkflowError, subsidies};
 
 pub struct Funding {
     pub splits: Splits,
     pub subsidies: Subsidies,
+    pub people: People,
 }
 
 /// The rules, as they are or would be.
@@ -18,11 +21,19 @@ pub struct Funding {
 pub(crate) struct Rules {
     pub splits: Vec<SplitRule>,
     pub subsidies: Vec<SubsidyRule>,
+    pub people: People,
 }
 
 impl Rules {
     pub async fn load(reader: &mut Reader, as_of: Option<LedgerNumber>) -> Result<Rules, WorkflowError> {
-        Ok(Rules { splits: rules(reader, as_of).await?, subsidies: rules(reader, as_of).await? })
+        let people = people(reader, as_of).await?;
+        let mut splits: Vec<SplitRule> = rules(reader, as_of).await?;
+        let mut subsidies: Vec<SubsidyRule> = rules(reader, as_of).await?;
+        // Rules are for people, whichever of their addresses they name.
+        let who = |address: &mut String| *address = people.key(address);
+        splits.iter_mut().filter_map(|rule| rule.pi_email.as_mut()).for_each(who);
+        subsidies.iter_mut().flat_map(|rule| &mut rule.pis).for_each(who);
+        Ok(Rules { splits, subsidies, people })
     }
 
     /// With what other periods have used by then.
@@ -33,9 +44,9 @@ impl Rules {
         settings: &Settings,
         as_of: Option<LedgerNumber>,
     ) -> Result<Funding, WorkflowError> {
-        let seen = subsidies::seen(reader, period, settings, &self.subsidies, as_of).await?;
+        let seen = subsidies::seen(reader, period, settings, self, as_of).await?;
         let subsidies = Subsidies::of_period(&self.subsidies, period, seen);
-        Ok(Funding { splits: Splits::new(&self.splits), subsidies })
+        Ok(Funding { splits: Splits::new(&self.splits), subsidies, people: self.people.clone() })
     }
 }
 

@@ -10,7 +10,6 @@ use billing::statement::{
     Award, PostedLine, ResourceGroup, Statement, Totals, by_service, changed, fallback_notes, held_note,
     paid_notes, post_resources, post_subsidized,
 };
-use billing::subsidy::Subsidies;
 use billing::{LedgerNumber, Period, StatementNumber};
 use futures::TryStreamExt;
 use lake::{Filter, Posted, Project, Resource, View};
@@ -189,7 +188,13 @@ pub async fn compute(
         view.posting_groups(period, &boundaries).await?
     {
         let day = after.checked_sub(1).map_or(period.first_day(), |at| boundaries[at]);
-        let over = funding.splits.over(&pi_email, &project_id, day, fallback_from.as_deref(), group);
+        let over = funding.splits.over(
+            &funding.people.key(&pi_email),
+            &project_id,
+            day,
+            fallback_from.as_deref(),
+            group,
+        );
         groups.entry((pi_email, project_id)).or_default().extend(over);
     }
     let projects: BTreeMap<Owner, Project> = view
@@ -212,7 +217,7 @@ pub async fn compute(
             next = resources.try_next().await?;
         }
         let facts = Facts { project: projects.get(&owner), has_deferred: late.contains(&owner) };
-        statements.push(build(owner, period, settings, merged(groups), own, &facts, &mut funding.subsidies));
+        statements.push(build(owner, period, settings, merged(groups), own, &facts, funding));
     }
     Ok(statements)
 }
@@ -244,12 +249,12 @@ fn build(
     groups: Vec<billing::statement::PostingGroup>,
     resources: Vec<ResourceGroup>,
     facts: &Facts<'_>,
-    subsidies: &mut Subsidies,
+    Funding { subsidies, people, .. }: &mut Funding,
 ) -> (Statement, Option<Vec<u8>>) {
     let places = settings.currency.code.places();
     let fund_orgs: BTreeSet<String> = groups.iter().filter_map(|group| group.fund_org.clone()).collect();
-    let (lines, totals) =
-        post_subsidized(groups, places, |groups| subsidies.legs(&pi_email, &project_id, groups));
+    let who = people.key(&pi_email);
+    let (lines, totals) = post_subsidized(groups, places, |groups| subsidies.legs(&who, &project_id, groups));
     let posted = post_resources(resources, &by_service(&lines), places);
     let resources = || posted.listed.iter().chain(&posted.not_listed);
     let all = posted.rest.is_some().then(|| documents::statement_csv(resources(), &settings.currency));

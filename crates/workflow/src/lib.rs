@@ -18,6 +18,7 @@ pub mod journals;
 pub mod ledger_copy;
 pub mod listing;
 pub mod payers;
+pub mod people;
 pub mod periods;
 pub mod prune;
 pub mod refusal;

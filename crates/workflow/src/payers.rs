@@ -9,7 +9,7 @@ use ledger::Reader;
 use serde::Serialize;
 
 use crate::generate::draft;
-use crate::{Installation, WorkflowError, periods};
+use crate::{Installation, WorkflowError, people, periods};
 
 /// What `payers` is asked.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +45,7 @@ pub struct PaidRow {
 /// A period that was never opened; what could not be read.
 pub async fn payers(installation: &Installation, request: &PayersRequest) -> Result<Payers, WorkflowError> {
     let mut reader = installation.ledger.read().await?;
+    let people = people::people(&mut reader, None).await?;
     let (mut payers, mut sums) = (Payers::default(), BTreeMap::new());
     for period in periods_of(installation, &mut reader, request).await? {
         let record = periods::load(&mut reader, period).await?;
@@ -53,6 +54,7 @@ pub async fn payers(installation: &Installation, request: &PayersRequest) -> Res
         let settings = installation.settings_of(&mut reader, period).await?;
         let mut add = |pi_email: &str, project_id: &str, line: &PostedLine| {
             let fiscal_year_start = settings.subsidies.fiscal_year_start;
+            let pi_email = &people.current(pi_email);
             let billed = Billed { period, fiscal_year_start, pi_email, project_id, line };
             for (keys, shares) in billed.shares(&request.by) {
                 sums.entry(keys).or_insert_with(Shares::default).add(&shares);

@@ -4,6 +4,7 @@ use billing::attribution::Attribution;
 use billing::attribution_table::{AttributionRule, RuleId};
 use billing::decision::{ChargeState, Decision};
 use billing::intake::{FALLBACK_AFTER, FALLBACK_FROM};
+use billing::people::PersonAddress;
 use billing::statement::Fallback;
 use billing::{ChargeId, LedgerNumber, SourceName, StatementNumber};
 use focus::{Block, Source};
@@ -121,7 +122,19 @@ async fn given_by(
         at: row.written.at,
         note: row.rule.note,
     };
-    Ok(rules.into_iter().map(given).collect())
+    let mut given: Vec<GivenBy> = rules.into_iter().map(given).collect();
+    let mut addresses = reader.rules::<PersonAddress>(Some(LedgerNumber(import.number.0 - 1))).await?;
+    addresses.retain(|row| ids.split(", ").any(|id| id == row.rule.person.to_string()));
+    // The one that was written last is the one that made the others aliases.
+    given.extend(addresses.pop().map(|row| GivenBy {
+        rule: RuleId(-row.rule.person.0),
+        subject: row.rule.name,
+        days: row.rule.from.map_or_else(|| "always".to_owned(), |from| format!("from {from}")),
+        by: row.written.by,
+        at: row.written.at,
+        note: row.rule.note,
+    }));
+    Ok(given)
 }
 
 async fn missing(reader: &mut Reader, id: ChargeId) -> Result<Refusal, WorkflowError> {

@@ -64,7 +64,7 @@ pub(crate) async fn seen(
     reader: &mut Reader,
     period: Period,
     settings: &Settings,
-    rules: &[SubsidyRule],
+    Rules { subsidies: rules, people, .. }: &Rules,
     as_of: Option<LedgerNumber>,
 ) -> Result<BTreeMap<Pool, Seen>, WorkflowError> {
     let year = settings.subsidies.fiscal_year_start;
@@ -82,7 +82,7 @@ pub(crate) async fn seen(
         for used in reader.subsidy_legs((first, last), Some(period), as_of).await? {
             let Some((rule, (first, last))) = windows.get(&used.leg.leg.rule) else { continue };
             if (*first..=*last).contains(&used.period) {
-                let sum = seen.entry(pool(rule, &used.pi_email, &used.project_id)).or_default();
+                let sum = seen.entry(pool(rule, &people.key(&used.pi_email), &used.project_id)).or_default();
                 sum.cost += used.leg.leg.seen;
                 sum.paid += used.leg.leg.paid;
             }
@@ -221,7 +221,7 @@ pub async fn balances(installation: &Installation, period: Period) -> Result<Vec
     let view = charges(installation, &mut reader, Scope::period(period), &settings, None).await?;
     let mut funding = funding::of_period(&mut reader, period, &settings, None).await?;
     compute(&view, period, &settings, BTreeSet::new(), &mut funding).await?;
-    let subsidies = funding.subsidies;
+    let (subsidies, people) = (funding.subsidies, funding.people);
     let mut balances = Vec::new();
     for rule in subsidies.rules() {
         let (first, last) = rule.window_of(period, settings.subsidies.fiscal_year_start);
@@ -231,7 +231,7 @@ pub async fn balances(installation: &Installation, period: Period) -> Result<Vec
             balances.push(Balance {
                 rule: rule.id,
                 name: rule.name.clone(),
-                pi_email: pi_email.clone(),
+                pi_email: pi_email.as_ref().map(|pi| people.current(pi)),
                 project_id: project_id.clone(),
                 first,
                 last,

@@ -25,6 +25,8 @@ struct Owner {
     /// Of its tags.
     code: u32,
     rules: Vec<usize>,
+    /// Which addresses of people are current.
+    era: usize,
 }
 
 /// For each row, which of the lists of rules fits it; the first list is empty.
@@ -53,7 +55,8 @@ impl Owners {
             .filter(|(period, _)| times.periods.contains(period))
             .map(|(&period, table)| (period, (table, fits(table))))
             .collect();
-        if now.1.is_empty() && then.values().all(|(_, fits)| fits.is_empty()) {
+        let people = intake.table.has_people() || then.values().any(|(table, _)| table.has_people());
+        if !people && now.1.is_empty() && then.values().all(|(_, fits)| fits.is_empty()) {
             return None;
         }
         let mut known: HashMap<Owner, u32, foldhash::fast::RandomState> = HashMap::default();
@@ -65,12 +68,12 @@ impl Owners {
                 Some(then) => (then, Some(period)),
                 None => (&now, None),
             };
-            (owner.then, owner.code) = (then, code);
+            (owner.then, owner.code, owner.era) = (then, code, table.era(start));
             owner.rules.clear();
             owner.rules.extend(fits.iter().filter_map(|fits| table.in_force(fits.list(row), start)));
             let own = known.get(&owner).copied().unwrap_or_else(|| {
                 let own = text::key(owners.meanings.len());
-                owners.meanings.push(tagged.meaning(code).owned_by(intake, table, &owner.rules));
+                owners.meanings.push(tagged.meaning(code).owned_by(intake, table, &owner.rules, start));
                 known.insert(owner.clone(), own);
                 own
             });

@@ -205,8 +205,14 @@ impl Meaning {
     }
 
     /// With rules of the table laid over it.
-    pub fn owned_by(&self, intake: &Intake, table: &AttributionTable, rules: &[usize]) -> Meaning {
-        let (attribution, by) = table.laid_over(&self.attribution, rules);
+    pub fn owned_by(
+        &self,
+        intake: &Intake,
+        table: &AttributionTable,
+        rules: &[usize],
+        start: i64,
+    ) -> Meaning {
+        let (attribution, by) = table.laid_over(&self.attribution, rules, start);
         let mut meaning = self.attributed(intake, attribution);
         let by: Vec<String> = by.iter().map(ToString::to_string).collect();
         meaning.by = (!by.is_empty()).then(|| by.join(", ").into());

@@ -7,12 +7,12 @@ use billing::payers::PayerKey;
 use billing::{Period, StatementNumber};
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::values::{pi_email, words};
+use super::values::{pi, words};
 
 #[derive(Debug, Args)]
 pub struct ShowArgs {
     /// E-mail address of the PI
-    #[arg(value_name = "PI", value_parser = pi_email)]
+    #[arg(value_name = "PI", value_parser = pi)]
     pub pi: String,
     /// Billing period
     #[arg(long, short, value_name = "YYYY-MM")]
@@ -73,7 +73,7 @@ pub struct StatementFilter {
     #[arg(long, short, value_name = "YYYY-MM")]
     pub period: Option<Period>,
     /// E-mail address of the PI
-    #[arg(long, value_name = "EMAIL", value_parser = pi_email)]
+    #[arg(long, value_name = "EMAIL", value_parser = pi)]
     pub pi: Option<String>,
     /// Project they are of
     #[arg(long, value_name = "PROJECT")]

@@ -108,7 +108,7 @@ async fn change(change: Change, what: &str, sure: SureArgs, door: &Door) -> Resu
     Ok(door.output.data(&answer, |_| format!("the attribution table has changed (act {number})\n"))?)
 }
 
-fn told(effect: &Effect, door: &Door) -> String {
+pub(super) fn told(effect: &Effect, door: &Door) -> String {
     if effect.imports.is_empty() {
         return "no import of an open period is concerned\n".to_owned();
     }
@@ -149,7 +149,10 @@ fn told(effect: &Effect, door: &Door) -> String {
 }
 
 /// The imports that were read again, each with the one that took its place.
-async fn read_again(installation: &workflow::Installation, door: &Door) -> Result<Vec<ReadAgain>, Refusal> {
+pub(super) async fn read_again(
+    installation: &workflow::Installation,
+    door: &Door,
+) -> Result<Vec<ReadAgain>, Refusal> {
     let say = |import| door.output.message(&format!("reading import {import} again"));
     let done = attribution::apply(installation, &door.stamp(), &say).await?;
     let again =
@@ -162,7 +165,7 @@ async fn read_again(installation: &workflow::Installation, door: &Door) -> Resul
 }
 
 #[derive(Serialize)]
-struct ReadAgain {
+pub(super) struct ReadAgain {
     import: ImportId,
     replaces: ImportId,
 }

@@ -138,7 +138,8 @@ fn made_of_it(story: &Story, text: &mut String) {
         let note = given.note.as_ref().map_or_else(String::new, |note| format!(": {note}"));
         let _ = writeln!(
             text,
-            "  by rule {} ({}, {}), written by {} on {}{note}",
+            "  by {}{} ({}, {}), written by {} on {}{note}",
+            if given.rule.0 < 0 { "" } else { "rule " },
             given.rule,
             given.subject,
             given.days,

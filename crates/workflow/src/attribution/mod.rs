@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use billing::attribution::Attribution;
 use billing::attribution_table::{AttributionRecord, AttributionRule, AttributionTable, RuleId, RuleKey};
+use billing::people::People;
 use billing::{Flag, ImportId, LedgerNumber, Period, SourceName};
 use jiff::civil::Date;
 use lake::Filter;
@@ -21,6 +22,7 @@ use serde_json::json;
 
 use crate::funding::rules;
 use crate::import::{Outcome, ProjectChange, reread_with};
+use crate::people::people;
 use crate::{Actor, Installation, Refusal, WorkflowError, sources};
 
 /// What a person wants to change. Ids of new rules are given when they are recorded.
@@ -62,17 +64,31 @@ pub struct Tested {
     pub rules: Vec<RuleId>,
 }
 
+/// The rules with what the addresses of people add to them.
+pub(crate) async fn table(
+    reader: &mut Reader,
+    as_of: Option<LedgerNumber>,
+) -> Result<Vec<AttributionRule>, WorkflowError> {
+    let people = people(reader, as_of).await?;
+    Ok(with_people(rules(reader, as_of).await?, &people))
+}
+
+pub(crate) fn with_people(mut rules: Vec<AttributionRule>, people: &People) -> Vec<AttributionRule> {
+    rules.extend(people.aliases());
+    rules
+}
+
 /// The table as it stood then, and as it stood for each period that was finalized by then.
 pub(crate) async fn record(
     reader: &mut Reader,
     as_of: Option<LedgerNumber>,
 ) -> Result<AttributionRecord, WorkflowError> {
-    let now = rules(reader, as_of).await?;
+    let now = table(reader, as_of).await?;
     let mut finalized = BTreeMap::new();
     for record in reader.list_periods(as_of).await? {
         let last = record.events.iter().rev().find(|event| event.act == PeriodAct::Finalized);
         let Some(event) = last else { continue };
-        let then = rules(reader, Some(event.number)).await?;
+        let then = table(reader, Some(event.number)).await?;
         if then != now {
             finalized.insert(record.period, then);
         }
@@ -100,6 +116,17 @@ pub async fn preview(
 ) -> Result<Effect, WorkflowError> {
     let mut reader = installation.ledger.read().await?;
     let (_, after) = changed(installation, &mut reader, change).await?;
+    let after = with_people(after, &people(&mut reader, None).await?);
+    effect(installation, actor, reader, after).await
+}
+
+/// What another table would do to the imports of open periods.
+pub(crate) async fn effect(
+    installation: &Installation,
+    actor: &Actor,
+    mut reader: Reader,
+    after: Vec<AttributionRule>,
+) -> Result<Effect, WorkflowError> {
     let attribution = AttributionRecord { now: after, ..record(&mut reader, None).await? };
     let stale = read_otherwise(&mut reader, &attribution.now, None).await?;
     drop(reader);
@@ -258,7 +285,7 @@ pub(crate) async fn stale(
     reader: &mut Reader,
     period: Option<Period>,
 ) -> Result<Vec<ImportId>, WorkflowError> {
-    let now = rules(reader, None).await?;
+    let now = table(reader, None).await?;
     let rows = read_otherwise(reader, &now, period).await?;
     Ok(rows.into_iter().map(|row| row.import).collect())
 }
@@ -322,7 +349,7 @@ async fn is_same(
         };
         rules.iter().filter(of_source).cloned().collect()
     };
-    let then = rules(reader, Some(LedgerNumber(row.number.0 - 1))).await?;
+    let then = table(reader, Some(LedgerNumber(row.number.0 - 1))).await?;
     Ok(meant(&then) == meant(now))
 }
 
@@ -363,7 +390,7 @@ pub async fn test(
     values: &[(RuleKey, String)],
     on: Date,
 ) -> Result<Tested, WorkflowError> {
-    let rules = rules(&mut installation.ledger.read().await?, None).await?;
+    let rules = table(&mut installation.ledger.read().await?, None).await?;
     let table = AttributionTable::of_source(&rules, source, installation.settings.attribution.precedence);
     let value = |key: &RuleKey| values.iter().find(|(known, _)| known == key).map(|(_, value)| value.clone());
     let (attribution, rules) = table.attribute(tags, value, on);

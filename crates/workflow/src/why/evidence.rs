@@ -8,6 +8,7 @@ use std::path::Path;
 
 use billing::attribution_table::AttributionRule;
 use billing::decision::ChargeState;
+use billing::people::PersonAddress;
 use billing::split::SplitRule;
 use billing::subsidy::SubsidyRule;
 use billing::{ImportId, LedgerNumber, StatementNumber};
@@ -190,13 +191,16 @@ impl<W: Write + Seek> Pack<W> {
         let attribution = reader.rules::<AttributionRule>(as_of).await?;
         let splits = reader.rules::<SplitRule>(as_of).await?;
         let subsidies = reader.rules::<SubsidyRule>(as_of).await?;
+        let people = reader.rules::<PersonAddress>(as_of).await?;
         acts.extend(attribution.iter().map(|row| row.number));
         acts.extend(splits.iter().map(|row| row.number));
         acts.extend(subsidies.iter().map(|row| row.number));
-        if attribution.is_empty() && splits.is_empty() && subsidies.is_empty() {
+        acts.extend(people.iter().map(|row| row.number));
+        if attribution.is_empty() && splits.is_empty() && subsidies.is_empty() && people.is_empty() {
             return Ok(());
         }
-        let rules = json!({ "attribution": attribution, "splits": splits, "subsidies": subsidies });
+        let rules =
+            json!({ "attribution": attribution, "splits": splits, "subsidies": subsidies, "people": people });
         self.add_json("rules.json", &rules)
     }
 
