@@ -22,8 +22,8 @@ pub use administration::{
     AuditCommand, AuditFormat, AuditRows, ConfigCommand, InitArgs, UserCommand, UserName, VerifyArgs,
 };
 pub use attribution::{
-    AddArgs, AttributionCommand, EndArgs, GivesArgs, RuleExportArgs, RuleFileArgs, RuleListArgs,
-    RuleTestArgs, SureArgs, UnreachedArgs,
+    AddArgs, AttributionCommand, EndArgs, GivesArgs, ImportConfigArgs, RuleExportArgs, RuleFileArgs,
+    RuleListArgs, RuleTestArgs, SureArgs, UnreachedArgs,
 };
 pub use imports::{
     DemoArgs, ImportCommand, ImportRef, IngestArgs, PeriodCommand, PeriodNotes, PeriodReason, PeriodRef,
@@ -103,6 +103,9 @@ pub enum Command {
     /// People: their addresses, and which is current
     #[command(subcommand)]
     People(PeopleCommand),
+    /// Rules from the files of earlier integrations: accounts.json, projects.json, subsidies.json, .openchargeback.json
+    #[command(after_help = attribution::IMPORT_CONFIG_EXAMPLES)]
+    ImportConfig(ImportConfigArgs),
     /// Who else pays: rules of subsidies, and what is left of them
     #[command(subcommand)]
     Subsidies(SubsidyCommand),

@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod door;
 mod funding;
+mod import_config;
 mod imports;
 mod ingest;
 mod installation;
@@ -62,6 +63,7 @@ async fn act(cli: Cli, output: Output) -> Result<(), Refusal> {
         Command::Sources(command) => sources::run(command, door).await,
         Command::Attribution(command) => attribution::run(command, door).await,
         Command::People(command) => people::run(command, door).await,
+        Command::ImportConfig(args) => import_config::run(&args, door).await,
         Command::Subsidies(command) => subsidies::run(command, door).await,
         Command::Splits(command) => splits::run(command, door).await,
         Command::Review(command) => review::run(command, door).await,

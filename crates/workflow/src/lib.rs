@@ -11,6 +11,7 @@ pub mod drafts;
 pub mod funding;
 pub mod generate;
 pub mod import;
+pub mod import_config;
 pub mod imports;
 pub mod installation;
 pub mod journal;

@@ -167,7 +167,7 @@ pub async fn change(
 }
 
 /// The rules as they would be.
-async fn changed(
+pub(crate) async fn changed(
     installation: &Installation,
     reader: &mut Reader,
     change: &Change,

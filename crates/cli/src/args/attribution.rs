@@ -198,3 +198,25 @@ fn key_value(text: &str) -> Result<(RuleKey, String), String> {
         value.to_owned(),
     ))
 }
+
+pub(super) const IMPORT_CONFIG_EXAMPLES: &str = "Examples:
+  focus-billing import-config slurm/accounts.json --source HPC
+  focus-billing import-config openai/projects.json openai/subsidies.json --source OpenAI --from 2025-07";
+
+#[derive(Debug, Args)]
+pub struct ImportConfigArgs {
+    /// The files
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Rules only for charges of this source
+    #[arg(long, short, value_name = "NAME")]
+    pub source: Option<String>,
+    /// Where accounts, paths or users are looked for [default: `sub_account_id`, `resource_name`, `tag:usage_user`]
+    #[arg(long, short, value_name = "KEY")]
+    pub key: Option<RuleKey>,
+    /// First billing period of subsidies
+    #[arg(long, value_name = "YYYY-MM")]
+    pub from: Option<Period>,
+    #[command(flatten)]
+    pub sure: SureArgs,
+}

@@ -210,7 +210,7 @@ pub async fn new_rules(
 }
 
 /// The rules to be written, and the whole table with them.
-async fn changed(
+pub(crate) async fn changed(
     installation: &Installation,
     reader: &mut Reader,
     change: &Change,
