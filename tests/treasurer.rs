@@ -41,7 +41,7 @@ impl Office {
         self.0.close(period);
         let statements = self.0.generate(period);
         let journal = self.0.gl(period);
-        self.ties_out(period, &statements, &journal);
+        ties_out(period, &statements, &journal);
         let mut told = format!("{period}\n");
         for statement in &statements {
             for line in self.0.statement_lines(text(statement, "number")) {
@@ -67,15 +67,15 @@ impl Office {
         }
         told
     }
+}
 
-    /// Debits are credits; what those who pay are debited is due or subsidy; what the source gets is owed to it.
-    fn ties_out(&self, period: &str, statements: &[serde_json::Value], journal: &Table) {
-        assert_eq!(journal.sum("debit"), journal.sum("credit"), "{period}");
-        let subsidy: Amount = statements.iter().map(|statement| amount(statement, "subsidy")).sum();
-        let source = journal.sum_where("credit", "fund_org", "IT-AWS")
-            - journal.sum_where("debit", "fund_org", "IT-AWS");
-        assert_eq!(source, due(statements) + subsidy, "{period}");
-    }
+/// Debits are credits; what those who pay are debited is due or subsidy; what the source gets is owed to it.
+fn ties_out(period: &str, statements: &[serde_json::Value], journal: &Table) {
+    assert_eq!(journal.sum("debit"), journal.sum("credit"), "{period}");
+    let subsidy: Amount = statements.iter().map(|statement| amount(statement, "subsidy")).sum();
+    let source =
+        journal.sum_where("credit", "fund_org", "IT-AWS") - journal.sum_where("debit", "fund_org", "IT-AWS");
+    assert_eq!(source, due(statements) + subsidy, "{period}");
 }
 
 fn money(amount: Amount) -> String {
