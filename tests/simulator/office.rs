@@ -159,6 +159,8 @@ impl Office {
             let billed = Amount::from_units(micro * 10_i128.pow(12));
             let list = Amount::from_units((micro + 1_000_000) * 10_i128.pow(12));
             let (pi, project, fund) = *self.dice.pick(&PROJECTS);
+            let former = pi.replace('@', "@old.");
+            let pi = if self.dice.below(6) == 0 { &former } else { pi };
             let tags = if self.dice.below(10) == 0 { "{}".to_owned() } else { tags(pi, project, fund) };
             let (list, cost) = (list.to_string(), billed.to_string());
             let quoted = tags.replace('"', "\"\"");
@@ -268,9 +270,20 @@ impl Office {
         let (pi, project, fund) = *self.dice.pick(&PROJECTS);
         let resource = self.dice.below(12);
         let day = if self.dice.below(2) == 0 { "--from 2025-02-10" } else { "" };
-        let line = format!(
+        let award = format!(
+            "attribution add --key project_id --value {project} --end-date 2025-0{}-15 --fallback-fund-org FALL-9 --yes",
+            self.dice.below(4) + 1
+        );
+        let owner = format!(
             "attribution add --key resource_id --value vm-{resource} --pi {pi} --project {project} --fund-org {fund} {day} --yes"
         );
+        let (name, _) = pi.split_once('@').unwrap();
+        let person = format!("people add {name} {pi} --also {name}@old.example.edu --yes");
+        let line = match self.dice.below(6) {
+            0 => award,
+            1 => person,
+            _ => owner,
+        };
         let answer = self.run("attribute", &format!("{line} --json"));
         self.read_again(&answer);
     }

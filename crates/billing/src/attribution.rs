@@ -23,17 +23,20 @@ pub struct Attribution {
     /// ISO date as delivered in the tag, `2026-06-30`.
     pub end_date: Option<String>,
     pub reconciliation_end: Option<String>,
+    /// Who is charged instead of `fund_org` when the award has ended.
+    #[serde(default)]
+    pub fallback_fund_org: Option<String>,
     /// Which prices of the rate book are meant: internal, external, …
     #[serde(default)]
     pub customer_class: Option<String>,
 }
 
-/// How many fields an attribution has.
-pub const FIELD_COUNT: usize = 10;
-
 impl Attribution {
+    /// How many fields there are.
+    pub const COUNT: usize = 11;
+
     /// Column names, in the order of [`values`](Attribution::values).
-    pub const FIELDS: [&'static str; FIELD_COUNT] = [
+    pub const FIELDS: [&'static str; Attribution::COUNT] = [
         "pi_email",
         "project_id",
         "fund_org",
@@ -43,11 +46,12 @@ impl Attribution {
         "reference_2",
         "end_date",
         "reconciliation_end",
+        "fallback_fund_org",
         "customer_class",
     ];
 
     #[must_use]
-    pub fn values(&self) -> [Option<&str>; FIELD_COUNT] {
+    pub fn values(&self) -> [Option<&str>; Attribution::COUNT] {
         [
             self.pi_email.as_deref(),
             self.project_id.as_deref(),
@@ -58,13 +62,14 @@ impl Attribution {
             self.reference_2.as_deref(),
             self.end_date.as_deref(),
             self.reconciliation_end.as_deref(),
+            self.fallback_fund_org.as_deref(),
             self.customer_class.as_deref(),
         ]
     }
 
     /// From values in the order of [`FIELDS`](Attribution::FIELDS).
     #[must_use]
-    pub fn from_values(values: [Option<String>; FIELD_COUNT]) -> Attribution {
+    pub fn from_values(values: [Option<String>; Attribution::COUNT]) -> Attribution {
         let [
             pi_email,
             project_id,
@@ -75,6 +80,7 @@ impl Attribution {
             reference_2,
             end_date,
             reconciliation_end,
+            fallback_fund_org,
             customer_class,
         ] = values;
         Attribution {
@@ -87,6 +93,7 @@ impl Attribution {
             reference_2,
             end_date,
             reconciliation_end,
+            fallback_fund_org,
             customer_class,
         }
     }

@@ -14,6 +14,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::attribution::{Attribution, field_text, pi_email_text};
+use crate::people::PersonId;
 use crate::{Period, SourceName};
 
 /// "Rule 14"; numbers are given once and never again.
@@ -23,7 +24,11 @@ pub struct RuleId(pub i64);
 
 impl fmt::Display for RuleId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        // Below zero, it is the address of a person that gave the field.
+        match self.0 {
+            ..0 => PersonId(-self.0).fmt(f),
+            id => id.fmt(f),
+        }
     }
 }
 
@@ -205,6 +210,10 @@ pub enum Precedence {
 pub struct AttributionTable {
     rules: Vec<Compiled>,
     keys: Vec<KeyRules>,
+    /// Addresses that are not current, in lower case, with what is.
+    people: HashMap<String, Vec<usize>>,
+    /// The instants at which another address becomes current.
+    eras: Vec<i64>,
     precedence: Precedence,
 }
 
@@ -243,6 +252,11 @@ impl AttributionTable {
         for rule in meant {
             let at = table.rules.len();
             table.rules.push(Compiled::of(rule));
+            if rule.id.0 < 0 {
+                table.people.entry(rule.value.to_lowercase()).or_default().push(at);
+                table.eras.extend(rule.from.map(micros));
+                continue;
+            }
             let known = table.keys.iter().position(|known| known.key == rule.key);
             let key = known.unwrap_or_else(|| {
                 let key = rule.key.clone();
@@ -251,6 +265,8 @@ impl AttributionTable {
             });
             table.keys[key].add(&rule.value, at);
         }
+        table.eras.sort_unstable();
+        table.eras.dedup();
         table.keys.sort_by_key(|known| {
             (known.key == RuleKey::Column("billing_account_id".to_owned()), known.key.clone())
         });
@@ -259,7 +275,18 @@ impl AttributionTable {
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.keys.is_empty() && !self.has_people()
+    }
+
+    #[must_use]
+    pub fn has_people(&self) -> bool {
+        !self.people.is_empty()
+    }
+
+    /// Between which changes of addresses an instant lies.
+    #[must_use]
+    pub fn era(&self, at: i64) -> usize {
+        self.eras.partition_point(|era| *era <= at)
     }
 
     /// In the order in which they count.
@@ -285,9 +312,10 @@ impl AttributionTable {
         fitting.iter().copied().find(|&rule| (self.rules[rule].from..self.rules[rule].until).contains(&at))
     }
 
-    /// What the tags gave, with rules laid over it in order; and the rules that gave something.
+    /// What the tags gave, with rules laid over it in order, and the address of the PI that is current at the
+    /// instant; and the rules that gave something.
     #[must_use]
-    pub fn laid_over(&self, tags: &Attribution, rules: &[usize]) -> (Attribution, Vec<RuleId>) {
+    pub fn laid_over(&self, tags: &Attribution, rules: &[usize], at: i64) -> (Attribution, Vec<RuleId>) {
         let mut used = Vec::new();
         let values = std::array::from_fn(|field| {
             let giving = |at: &&usize| self.rules[**at].rule.gives.values()[field].is_some();
@@ -305,9 +333,18 @@ impl AttributionTable {
             let given = rule.and_then(|&rule| self.rules[rule].rule.gives.values()[field]);
             given.or(delivered).map(str::to_owned)
         });
-        used.sort_unstable();
+        let mut attribution = Attribution::from_values(values);
+        let known =
+            attribution.pi_email.as_ref().and_then(|address| self.people.get(&address.to_lowercase()));
+        if let Some(rule) = known.and_then(|fitting| self.in_force(fitting, at)) {
+            let Compiled { rule, .. } = &self.rules[rule];
+            attribution.pi_email.clone_from(&rule.gives.pi_email);
+            used.push(rule.id);
+        }
+        // Persons after rules.
+        used.sort_unstable_by_key(|id| (id.0 < 0, id.0.abs()));
         used.dedup();
-        (Attribution::from_values(values), used)
+        (attribution, used)
     }
 
     /// Who has a charge with these values of the keys, on a day; for trying the table out.
@@ -327,7 +364,7 @@ impl AttributionTable {
                 self.in_force(&self.fitting(key, &value), micros(on))
             })
             .collect();
-        self.laid_over(tags, &rules)
+        self.laid_over(tags, &rules, micros(on))
     }
 }
 
@@ -365,10 +402,9 @@ fn micros(day: Date) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attribution::FIELD_COUNT;
 
     fn rule(id: i64, source: &str, key: &str, value: &str, gives: &[(usize, &str)]) -> AttributionRule {
-        let mut values: [Option<String>; FIELD_COUNT] = Default::default();
+        let mut values: [Option<String>; Attribution::COUNT] = Default::default();
         for (field, text) in gives {
             values[*field] = Some((*text).to_owned());
         }
@@ -403,7 +439,7 @@ mod tests {
         on: &str,
     ) -> String {
         let table = AttributionTable::of_source(rules, &SourceName("aws".to_owned()), precedence);
-        let mut given: [Option<String>; FIELD_COUNT] = Default::default();
+        let mut given: [Option<String>; Attribution::COUNT] = Default::default();
         for (at, text) in tags.iter().enumerate().filter(|(_, text)| !text.is_empty()) {
             given[at] = Some((*text).to_owned());
         }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use money::Amount;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::attribution::{Attribution, FIELD_COUNT};
+use crate::attribution::Attribution;
 use crate::decision::ChargeState;
 use crate::{ChargeId, ContentDigest, Fingerprint, ImportId, Period, StatementNumber};
 
@@ -121,7 +121,7 @@ fn of_charge(fingerprint: Fingerprint, [original, corrections, new]: &[Vec<&Side
         return Vec::new();
     }
     // Attributions have no order of their own; their values have.
-    let mut owed: BTreeMap<[Option<String>; FIELD_COUNT], (Attribution, Owed)> = BTreeMap::new();
+    let mut owed: BTreeMap<[Option<String>; Attribution::COUNT], (Attribution, Owed)> = BTreeMap::new();
     let mut add = |owner: &Attribution, side: &Side, sign: i128| -> () {
         let key = owner.values().map(|value| value.map(str::to_owned));
         let (_, owed) = owed.entry(key).or_insert_with(|| (owner.clone(), Owed::default()));
@@ -170,9 +170,12 @@ pub fn fingerprint(corrects: Fingerprint, import: ImportId, at: usize) -> Finger
 #[must_use]
 pub fn content_digest(adjustment: &Adjustment) -> ContentDigest {
     let mut text = String::new();
-    for value in adjustment.owner.values() {
-        text.push_str(value.unwrap_or_default());
-        text.push('\0');
+    for (at, value) in adjustment.owner.values().into_iter().enumerate() {
+        // The digests that the lake keeps are of the first nine; what came later counts where it is there.
+        if at < 9 || value.is_some() {
+            text.push_str(value.unwrap_or_default());
+            text.push('\0');
+        }
     }
     let mut bytes = text.into_bytes();
     for cost in adjustment.costs {

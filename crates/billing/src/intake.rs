@@ -9,6 +9,7 @@ mod chunk;
 mod costs;
 mod desk;
 mod earlier;
+mod fallbacks;
 mod file;
 mod flagging;
 mod identity;
@@ -40,7 +41,7 @@ pub use file::{FileContext, MissingColumns};
 pub use notes::{Note, NoteCounts};
 pub use part_identity::{PartIdentity, identities};
 pub use rated::RATED_BY;
-pub use tags::ATTRIBUTED_BY;
+pub use tags::{ATTRIBUTED_BY, FALLBACK_AFTER, FALLBACK_FROM};
 pub use taken::{BadRow, FlagSums, PartKey, PartSums, SumTooLarge, Sums, Taken};
 
 /// The rules of one import, compiled once and shared by all workers.

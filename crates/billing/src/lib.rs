@@ -17,6 +17,8 @@ pub mod ids;
 pub mod intake;
 pub mod journal;
 pub mod pattern;
+pub mod payers;
+pub mod people;
 pub mod period;
 pub mod rate;
 pub mod settings;

@@ -48,6 +48,12 @@ impl Period {
         Period { months: self.months - 1 }
     }
 
+    /// The fiscal year it lies in, when that begins with this month (1 to 12): named by the year it ends in.
+    #[must_use]
+    pub fn fiscal_year(self, first_month: u8) -> i16 {
+        self.year() + i16::from(1 < first_month && first_month <= self.month())
+    }
+
     /// How many months `other` lies after this one (negative when before).
     #[must_use]
     pub fn months_until(self, other: Period) -> i32 {

@@ -58,6 +58,8 @@ pub struct TagMapping {
     pub end_date: Vec<String>,
     pub reconciliation_end: Vec<String>,
     #[serde(default)]
+    pub fallback_fund_org: Vec<String>,
+    #[serde(default)]
     pub customer_class: Vec<String>,
 }
 
@@ -229,6 +231,7 @@ impl Default for TagMapping {
             reference_2: Vec::new(),
             end_date: one("end_date"),
             reconciliation_end: one("reconciliation_end"),
+            fallback_fund_org: one("fallback_fund_org"),
             customer_class: one("customer_class"),
         }
     }

@@ -228,13 +228,15 @@ impl Splits {
     }
 
     /// A group of charges that begin on or after `day` (and before the next boundary), over its funds; `own` is
-    /// the rule of the single charge that it is. Groups are to come in order of PI, project, day and reading.
+    /// the rule of the single charge that it is. Groups are to come in order of PI, project, day and reading. Of a
+    /// fund whose award has ended (`ended`), the group's own fund, which stands in for it, takes the part.
     pub fn over(
         &mut self,
         pi_email: &str,
         project_id: &str,
         day: Date,
         own: Option<SplitId>,
+        ended: Option<&str>,
         group: PostingGroup,
     ) -> Vec<PostingGroup> {
         let fits = |rule: &&SplitRule| {
@@ -259,7 +261,8 @@ impl Splits {
             list_left = list_left - list_cost;
             // A charge is counted once, with the first fund that pays of it.
             let charges = if groups.is_empty() { group.charges } else { 0 };
-            let fund_org = Some(part.fund_org.clone());
+            let has_ended = ended.is_some_and(|ended| ended.trim() == part.fund_org.trim());
+            let fund_org = if has_ended { group.fund_org.clone() } else { Some(part.fund_org.clone()) };
             groups.push(PostingGroup { fund_org, charges, list_cost, cost, ..group.clone() });
         }
         if groups.is_empty() { vec![group] } else { groups }
@@ -340,7 +343,8 @@ mod tests {
         let mut splits = Splits::new(rules);
         let day = "2025-01-01".parse().unwrap();
         let line = |cost: &str| {
-            let over = splits.over("ada", "looms", day, None, group("EC2", LineKind::Usage, cost, cost));
+            let over =
+                splits.over("ada", "looms", day, None, None, group("EC2", LineKind::Usage, cost, cost));
             let part = |part: &PostingGroup| {
                 format!(
                     "{} {}",
@@ -425,7 +429,7 @@ mod tests {
             for (number, of) in costs {
                 let cost = Amount::from_units(number * 10_i128.pow(18) / of);
                 let whole = PostingGroup { cost, list_cost: cost, ..group("EC2", LineKind::Usage, "1", "1") };
-                let parts = splits.over("ada", "looms", "2025-01-01".parse().unwrap(), None, whole.clone());
+                let parts = splits.over("ada", "looms", "2025-01-01".parse().unwrap(), None, None, whole.clone());
                 prop_assert_eq!(parts.iter().map(|part| part.cost).sum::<Amount>(), cost);
                 prop_assert_eq!(parts.iter().map(|part| part.list_cost).sum::<Amount>(), cost);
                 prop_assert_eq!(parts.iter().map(|part| part.charges).sum::<u64>(), whole.charges);

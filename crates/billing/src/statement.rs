@@ -17,7 +17,7 @@ pub(crate) use changed::{LineKey, line_key};
 pub use difference::{LineDifference, LineFigures, StatementDifference, difference};
 pub use differences::{Differs, differences};
 pub use life::StatementState;
-pub use notes::{award_note, held_note, paid_by, paid_name, paid_notes};
+pub use notes::{Award, Fallback, fallback_notes, held_note, paid_by, paid_name, paid_notes};
 pub use posting::{discount_percent, post_statement, post_subsidized};
 pub use resources::{PostedResources, ResourceGroup, ServiceLine, by_service, post_resources};
 

@@ -6,6 +6,7 @@ mod attribution;
 mod credits;
 mod imports;
 mod keeping;
+mod people;
 mod rates;
 mod review;
 mod splits;
@@ -23,8 +24,8 @@ pub use administration::{
     AuditCommand, AuditFormat, AuditRows, ConfigCommand, InitArgs, UserCommand, UserName, VerifyArgs,
 };
 pub use attribution::{
-    AddArgs, AttributionCommand, EndArgs, GivesArgs, RuleExportArgs, RuleFileArgs, RuleListArgs,
-    RuleTestArgs, SureArgs, UnreachedArgs,
+    AddArgs, AttributionCommand, EndArgs, GivesArgs, ImportConfigArgs, RuleExportArgs, RuleFileArgs,
+    RuleListArgs, RuleTestArgs, SureArgs, UnreachedArgs,
 };
 pub use credits::{
     CreditAddArgs, CreditCommand, CreditEndArgs, CreditListArgs, CreditMoveArgs, CreditShowArgs,
@@ -43,10 +44,11 @@ pub use review::{
     ReviewFilter, RulesCommand, TryArgs, UndoArgs,
 };
 pub use statements::{
-    ExportArgs, GenerateArgs, JournalCommand, JournalFormat, JournalRef, ReportArgs, ReportFormat,
-    ReportState, SendArgs, ShowArgs, StatementCommand, StatementFilter, WhyArgs,
+    ExportArgs, GenerateArgs, JournalCommand, JournalFormat, JournalRef, PayersArgs, ReportArgs,
+    ReportFormat, ReportState, SendArgs, ShowArgs, StatementCommand, StatementFilter, WhyArgs,
 };
 
+pub use people::{PeopleAddArgs, PeopleAddressArgs, PeopleCommand, PeopleMergeArgs};
 pub use splits::{SplitAddArgs, SplitCommand, SplitEndArgs, SplitListArgs};
 pub use subsidies::{SubsidyAddArgs, SubsidyCommand, SubsidyEndArgs, SubsidyListArgs, SubsidyShowArgs};
 
@@ -110,6 +112,12 @@ pub enum Command {
     /// What things cost: the rate book, and what other prices would come to
     #[command(subcommand)]
     Rates(RateCommand),
+    /// People: their addresses, and which is current
+    #[command(subcommand)]
+    People(PeopleCommand),
+    /// Rules from the files of earlier integrations: accounts.json, projects.json, subsidies.json, .openchargeback.json
+    #[command(after_help = attribution::IMPORT_CONFIG_EXAMPLES)]
+    ImportConfig(ImportConfigArgs),
     /// Who else pays: rules of subsidies, and what is left of them
     #[command(subcommand)]
     Subsidies(SubsidyCommand),
@@ -149,6 +157,9 @@ pub enum Command {
     /// Exact sums by any attribute
     #[command(after_help = statements::REPORT_EXAMPLES)]
     Report(ReportArgs),
+    /// Who paid what: discounts, subsidies by payer and amounts due, as statements say
+    #[command(after_help = statements::PAYERS_EXAMPLES)]
+    Payers(PayersArgs),
     /// Accounts for the web interface
     #[command(subcommand)]
     Users(UserCommand),

@@ -9,12 +9,15 @@ mod credits;
 mod demo;
 mod door;
 mod funding;
+mod import_config;
 mod imports;
 mod ingest;
 mod installation;
 mod journal;
 mod journals;
 mod keeping;
+mod payers;
+mod people;
 mod periods;
 mod rates;
 mod reading;
@@ -63,6 +66,8 @@ async fn act(cli: Cli, output: Output) -> Result<(), Refusal> {
         Command::Sources(command) => sources::run(command, door).await,
         Command::Attribution(command) => attribution::run(command, door).await,
         Command::Rates(command) => rates::run(command, door).await,
+        Command::People(command) => people::run(command, door).await,
+        Command::ImportConfig(args) => import_config::run(&args, door).await,
         Command::Subsidies(command) => subsidies::run(command, door).await,
         Command::Credits(command) => credits::run(command, door).await,
         Command::Splits(command) => splits::run(command, door).await,
@@ -76,6 +81,7 @@ async fn act(cli: Cli, output: Output) -> Result<(), Refusal> {
         Command::Journals(command) => journals::run(command, door).await,
         Command::Why(args) => why::run(&args, door).await,
         Command::Report(args) => report::run(args, door).await,
+        Command::Payers(args) => payers::run(args, door).await,
         Command::Users(command) => users::run(command, door).await,
         Command::Verify(args) => verify::run(&args, door).await,
         Command::Audit(command) => audit::run(command, door).await,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use arrow::datatypes::{DataType, FieldRef};
 use billing::Period;
 use billing::attribution::Attribution;
+use billing::intake::{FALLBACK_AFTER, FALLBACK_FROM};
 use billing::settings::Basis;
 use datafusion::common::ScalarValue;
 use datafusion::functions::core::expr_fn::coalesce;
@@ -124,6 +125,7 @@ impl Columns {
             "list" => self.list(),
             "kind" => self.kind(),
             "flags" => self.flags(),
+            FALLBACK_FROM | FALLBACK_AFTER => self.of_fallback(name),
             "charge_id" => {
                 let number = |name: &str| cast(ident(name), DataType::Utf8View);
                 concat(vec![number("import"), text(":"), number("row")])
@@ -133,6 +135,12 @@ impl Columns {
             }
             _ => self.delivered(name.strip_prefix("delivered_").unwrap_or(name)),
         }
+    }
+
+    /// What is said of a fallback counts as long as nobody has put the charge on another fund.
+    fn of_fallback(&self, name: &str) -> Expr {
+        let is_fallback = self.get("fund_org").eq(self.delivered("fallback_fund_org"));
+        choose(is_fallback, self.delivered(name), no_text())
     }
 
     /// A column as the files have it.

@@ -34,6 +34,9 @@ pub struct Filter {
     /// In any spelling of upper and lower case.
     pub source: Option<String>,
     pub pi_email: Option<String>,
+    /// Or any of these: the other addresses of the PI.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pi_also: Vec<String>,
     pub project_id: Option<String>,
     pub fund_org: Option<String>,
     pub service_name: Option<String>,
@@ -90,11 +93,14 @@ impl Filter {
             exprs.push(any);
         }
         let equal = [
-            ("pi_email", &self.pi_email),
             ("project_id", &self.project_id),
             ("fund_org", &self.fund_org),
             ("service_name", &self.service_name),
         ];
+        if let Some(address) = &self.pi_email {
+            let any = std::iter::once(address).chain(&self.pi_also).map(|address| text(address)).collect();
+            exprs.push(columns.get("pi_email").in_list(any, false));
+        }
         for (name, value) in equal {
             exprs.extend(value.as_ref().map(|value| columns.get(name).eq(text(value))));
         }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::DataType;
-use billing::intake::RATED_BY;
+use billing::intake::{FALLBACK_AFTER, FALLBACK_FROM, RATED_BY};
 use billing::rate::RateId;
-use billing::statement::{LineKind, PostingGroup};
+use billing::statement::{Fallback, LineKind, PostingGroup};
 use billing::{ChargeId, Period};
 use datafusion::functions_aggregate::expr_fn::{count, max, min, sum};
 use datafusion::logical_expr::ExprFunctionExt;
@@ -51,6 +51,9 @@ pub struct Project {
     /// The latest, as delivered in the tags.
     pub end_date: Option<String>,
     pub reconciliation_end: Option<String>,
+    pub fallback_fund_org: Option<String>,
+    /// Funds that pay instead of an award's, each once, sorted.
+    pub fallbacks: Vec<Fallback>,
     pub charges: u64,
     pub cost: Amount,
     /// Charges that are held back, which no statement has.
@@ -75,6 +78,8 @@ pub struct Posted {
     pub after: usize,
     /// Which of its charges it is, if it is one.
     pub charge: Option<usize>,
+    /// The fund of an award that has ended; the group's is the one that stands in for it.
+    pub fallback_from: Option<String>,
     pub group: PostingGroup,
 }
 
@@ -108,10 +113,20 @@ pub struct UsageGroup {
 
 const USED: [&str; 8] =
     ["pi_email", "project_id", "fund_org", "source", "service_name", "sku_id", "customer_class", RATED_BY];
-const POSTED: [&str; 7] =
-    ["pi_email", "project_id", "fund_org", "source", "service_name", "account_code", "kind"];
-const PROJECT: [&str; 7] =
-    ["pi_email", "project_id", "fund_org", "reference_1", "reference_2", "end_date", "reconciliation_end"];
+const POSTED: [&str; 8] =
+    ["pi_email", "project_id", "fund_org", "source", "service_name", "account_code", "kind", FALLBACK_FROM];
+const PROJECT: [&str; 10] = [
+    "pi_email",
+    "project_id",
+    "fund_org",
+    "reference_1",
+    "reference_2",
+    "end_date",
+    "reconciliation_end",
+    "fallback_fund_org",
+    FALLBACK_FROM,
+    FALLBACK_AFTER,
+];
 
 impl View {
     /// Sums of the billable charges that are billed in `period`, by PI, project, what is to be summed
@@ -351,20 +366,25 @@ fn decode_usage(batch: &Batch, groups: &mut Vec<UsageGroup>) -> Result<(), LakeE
     Ok(())
 }
 
-type PostedOrder<'a> = ((&'a str, &'a str, usize, Option<usize>), [Option<&'a str>; 4], LineKind);
+type PostedOrder<'a> = ((&'a str, &'a str, usize, Option<usize>), [Option<&'a str>; 5], LineKind);
 
 fn posted_order(posted: &Posted) -> PostedOrder<'_> {
     let PostingGroup { fund_org, source, service_name, account_code, kind, .. } = &posted.group;
-    let texts =
-        [fund_org.as_deref(), Some(source.as_str()), service_name.as_deref(), account_code.as_deref()];
+    let texts = [
+        fund_org.as_deref(),
+        Some(source.as_str()),
+        service_name.as_deref(),
+        account_code.as_deref(),
+        posted.fallback_from.as_deref(),
+    ];
     ((&posted.pi_email, &posted.project_id, posted.after, posted.charge), texts, *kind)
 }
 
 fn decode_posted(batch: &Batch, period: Period, groups: &mut Vec<Posted>) -> Result<(), LakeError> {
     let columns = POSTED.map(|name| batch.text(&format!("_{name}")));
-    let [pi, project, fund_org, source, service, account, kind] = columns;
+    let [pi, project, fund_org, source, service, account, kind, fallback_from] = columns;
     let (pi, project, fund_org, source) = (pi?, project?, fund_org?, source?);
-    let (service, account, kind) = (service?, account?, kind?);
+    let (service, account, kind, fallback_from) = (service?, account?, kind?, fallback_from?);
     let (charges, after) = (batch.integers("charges")?, batch.integers("_after")?);
     let which = batch.integers("_charge")?;
     let (list, cost) = (batch.amounts("list")?, batch.amounts("cost")?);
@@ -384,7 +404,8 @@ fn decode_posted(batch: &Batch, period: Period, groups: &mut Vec<Posted>) -> Res
         };
         let after = usize::try_from(after.value(row)).unwrap_or_default();
         let charge = usize::try_from(which.value(row)).ok().and_then(|number| number.checked_sub(1));
-        groups.push(Posted { pi_email: pi, project_id: project, after, charge, group });
+        let fallback_from = fallback_from.owned(row);
+        groups.push(Posted { pi_email: pi, project_id: project, after, charge, fallback_from, group });
     }
     Ok(())
 }
@@ -421,6 +442,7 @@ struct ProjectFacts {
     known: Project,
     fund_orgs: BTreeSet<String>,
     references: BTreeSet<String>,
+    fallbacks: BTreeSet<Fallback>,
 }
 
 impl ProjectFacts {
@@ -428,6 +450,7 @@ impl ProjectFacts {
         Project {
             fund_orgs: self.fund_orgs.into_iter().collect(),
             references: self.references.into_iter().collect(),
+            fallbacks: self.fallbacks.into_iter().collect(),
             ..self.known
         }
     }
@@ -438,9 +461,10 @@ fn fold_projects(
     projects: &mut BTreeMap<(String, String), ProjectFacts>,
 ) -> Result<(), LakeError> {
     let columns = PROJECT.map(|name| batch.text(&format!("_{name}")));
-    let [pi, project, fund_org, first, second, end_date, reconciliation_end] = columns;
+    let [pi, project, fund_org, first, second, end_date, reconciliation_end, fallback, from, after] = columns;
     let (pi, project, fund_org, first, second) = (pi?, project?, fund_org?, first?, second?);
     let (end_date, reconciliation_end) = (end_date?, reconciliation_end?);
+    let (fallback, from, after) = (fallback?, from?, after?);
     let (charges, held) = (batch.integers("charges")?, batch.integers("held_charges")?);
     let (cost, held_cost) = (batch.amounts("cost")?, batch.amounts("held_cost")?);
     for row in 0..batch.rows() {
@@ -461,6 +485,12 @@ fn fold_projects(
         facts.known.end_date = facts.known.end_date.take().max(end_date.owned(row));
         let end = &mut facts.known.reconciliation_end;
         *end = end.take().max(reconciliation_end.owned(row));
+        let known = &mut facts.known.fallback_fund_org;
+        *known = known.take().max(fallback.owned(row));
+        if let Some((fund_org, after)) = fund_org.owned(row).zip(after.owned(row)) {
+            let of_use = end_date.get(row) == Some(after.as_str());
+            facts.fallbacks.insert(Fallback { fund_org, from: from.owned(row), after, of_use });
+        }
     }
     Ok(())
 }

@@ -224,7 +224,7 @@ fn flags(text: Option<&str>) -> Flags {
     text.map_or(Flags::NONE, Flags::from_text)
 }
 
-/// The nine columns of an attribution, by the prefix of their names.
+/// The columns of an attribution, by the prefix of their names.
 struct Attributions<'a>(Vec<Text<'a>>);
 
 impl<'a> Attributions<'a> {
@@ -236,18 +236,7 @@ impl<'a> Attributions<'a> {
     fn get(&self, row: usize) -> Attribution {
         let mut values = self.0.iter().map(|column| column.owned(row));
         let mut next = || values.next().flatten();
-        Attribution {
-            pi_email: next(),
-            project_id: next(),
-            fund_org: next(),
-            cost_center: next(),
-            account_code: next(),
-            reference_1: next(),
-            reference_2: next(),
-            end_date: next(),
-            reconciliation_end: next(),
-            customer_class: next(),
-        }
+        Attribution::from_values(std::array::from_fn(|_| next()))
     }
 }
 

@@ -33,6 +33,18 @@ pub struct TotalsRow {
     pub cost: Amount,
 }
 
+impl TotalsRow {
+    pub fn add(&mut self, other: &TotalsRow) {
+        self.rows += other.rows;
+        self.list_cost += other.list_cost;
+        self.contracted_cost += other.contracted_cost;
+        self.billed_cost += other.billed_cost;
+        self.effective_cost += other.effective_cost;
+        self.discount += other.discount;
+        self.cost += other.cost;
+    }
+}
+
 impl View {
     /// Sums by the columns `by` (none: one row, also where there are no charges), sorted by them, none
     /// first.

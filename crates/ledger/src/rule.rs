@@ -1,4 +1,5 @@
-//! Rules that people write: of the attribution table, rates, splits, subsidies, credits. A rule is written once; what changes
+//! Rules that people write: of the attribution table, rates, splits, subsidies, credits, and the addresses of
+//! people. A rule is written once; what changes
 //! of one is where it ends, said later by a row of its own. One pair of tables holds all kinds.
 
 use std::fmt::Display;
@@ -6,6 +7,7 @@ use std::fmt::Display;
 use billing::LedgerNumber;
 use billing::attribution_table::{AttributionRule, RuleId};
 use billing::credit::{Credit, CreditId};
+use billing::people::PersonAddress;
 use billing::period::Stamp;
 use billing::rate::{Rate, RateId};
 use billing::split::{SplitId, SplitRule};
@@ -81,6 +83,19 @@ impl Rule for SubsidyRule {
 
     fn ending(self, last: &str) -> Option<SubsidyRule> {
         Some(SubsidyRule { to: Some(last.parse().ok()?), ..self })
+    }
+}
+
+impl Rule for PersonAddress {
+    const KIND: &'static str = "address";
+
+    fn numbered(self, id: i64) -> PersonAddress {
+        PersonAddress { id, ..self }
+    }
+
+    /// An address does not end; another becomes current.
+    fn ending(self, _: &str) -> Option<PersonAddress> {
+        None
     }
 }
 

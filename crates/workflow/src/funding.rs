@@ -2,6 +2,7 @@
 //! of a ledger number.
 
 use billing::credit::{Credit, Credits, Known};
+use billing::people::People;
 use billing::rate::{PooledPrice, Rate};
 use billing::settings::Settings;
 use billing::split::{SplitRule, Splits};
@@ -11,6 +12,7 @@ use billing::{LedgerNumber, Period};
 use ledger::{PeriodAct, Reader, Rule};
 use money::Amount;
 
+use crate::people::people;
 use crate::{WorkflowError, credits, subsidies};
 
 pub struct Funding {
@@ -18,15 +20,17 @@ pub struct Funding {
     pub splits: Splits,
     pub subsidies: Subsidies,
     pub credits: Credits,
+    pub people: People,
 }
 
 impl Funding {
     /// What others pay of the groups of a statement: subsidies, and of what they leave, credits.
     pub fn legs(&mut self, pi_email: &str, project_id: &str, groups: &[PostingGroup]) -> Vec<Vec<Leg>> {
+        let who = self.people.key(pi_email);
         let legs_of = |group: &PostingGroup| {
-            let mut legs = self.subsidies.legs(pi_email, project_id, group);
+            let mut legs = self.subsidies.legs(&who, project_id, group);
             let paid: Amount = legs.iter().map(|leg| leg.paid).sum();
-            legs.extend(self.credits.legs(pi_email, project_id, group, group.cost - paid));
+            legs.extend(self.credits.legs(&who, project_id, group, group.cost - paid));
             legs
         };
         groups.iter().map(legs_of).collect()
@@ -42,17 +46,29 @@ pub(crate) struct Rules {
     pub credits: Vec<Credit>,
     /// Also those that were written after the close of a period whose rules these are.
     pub all_credits: Vec<Credit>,
+    pub people: People,
 }
 
 impl Rules {
     pub async fn load(reader: &mut Reader, as_of: Option<LedgerNumber>) -> Result<Rules, WorkflowError> {
         let (splits, subsidies) = (rules(reader, as_of).await?, rules(reader, as_of).await?);
-        let rates = rules(reader, as_of).await?;
-        Ok(Rules { rates, splits, subsidies, ..Rules::default() }.with_credits(rules(reader, as_of).await?))
+        let (rates, people) = (rules(reader, as_of).await?, people(reader, as_of).await?);
+        let rules = Rules { rates, splits, subsidies, people, ..Rules::default() };
+        Ok(rules.with_credits(self::rules(reader, as_of).await?))
     }
 
     pub fn with_credits(self, credits: Vec<Credit>) -> Rules {
         Rules { all_credits: credits.clone(), credits, ..self }
+    }
+
+    /// Rules are for people, whichever of their addresses they name.
+    fn for_people(&self) -> Rules {
+        let mut rules = self.clone();
+        let who = |address: &mut String| *address = self.people.key(address);
+        rules.splits.iter_mut().filter_map(|rule| rule.pi_email.as_mut()).for_each(who);
+        rules.subsidies.iter_mut().flat_map(|rule| &mut rule.pis).for_each(who);
+        rules.credits.iter_mut().chain(&mut rules.all_credits).flat_map(|rule| &mut rule.pis).for_each(who);
+        rules
     }
 
     /// With what other periods have used by then.
@@ -63,14 +79,18 @@ impl Rules {
         settings: &Settings,
         as_of: Option<LedgerNumber>,
     ) -> Result<Funding, WorkflowError> {
-        let used = subsidies::used(reader, period, settings, &self.subsidies, as_of).await?;
+        let rules = self.for_people();
+        let mut used = subsidies::used(reader, period, settings, &rules.subsidies, as_of).await?;
+        for used in &mut used {
+            used.pi_email = self.people.key(&used.pi_email);
+        }
         let year = settings.subsidies.fiscal_year_start;
-        let subsidies = Subsidies::of_period(&self.subsidies, period, year, &used);
-        let known = Known { then: &self.credits, now: &self.all_credits };
-        let used = credits::used(reader, period, &self.credits, as_of).await?;
+        let subsidies = Subsidies::of_period(&rules.subsidies, period, year, &used);
+        let known = Known { then: &rules.credits, now: &rules.all_credits };
+        let used = credits::used(reader, period, &rules.credits, as_of).await?;
         let credits = Credits::of_period(known, period, &used);
-        let rates = PooledPrice::new(&self.rates);
-        Ok(Funding { rates, splits: Splits::new(&self.splits), subsidies, credits })
+        let (rates, splits) = (PooledPrice::new(&rules.rates), Splits::new(&rules.splits));
+        Ok(Funding { rates, splits, subsidies, credits, people: self.people.clone() })
     }
 }
 

@@ -8,8 +8,8 @@ use billing::rate::{RatedGroup, RatedUse};
 use billing::settings::Settings;
 use billing::split::{SplitId, merged};
 use billing::statement::{
-    PostingGroup, ResourceGroup, Statement, Totals, award_note, by_service, changed, held_note, paid_notes,
-    post_resources, post_subsidized,
+    Award, PostedLine, PostingGroup, ResourceGroup, Statement, Totals, by_service, changed, fallback_notes,
+    held_note, paid_notes, post_resources, post_subsidized,
 };
 use billing::{Fingerprint, LedgerNumber, Period, StatementNumber};
 use futures::TryStreamExt;
@@ -271,23 +271,35 @@ impl Usage {
         (apart, rules): (&Apart, &[SplitId]),
         funding: &mut Funding,
     ) -> (Vec<PostingGroup>, Vec<RatedUse>) {
+        let who = funding.people.key(pi_email);
         let of = |posted: &Posted| {
             let PostingGroup { fund_org, source, service_name, account_code, kind, .. } =
                 posted.group.clone();
-            ((posted.after, posted.charge), fund_org, source, service_name, account_code, kind)
+            (
+                (posted.after, posted.charge, posted.fallback_from.clone()),
+                fund_org,
+                source,
+                service_name,
+                account_code,
+                kind,
+            )
         };
         let places: BTreeMap<_, usize> =
             self.posted.iter().enumerate().map(|(at, posted)| (of(posted), at)).collect();
-        let (which, mut groups): (Vec<_>, Vec<PostingGroup>) =
-            self.posted.into_iter().map(|posted| ((posted.after, posted.charge), posted.group)).unzip();
+        let (which, mut groups): (Vec<_>, Vec<PostingGroup>) = self
+            .posted
+            .into_iter()
+            .map(|posted| ((posted.after, posted.charge, posted.fallback_from), posted.group))
+            .unzip();
         let parts = self.rated.iter().filter_map(|part| {
             let (rate, quantity, cost) = (part.rate, part.quantity, part.posted.group.cost);
             Some(RatedGroup { group: *places.get(&of(&part.posted))?, rate, quantity, cost })
         });
         let rates = funding.rates.price(&mut groups, &parts.collect::<Vec<_>>());
-        let groups = which.into_iter().zip(groups).flat_map(|((after, charge), group)| {
+        let groups = which.into_iter().zip(groups).flat_map(|((after, charge, fallback_from), group)| {
             let day = after.checked_sub(1).map_or(period.first_day(), |at| apart.days[at]);
-            funding.splits.over(pi_email, project_id, day, charge.map(|at| rules[at]), group)
+            let own = charge.map(|at| rules[at]);
+            funding.splits.over(&who, project_id, day, own, fallback_from.as_deref(), group)
         });
         (merged(groups.collect()), rates)
     }
@@ -331,13 +343,9 @@ fn build(
     let resources = || posted.listed.iter().chain(&posted.not_listed);
     let all = posted.rest.is_some().then(|| documents::statement_csv(resources(), &settings.currency));
     let mut notes: Vec<String> = paid_notes(&lines, &settings.currency).collect();
-    notes.extend(funding.credits.notes(&pi_email, &project_id, &settings.currency));
-    if let Some(end) =
-        facts.project.and_then(|project| project.end_date.as_deref()).and_then(|text| text.parse().ok())
-    {
-        notes.extend(award_note(end, period));
-    }
+    notes.extend(funding.credits.notes(&funding.people.key(&pi_email), &project_id, &settings.currency));
     if let Some(project) = facts.project {
+        notes.extend(award_notes(project, period, &lines));
         notes.extend(held_note(project.held_charges, project.held_cost.round(places), &settings.currency));
     }
     if facts.has_deferred {
@@ -362,6 +370,21 @@ fn build(
         notes,
     };
     (statement, all)
+}
+
+fn award_notes(project: &Project, period: Period, lines: &[PostedLine]) -> Vec<String> {
+    let date = |text: &Option<String>| text.as_deref().and_then(|text| text.parse().ok());
+    let award = Award {
+        end: date(&project.end_date),
+        reconciliation_end: date(&project.reconciliation_end),
+        fallback: project.fallback_fund_org.clone(),
+    };
+    let mut notes = fallback_notes(&project.fallbacks, lines);
+    // That it ended is said by what is billed elsewhere.
+    if notes.is_empty() || award.end.is_some_and(|end| period.last_day() <= end) {
+        notes.extend(award.notes(period));
+    }
+    notes
 }
 
 /// Owners with charges that earlier periods deferred to this one.

@@ -10,7 +10,7 @@ use ledger::Reader;
 use money::Amount;
 use serde::Serialize;
 
-use crate::{Installation, WorkflowError};
+use crate::{Installation, WorkflowError, people};
 
 /// A charge with its decisions; the shape of `charges list --json`.
 #[derive(Clone, Debug, Serialize)]
@@ -55,6 +55,7 @@ pub async fn list(
     offset: usize,
 ) -> Result<Vec<ListedCharge>, WorkflowError> {
     let mut reader = installation.ledger.read().await?;
+    let filter = &people::widened(&mut reader, filter).await?;
     let view = crate::review::view_for(installation, &mut reader, filter).await?;
     listed(&mut reader, &view, filter, sort, limit, offset).await
 }

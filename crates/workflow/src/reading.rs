@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::funding::rules;
 use crate::import::{Outcome, ProjectChange, reread_with};
-use crate::{Actor, Installation, WorkflowError, sources};
+use crate::{Actor, Installation, WorkflowError, attribution, sources};
 
 /// What other rules would make of what was read.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -39,12 +39,12 @@ pub(crate) async fn record(
     reader: &mut Reader,
     as_of: Option<LedgerNumber>,
 ) -> Result<ReadingRules, WorkflowError> {
-    let now: Vec<AttributionRule> = rules(reader, as_of).await?;
+    let now = attribution::table(reader, as_of).await?;
     let mut finalized = BTreeMap::new();
     for record in reader.list_periods(as_of).await? {
         let last = record.events.iter().rev().find(|event| event.act == PeriodAct::Finalized);
         let Some(event) = last else { continue };
-        let then = rules(reader, Some(event.number)).await?;
+        let then = attribution::table(reader, Some(event.number)).await?;
         if then != now {
             finalized.insert(record.period, then);
         }
@@ -170,7 +170,7 @@ async fn is_same(
         let is_meant = |rule: &&AttributionRule| of_source(&rule.source) && rule.touches(first, last);
         rules.iter().filter(is_meant).cloned().collect()
     };
-    let then = rules(reader, before).await?;
+    let then = attribution::table(reader, before).await?;
     if meant(&then) != meant(&now.attribution.now) {
         return Ok(false);
     }

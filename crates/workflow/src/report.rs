@@ -1,13 +1,16 @@
 //! Exact sums of charges, by any columns and state.
 
+use std::collections::BTreeMap;
+
 use billing::decision::ChargeState;
+use billing::people::People;
 use billing::{LedgerNumber, Period};
 use lake::{Filter, TotalsRow, View};
 use money::Amount;
 use serde::Serialize;
 
 use crate::charges::{Scope, charges};
-use crate::{Installation, WorkflowError};
+use crate::{Installation, WorkflowError, people};
 
 /// Where the charges of a period stand: counts and exact sums on the billing basis.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -101,6 +104,25 @@ pub async fn report(
     };
     let scope = Scope { period: request.period, import: request.filter.import };
     let view = charges(installation, &mut reader, scope, &settings, request.as_of).await?;
-    let filter = Filter { states: request.states.clone(), period: request.period, ..request.filter.clone() };
-    Ok(view.totals(&request.by, &filter).await?)
+    let filter = people::widened(&mut reader, &request.filter).await?;
+    let filter = Filter { states: request.states.clone(), period: request.period, ..filter };
+    let rows = view.totals(&request.by, &filter).await?;
+    let people = people::people(&mut reader, None).await?;
+    Ok(by_person(rows, &request.by, &people))
+}
+
+/// A person is one row, under the last of their addresses.
+fn by_person(rows: Vec<TotalsRow>, by: &[String], people: &People) -> Vec<TotalsRow> {
+    let Some(at) = by.iter().position(|column| column == "pi_email") else { return rows };
+    let mut of_people: BTreeMap<Vec<Option<String>>, TotalsRow> = BTreeMap::new();
+    for mut row in rows {
+        row.keys[at] = row.keys[at].take().map(|address| people.current(&address));
+        match of_people.get_mut(&row.keys) {
+            Some(sum) => sum.add(&row),
+            None => {
+                of_people.insert(row.keys.clone(), row);
+            }
+        }
+    }
+    of_people.into_values().collect()
 }

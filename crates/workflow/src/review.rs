@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::charges::{Scope, charges};
 use crate::listing::{ListedCharge, listed};
-use crate::{Actor, Installation, Refusal, WorkflowError, periods};
+use crate::{Actor, Installation, Refusal, WorkflowError, people, periods};
 
 /// What a person wants to do with charges.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +101,7 @@ pub async fn list(
         filter.states = vec![ChargeState::Held];
     }
     let mut reader = installation.ledger.read().await?;
+    let filter = people::widened(&mut reader, &filter).await?;
     let view = view_for(installation, &mut reader, &filter).await?;
     let totals = view.totals(&[], &filter).await?;
     let (total, cost) = totals.first().map_or((0, Amount::ZERO), |row| (row.rows, row.cost));
@@ -238,6 +239,7 @@ async fn undoable(
     reader: &mut Reader,
     filter: &Filter,
 ) -> Result<Vec<(Matched, DecisionRow)>, WorkflowError> {
+    let filter = &people::widened(reader, filter).await?;
     let view = view_for(installation, reader, filter).await?;
     let charges = view.matching(filter).await?;
     all_there(&filter.ids, &charges)?;
@@ -288,7 +290,9 @@ async fn selected(
 ) -> Result<Selection, WorkflowError> {
     let act = match act {
         Act::Reassign(change) => {
-            let change = change.normalized();
+            let mut change = change.normalized();
+            let people = people::people(reader, None).await?;
+            change.pi_email = change.pi_email.map(|who| people.current(&who));
             if change.is_empty() {
                 return Err(Refusal::new("nothing to reassign to")
                     .hint("`--to-pi`, `--to-project`, `--to-fund-org` …")
@@ -298,7 +302,7 @@ async fn selected(
         }
         act => act,
     };
-    let mut wanted = filter.clone();
+    let mut wanted = people::widened(reader, filter).await?;
     // By a filter, an approval is about what is held, and the other acts about what would be billed, too.
     if wanted.states.is_empty() && wanted.ids.is_empty() {
         wanted.states = match act {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use billing::Period;
 use billing::period::PeriodAct;
 use documents::{EmailModel, EmailStatement, statement_email};
+use jiff::civil::Date;
 use ledger::{
     AuditEvent, EmailFilter, EmailMessage, EmailRecord, MessageState, Reader, StatementRow, StatementVersion,
 };
@@ -13,6 +14,7 @@ use mail::{Address, Attachment, Message, Sent};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::people::people;
 use crate::render::load_documents;
 use crate::{Actor, Installation, Refusal, WorkflowError, periods};
 
@@ -59,7 +61,7 @@ pub async fn send(
     let mut reader = installation.ledger.read().await?;
     let records =
         reader.list_messages(&EmailFilter { period: Some(period), ..EmailFilter::default() }).await?;
-    let by_pi = unsent(&mut reader, period, &records, retry_uncertain).await?;
+    let by_pi = unsent(&mut reader, period, &records, retry_uncertain, today(actor)).await?;
     let act = if by_pi.is_empty() { PeriodAct::Resend } else { PeriodAct::Send };
     periods::require(&mut reader, period, act).await?;
     let mut outcome = Outcome {
@@ -122,12 +124,17 @@ fn made_up_for(record: &EmailRecord, later: &[EmailRecord]) -> bool {
     record.message.statements.iter().all(sent)
 }
 
-/// Current statements that no message has carried yet, by PI.
+pub(crate) fn today(actor: &Actor) -> Date {
+    actor.at.to_zoned(jiff::tz::TimeZone::UTC).date()
+}
+
+/// Current statements that no message has carried yet, by the current address of their PI.
 async fn unsent(
     reader: &mut Reader,
     period: Period,
     records: &[EmailRecord],
     retry_uncertain: bool,
+    today: Date,
 ) -> Result<BTreeMap<String, Vec<StatementRow>>, WorkflowError> {
     let carried = |id: &StatementVersion| {
         records.iter().any(|record| {
@@ -139,10 +146,11 @@ async fn unsent(
             !again && record.message.statements.contains(id)
         })
     };
+    let people = people(reader, None).await?;
     let mut by_pi: BTreeMap<String, Vec<StatementRow>> = BTreeMap::new();
     for row in reader.current_statements(period, None).await? {
         if !carried(&row.id) {
-            by_pi.entry(row.pi_email.clone()).or_default().push(row);
+            by_pi.entry(people.address_on(&row.pi_email, today)).or_default().push(row);
         }
     }
     Ok(by_pi)

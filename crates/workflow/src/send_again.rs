@@ -4,7 +4,8 @@ use billing::StatementNumber;
 use billing::period::PeriodAct;
 use ledger::{EmailFilter, MessageState};
 
-use crate::send::{Again, How, Outcome, compose, send_one, settle_interrupted};
+use crate::people::people;
+use crate::send::{Again, How, Outcome, compose, send_one, settle_interrupted, today};
 use crate::{Actor, Installation, Refusal, WorkflowError, periods};
 
 /// E-mail the current version of a statement that was sent before. Each call sends one message.
@@ -31,7 +32,7 @@ pub async fn send_again(
             .into());
     };
     periods::require(&mut reader, row.period, PeriodAct::Resend).await?;
-    let filter = EmailFilter { pi_email: Some(row.pi_email.clone()), ..EmailFilter::default() };
+    let filter = EmailFilter { period: Some(row.period), ..EmailFilter::default() };
     let mut carried = reader.list_messages(&filter).await?;
     carried.retain(|record| record.message.statements.contains(&row.id));
     let (what, period) = (format!("{} v{}", number, row.id.version), row.period);
@@ -46,7 +47,7 @@ pub async fn send_again(
         return Err(refusal.hint(format!("`send --period {period}` sends it")).into());
     }
     let again = Again { before: carried.len(), reason: reason.to_owned() };
-    let pi_email = row.pi_email.clone();
+    let pi_email = people(&mut reader, None).await?.address_on(&row.pi_email, today(actor));
     let composed =
         compose(installation, &mut reader, actor, period, &pi_email, vec![row], Some(&again)).await?;
     drop(reader);

@@ -11,6 +11,7 @@ use ledger::{
 };
 use serde::Serialize;
 
+use crate::people::people;
 use crate::render::documents_of;
 use crate::{Installation, Refusal, WorkflowError};
 
@@ -66,11 +67,18 @@ pub async fn list(
     pi_email: Option<&str>,
     all_versions: bool,
 ) -> Result<Vec<StatementStanding>, WorkflowError> {
-    let filter =
-        StatementFilter { period, pi_email: pi_email.map(str::to_lowercase), ..StatementFilter::default() };
     let mut reader = installation.ledger.read().await?;
-    let rows = reader.list_statements(&filter, None).await?;
-    let emails = EmailFilter { period, pi_email: filter.pi_email, ..EmailFilter::default() };
+    let whom = match pi_email {
+        Some(who) => people(&mut reader, None).await?.addresses(who).into_iter().map(Some).collect(),
+        None => vec![None],
+    };
+    let mut rows = Vec::new();
+    for pi_email in whom {
+        let filter = StatementFilter { period, pi_email, ..StatementFilter::default() };
+        rows.extend(reader.list_statements(&filter, None).await?);
+    }
+    rows.sort_by_key(|row| (row.period, row.id.clone()));
+    let emails = EmailFilter { period, ..EmailFilter::default() };
     let emails = reader.list_messages(&emails).await?;
     let mut standing = stand(&mut reader, rows, &emails).await?;
     standing.retain(|one| all_versions || !matches!(one.state, StatementState::Superseded { .. }));

@@ -1,8 +1,12 @@
 //! One charge, whole: the row as delivered, what was made of it, and what was decided about it.
 
+use billing::attribution::Attribution;
 use billing::attribution_table::{AttributionRule, RuleId};
 use billing::decision::{ChargeState, Decision};
+use billing::intake::{FALLBACK_AFTER, FALLBACK_FROM};
+use billing::people::PersonAddress;
 use billing::rate::{Rate, RateId, version};
+use billing::statement::Fallback;
 use billing::{ChargeId, LedgerNumber, SourceName, StatementNumber};
 use focus::{Block, Source};
 use lake::{ChargeRow, Filter};
@@ -24,6 +28,9 @@ pub struct Story {
     pub attributed_by: Vec<GivenBy>,
     /// The rate that says what it costs.
     pub priced_by: Option<PricedBy>,
+    /// Where its fund stands in for that of an award that has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Fallback>,
     pub decisions: Vec<Said>,
     /// The statement it is billed on, when that was issued.
     pub statement: Option<StatementNumber>,
@@ -97,6 +104,7 @@ pub async fn charge_story(installation: &Installation, id: ChargeId) -> Result<S
     let decisions = said_about(&mut reader, &view, id, &import.source_name).await?;
     let statement = statement_of(&mut reader, &charge).await?;
     let columns = charge.delivered.clone();
+    let fallback = fallback_of(&charge);
     let names: Vec<String> = files.into_iter().map(|file| file.name).collect();
     Ok(Story {
         charge: ListedCharge::new(charge, &names),
@@ -104,9 +112,19 @@ pub async fn charge_story(installation: &Installation, id: ChargeId) -> Result<S
         delivered,
         attributed_by,
         priced_by,
+        fallback,
         decisions,
         statement,
     })
+}
+
+fn fallback_of(charge: &ChargeRow) -> Option<Fallback> {
+    let Attribution { fund_org, end_date, fallback_fund_org, .. } = &charge.attribution;
+    let column =
+        |name: &str| charge.delivered.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+    let after = column(FALLBACK_AFTER).filter(|_| fund_org == fallback_fund_org)?;
+    let of_use = end_date.as_ref() == Some(&after);
+    Some(Fallback { fund_org: fund_org.clone()?, from: column(FALLBACK_FROM), after, of_use })
 }
 
 async fn given_by(
@@ -126,7 +144,19 @@ async fn given_by(
         at: row.written.at,
         note: row.rule.note,
     };
-    Ok(rules.into_iter().map(given).collect())
+    let mut given: Vec<GivenBy> = rules.into_iter().map(given).collect();
+    let mut addresses = reader.rules::<PersonAddress>(Some(LedgerNumber(import.number.0 - 1))).await?;
+    addresses.retain(|row| ids.split(", ").any(|id| id == row.rule.person.to_string()));
+    // The one that was written last is the one that made the others aliases.
+    given.extend(addresses.pop().map(|row| GivenBy {
+        rule: RuleId(-row.rule.person.0),
+        subject: row.rule.name,
+        days: row.rule.from.map_or_else(|| "always".to_owned(), |from| format!("from {from}")),
+        by: row.written.by,
+        at: row.written.at,
+        note: row.rule.note,
+    }));
+    Ok(given)
 }
 
 async fn priced_by(

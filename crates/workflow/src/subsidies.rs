@@ -161,7 +161,7 @@ pub async fn change(
 }
 
 /// The rules as they would be.
-async fn changed(
+pub(crate) async fn changed(
     installation: &Installation,
     reader: &mut Reader,
     change: &Change,
@@ -215,7 +215,7 @@ pub async fn balances(installation: &Installation, period: Period) -> Result<Vec
     let view = charges(installation, &mut reader, Scope::period(period), &settings, None).await?;
     let mut funding = funding::of_period(&mut reader, period, &settings, None).await?;
     compute(&view, period, &settings, BTreeSet::new(), &mut funding).await?;
-    let subsidies = funding.subsidies;
+    let (subsidies, people) = (funding.subsidies, funding.people);
     let mut balances = Vec::new();
     for rule in subsidies.rules() {
         let (first, last) = rule.window_of(period, settings.subsidies.fiscal_year_start);
@@ -223,7 +223,7 @@ pub async fn balances(installation: &Installation, period: Period) -> Result<Vec
             balances.push(Balance {
                 rule: rule.id,
                 name: rule.name.clone(),
-                pi_email: pi_email.clone(),
+                pi_email: pi_email.as_ref().map(|pi| people.current(pi)),
                 project_id: project_id.clone(),
                 first,
                 last,

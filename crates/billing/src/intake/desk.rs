@@ -7,6 +7,7 @@ use regex::RegexSet;
 
 use crate::charge::{AmountColumn, ChargeColumns, TextColumn, TimeColumn};
 use crate::intake::chunk::{Chunk, Faults};
+use crate::intake::fallbacks::fallbacks;
 use crate::intake::file::{FileContext, Kept};
 use crate::intake::flagging::Flagging;
 use crate::intake::identity::{Identity, content_digest};
@@ -85,6 +86,8 @@ impl Desk {
         let Essentials { mut costs, times } = gathered.essentials;
         let owners = Owners::of(intake, &tagged, &texts, &times);
         let tagged = owners.as_ref().map_or(tagged, Owners::tagged);
+        let fallbacks = fallbacks(intake, &tagged, &times);
+        let tagged = fallbacks.as_ref().map_or(tagged, Owners::tagged);
         let numbers = gathered.numbers.into_iter().map(AmountColumn);
         let numbers: Vec<_> = file.numbers.iter().map(|kept| kept.name.clone()).zip(numbers).collect();
         let rated = intake

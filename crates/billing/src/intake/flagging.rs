@@ -128,13 +128,14 @@ impl<'a> Flagging<'a> {
             }
         }
         if let Some(limits) = self.tagged.limits() {
-            let rows = self.flags.iter_mut().zip(&self.tagged.codes).zip(&times.columns[2]);
-            for ((flags, &code), &start) in rows {
-                let (ended_from, reconciled_from) = limits[code as usize];
-                if ended_from <= start {
+            let rows =
+                self.flags.iter_mut().zip(&self.tagged.codes).zip(&times.columns[2]).zip(&times.periods);
+            for (((flags, &code), &start), &period) in rows {
+                let limits = limits[code as usize];
+                if limits.has_ended(start) {
                     flags.add(Flag::ProjectEnded);
                 }
-                if reconciled_from <= start {
+                if limits.is_too_late(start, period) {
                     flags.add(Flag::PastReconciliation);
                 }
             }

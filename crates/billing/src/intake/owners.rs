@@ -12,8 +12,9 @@ use crate::intake::times::Times;
 
 /// The charges of a block under the table.
 pub(super) struct Owners {
-    codes: Vec<u32>,
-    meanings: Vec<Meaning>,
+    pub codes: Vec<u32>,
+    pub meanings: Vec<Meaning>,
+    has_table: bool,
 }
 
 /// What decides whose a charge is.
@@ -24,6 +25,8 @@ struct Owner {
     /// Of its tags.
     code: u32,
     rules: Vec<usize>,
+    /// Which addresses of people are current.
+    era: usize,
 }
 
 /// For each row, which of the lists of rules fits it; the first list is empty.
@@ -33,6 +36,10 @@ struct Fits {
 }
 
 impl Owners {
+    pub fn new(has_table: bool, rows: usize) -> Owners {
+        Owners { codes: Vec::with_capacity(rows), meanings: Vec::new(), has_table }
+    }
+
     /// `columns` are those of the file. `None` where no rule fits.
     pub fn of(
         intake: &Intake,
@@ -48,11 +55,12 @@ impl Owners {
             .filter(|(period, _)| times.periods.contains(period))
             .map(|(&period, table)| (period, (table, fits(table))))
             .collect();
-        if now.1.is_empty() && then.values().all(|(_, fits)| fits.is_empty()) {
+        let people = intake.table.has_people() || then.values().any(|(table, _)| table.has_people());
+        if !people && now.1.is_empty() && then.values().all(|(_, fits)| fits.is_empty()) {
             return None;
         }
         let mut known: HashMap<Owner, u32, foldhash::fast::RandomState> = HashMap::default();
-        let mut owners = Owners { codes: Vec::with_capacity(times.periods.len()), meanings: Vec::new() };
+        let mut owners = Owners::new(tagged.has_table, times.periods.len());
         let mut owner = Owner::default();
         for (row, (&code, &start)) in tagged.codes.iter().zip(&times.columns[2]).enumerate() {
             let period = times.periods[row];
@@ -60,12 +68,12 @@ impl Owners {
                 Some(then) => (then, Some(period)),
                 None => (&now, None),
             };
-            (owner.then, owner.code) = (then, code);
+            (owner.then, owner.code, owner.era) = (then, code, table.era(start));
             owner.rules.clear();
             owner.rules.extend(fits.iter().filter_map(|fits| table.in_force(fits.list(row), start)));
             let own = known.get(&owner).copied().unwrap_or_else(|| {
                 let own = text::key(owners.meanings.len());
-                owners.meanings.push(tagged.meaning(code).owned_by(intake, table, &owner.rules));
+                owners.meanings.push(tagged.meaning(code).owned_by(intake, table, &owner.rules, start));
                 known.insert(owner.clone(), own);
                 own
             });
@@ -75,7 +83,7 @@ impl Owners {
     }
 
     pub fn tagged(&self) -> Tagged<'_> {
-        Tagged::new(self.codes.clone(), self.meanings.iter().collect())
+        Tagged::new(self.codes.clone(), self.meanings.iter().collect(), self.has_table)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::intake::Intake;
 use crate::intake::chunk::Column;
 use crate::intake::identity::SEED;
 use crate::intake::text::{self, Dictionary};
-use crate::{Flag, Flags};
+use crate::{Flag, Flags, Period};
 
 /// A worker forgets its texts beyond either, so that memory does not grow with the file.
 const ENTRIES_MAX: usize = 1 << 16;
@@ -23,15 +23,47 @@ const DAY: i64 = 86_400_000_000;
 /// The column that says which rules of the attribution table gave a charge its owner.
 pub const ATTRIBUTED_BY: &str = "attributed_by";
 
+/// Of a charge that the fallback fund is charged for: the fund that was to pay, and the last day on which it
+/// would have.
+pub const FALLBACK_FROM: &str = "fallback_from";
+pub const FALLBACK_AFTER: &str = "fallback_after";
+
+/// The first instants after the award's end and after its reconciliation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limits {
+    ended_from: i64,
+    reconciled_from: i64,
+}
+
+impl Limits {
+    const NONE: Limits = Limits { ended_from: i64::MAX, reconciled_from: i64::MAX };
+
+    pub fn has_ended(self, charge_start: i64) -> bool {
+        self.ended_from <= charge_start
+    }
+
+    pub fn is_too_late(self, charge_start: i64, billed: Period) -> bool {
+        self.reconciled_from <= charge_start.max(billed.start_micros())
+    }
+}
+
+/// Which end of an award a charge is after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum AwardEnd {
+    Use,
+    Reconciliation,
+}
+
 /// What one text of tags means; or, with the attribution table laid over it, whose its charges are.
+#[derive(Clone)]
 pub(super) struct Meaning {
     text: Box<str>,
     attribution: Attribution,
     digest: u64,
     flags: Flags,
-    /// The first instants after the project's end and after its reconciliation.
-    ended_from: i64,
-    reconciled_from: i64,
+    limits: Limits,
+    /// The fund that the fallback fund stands in for, and since when.
+    fallback: Option<(Option<Box<str>>, Box<str>)>,
     detail: Option<Box<str>>,
     /// The rules of the table that gave something: `14` or `3, 14`.
     by: Option<Box<str>>,
@@ -57,7 +89,7 @@ pub(super) struct Tagged<'a> {
     pub codes: Vec<u32>,
     meanings: Vec<&'a Meaning>,
     /// Whether there is an attribution table, and so a column that says which rule it was.
-    has_table: bool,
+    pub has_table: bool,
 }
 
 impl TagMemory {
@@ -129,6 +161,7 @@ impl Meaning {
             reference_2: first(&mapping.reference_2),
             end_date: first(&mapping.end_date),
             reconciliation_end: first(&mapping.reconciliation_end),
+            fallback_fund_org: first(&mapping.fallback_fund_org),
             customer_class: first(&mapping.customer_class),
         };
         let mut defects: Vec<String> = tags.problems.iter().map(ToString::to_string).collect();
@@ -160,8 +193,11 @@ impl Meaning {
             digest: digest(&attribution),
             flags: intake.rules.flags(&attribution),
             attribution,
-            ended_from: ended_from.unwrap_or(i64::MAX),
-            reconciled_from: reconciled_from.unwrap_or(i64::MAX),
+            limits: Limits {
+                ended_from: ended_from.unwrap_or(i64::MAX),
+                reconciled_from: reconciled_from.unwrap_or(i64::MAX),
+            },
+            fallback: None,
             detail: None,
             by: None,
             code: 0,
@@ -170,15 +206,57 @@ impl Meaning {
     }
 
     /// With rules of the table laid over it.
-    pub fn owned_by(&self, intake: &Intake, table: &AttributionTable, rules: &[usize]) -> Meaning {
-        let (attribution, by) = table.laid_over(&self.attribution, rules);
+    pub fn owned_by(
+        &self,
+        intake: &Intake,
+        table: &AttributionTable,
+        rules: &[usize],
+        start: i64,
+    ) -> Meaning {
+        let (attribution, by) = table.laid_over(&self.attribution, rules, start);
+        let mut meaning = self.attributed(intake, attribution);
+        let by: Vec<String> = by.iter().map(ToString::to_string).collect();
+        meaning.by = (!by.is_empty()).then(|| by.join(", ").into());
+        meaning
+    }
+
+    fn attributed(&self, intake: &Intake, attribution: Attribution) -> Meaning {
         let mut meaning = Meaning::with(intake, self.text.as_bytes(), attribution, &mut Vec::new());
         if self.flags.contains(Flag::InvalidTags) {
             meaning.flags.add(Flag::InvalidTags);
         }
         meaning.detail.clone_from(&self.detail);
-        let by: Vec<String> = by.iter().map(ToString::to_string).collect();
-        meaning.by = (!by.is_empty()).then(|| by.join(", ").into());
+        meaning
+    }
+
+    /// Whether another fund is named to be charged after the award's end.
+    pub fn has_fallback(&self) -> bool {
+        let Attribution { fund_org, fallback_fund_org, .. } = &self.attribution;
+        fallback_fund_org.is_some() && fallback_fund_org != fund_org
+    }
+
+    /// The end that a charge of this start and billing period is after.
+    pub fn ended(&self, charge_start: i64, billed: Period) -> Option<AwardEnd> {
+        if self.limits.has_ended(charge_start) {
+            return Some(AwardEnd::Use);
+        }
+        self.limits.is_too_late(charge_start, billed).then_some(AwardEnd::Reconciliation)
+    }
+
+    /// With the fallback fund instead of the award's.
+    pub fn fallen_back(&self, intake: &Intake, end: AwardEnd) -> Meaning {
+        let mut attribution = self.attribution.clone();
+        let from = attribution.fund_org.take().map(String::into_boxed_str);
+        attribution.fund_org.clone_from(&attribution.fallback_fund_org);
+        let after = match end {
+            AwardEnd::Use => &attribution.end_date,
+            AwardEnd::Reconciliation => &attribution.reconciliation_end,
+        };
+        let after = after.as_deref().unwrap_or_default().into();
+        let mut meaning = self.attributed(intake, attribution);
+        meaning.by.clone_from(&self.by);
+        meaning.limits = Limits::NONE;
+        meaning.fallback = Some((from, after));
         meaning
     }
 
@@ -215,8 +293,8 @@ fn spellings(tags: &focus::Tags) -> impl Iterator<Item = String> {
 }
 
 impl<'a> Tagged<'a> {
-    pub fn new(codes: Vec<u32>, meanings: Vec<&'a Meaning>) -> Tagged<'a> {
-        Tagged { codes, meanings, has_table: true }
+    pub fn new(codes: Vec<u32>, meanings: Vec<&'a Meaning>, has_table: bool) -> Tagged<'a> {
+        Tagged { codes, meanings, has_table }
     }
 
     pub fn meaning(&self, code: u32) -> &Meaning {
@@ -227,9 +305,12 @@ impl<'a> Tagged<'a> {
         &self.meanings
     }
 
-    /// The attribution columns, `tags`, and `attributed_by` where there is a table.
+    /// The attribution columns, `tags`, `attributed_by` where there is a table, and those of the fallback where
+    /// one is named.
     pub fn columns(&self) -> Vec<(String, TextColumn)> {
-        let mut columns: Vec<(String, TextColumn)> = (0..Attribution::FIELDS.len())
+        let has = |name: &str| name != "fallback_fund_org" || self.names_fallback();
+        let mut columns: Vec<(String, TextColumn)> = (0..Attribution::COUNT)
+            .filter(|&field| has(Attribution::FIELDS[field]))
             .map(|field| (Attribution::FIELDS[field].to_owned(), self.field(field)))
             .collect();
         let delivered = if text::is_plain(self.meanings.len(), self.codes.len()) {
@@ -242,7 +323,17 @@ impl<'a> Tagged<'a> {
         if self.has_table {
             columns.push((ATTRIBUTED_BY.to_owned(), self.coded(|meaning| meaning.by.as_deref())));
         }
+        if self.names_fallback() {
+            let from = self.coded(|meaning| meaning.fallback.as_ref().and_then(|(from, _)| from.as_deref()));
+            let after = self.coded(|meaning| meaning.fallback.as_ref().map(|(_, after)| &**after));
+            columns.extend([(FALLBACK_FROM.to_owned(), from), (FALLBACK_AFTER.to_owned(), after)]);
+        }
         columns
+    }
+
+    /// Files without a fallback have no columns for it.
+    fn names_fallback(&self) -> bool {
+        self.meanings.iter().any(|meaning| meaning.attribution.fallback_fund_org.is_some())
     }
 
     fn field(&self, field: usize) -> TextColumn {
@@ -267,9 +358,9 @@ impl<'a> Tagged<'a> {
 
     /// The first instants after the project's end and its reconciliation, by code; `None` when no
     /// project of the block has either.
-    pub fn limits(&self) -> Option<Vec<(i64, i64)>> {
-        let limits = || self.meanings.iter().map(|meaning| (meaning.ended_from, meaning.reconciled_from));
-        limits().any(|limits| limits != (i64::MAX, i64::MAX)).then(|| limits().collect())
+    pub fn limits(&self) -> Option<Vec<Limits>> {
+        let limits = || self.meanings.iter().map(|meaning| meaning.limits);
+        limits().any(|limits| limits != Limits::NONE).then(|| limits().collect())
     }
 
     /// What is wrong with the tags of `code`, in words.

@@ -2,32 +2,121 @@
 
 use jiff::civil::Date;
 use money::{Currency, Minor};
+use serde::Serialize;
 
 use super::{PostedLeg, PostedLine};
 use crate::Period;
 use crate::subsidy::{Leg, PaidBy};
 
-/// When the award that pays ends, said from 180 days before on and counted from the period's end, so that
-/// the same statement says the same whenever it is made.
-#[must_use]
-pub fn award_note(end: Date, period: Period) -> Option<String> {
-    let last_day = period.last_day();
-    let days = last_day.until(end).ok()?.get_days();
-    let day = end.strftime("%B %-d, %Y");
-    let ends = if days < 0 { "ended" } else { "ends" };
-    let distance = match days {
-        0 => ", the last day of this period".to_owned(),
-        1 => ", 1 day after the end of this period".to_owned(),
-        2.. => format!(", {days} days after the end of this period"),
-        _ => String::new(),
+/// When the award that pays ends, as the charges of the project say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Award {
+    /// Last day of use.
+    pub end: Option<Date>,
+    /// Last day on which late charges are taken.
+    pub reconciliation_end: Option<Date>,
+    /// Who pays after either.
+    pub fallback: Option<String>,
+}
+
+impl Award {
+    /// Said from 180 days before the end on and counted from the period's end, so that the same statement says
+    /// the same whenever it is made.
+    #[must_use]
+    pub fn notes(&self, period: Period) -> Vec<String> {
+        let last_day = period.last_day();
+        let mut notes = Vec::new();
+        notes.extend(self.end.and_then(|end| self.ending(end, last_day)));
+        let has_ended = self.end.is_none_or(|end| end < last_day);
+        if let Some(reconciled) = self.reconciliation_end.filter(|_| has_ended) {
+            if reconciled < last_day {
+                let its = if notes.is_empty() {
+                    "The reconciliation of this project's award"
+                } else {
+                    "Its reconciliation"
+                };
+                notes.push(format!(
+                    "{its} ended on {}. Charges that come later, also for earlier use, {}.",
+                    day(reconciled),
+                    self.later()
+                ));
+            } else if self.end.is_some() {
+                notes.push(format!(
+                    "Late charges for use up to the award's end are taken until {}.",
+                    day(reconciled)
+                ));
+            }
+        }
+        notes
+    }
+
+    fn ending(&self, end: Date, last_day: Date) -> Option<String> {
+        let days = last_day.until(end).ok()?.get_days();
+        let ends = if days < 0 { "ended" } else { "ends" };
+        let distance = match days {
+            0 => ", the last day of this period".to_owned(),
+            1 => ", 1 day after the end of this period".to_owned(),
+            2.. => format!(", {days} days after the end of this period"),
+            _ => String::new(),
+        };
+        let advice = match days {
+            ..=30 => format!(" Charges after that day {}.", self.later()),
+            31..=90 => " Please plan where later charges should go.".to_owned(),
+            91..=180 => String::new(),
+            _ => return None,
+        };
+        Some(format!("The award of this project {ends} on {}{distance}.{advice}", day(end)))
+    }
+
+    fn later(&self) -> String {
+        match &self.fallback {
+            Some(fund_org) => format!("are billed to {fund_org}, the fallback fund"),
+            None => "need another fund_org".to_owned(),
+        }
+    }
+}
+
+fn day(day: Date) -> String {
+    day.strftime("%B %-d, %Y").to_string()
+}
+
+/// A fund that pays instead of an award's, and since when.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Fallback {
+    pub fund_org: String,
+    pub from: Option<String>,
+    /// The last day of the award, or of its reconciliation, as delivered.
+    pub after: String,
+    /// Whether that is the last day of use.
+    pub of_use: bool,
+}
+
+impl Fallback {
+    /// `the award ended on March 31, 2025`.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        let after = self.after.parse().map_or_else(|_| self.after.clone(), day);
+        let what = if self.of_use { "the award" } else { "the reconciliation of the award" };
+        format!("{what} ended on {after}")
+    }
+}
+
+/// A sentence for each fallback that lines of the statement are billed to.
+pub fn fallback_notes(fallbacks: &[Fallback], lines: &[PostedLine]) -> Vec<String> {
+    let is_billed = |fallback: &&Fallback| {
+        lines.iter().any(|line| line.group.fund_org.as_ref() == Some(&fallback.fund_org))
     };
-    let advice = match days {
-        ..=30 => " Charges after that day need another fund_org.",
-        31..=90 => " Please plan where later charges should go.",
-        91..=180 => "",
-        _ => return None,
+    let note = |Fallback { fund_org, from, after, of_use }: &Fallback| {
+        let award = from.as_ref().map_or_else(|| "the award".to_owned(), |from| format!("award {from}"));
+        let after = after.parse().map_or_else(|_| after.clone(), day);
+        let what = if *of_use {
+            format!("for use after {award} ended on {after}")
+        } else {
+            format!("that came after the reconciliation of {award} ended on {after}")
+        };
+        format!("Charges {what} are billed to {fund_org}, the fallback fund.")
     };
-    Some(format!("The award of this project {ends} on {day}{distance}.{advice}"))
+    fallbacks.iter().filter(is_billed).map(note).collect()
 }
 
 /// What is not on the statement because someone must look at it first; `None` when that is nothing.
@@ -83,29 +172,90 @@ pub fn paid_notes(lines: &[PostedLine], currency: &Currency) -> impl Iterator<It
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use insta::assert_snapshot;
-    use jiff::civil::date;
 
     use super::*;
     use crate::settings::Settings;
 
     #[test]
-    fn an_award_is_said_to_end_from_180_days_before() {
+    fn the_ladder_of_an_award_that_ends() {
+        let award = |end: &str, reconciled: &str, fallback: &str| Award {
+            end: end.parse().ok(),
+            reconciliation_end: reconciled.parse().ok(),
+            fallback: Some(fallback.to_owned()).filter(|fund| !fund.is_empty()),
+        };
         let period: Period = "2025-01".parse().unwrap();
-        let note = |year, month, day| award_note(date(year, month, day), period).unwrap_or_default();
-        assert_eq!(note(2025, 7, 31), "");
-        assert_snapshot!(note(2025, 7, 30),
-            @"The award of this project ends on July 30, 2025, 180 days after the end of this period.");
-        assert_snapshot!(note(2025, 5, 1),
-            @"The award of this project ends on May 1, 2025, 90 days after the end of this period. Please plan where later charges should go.");
-        assert_snapshot!(note(2025, 3, 2),
-            @"The award of this project ends on March 2, 2025, 30 days after the end of this period. Charges after that day need another fund_org.");
-        assert_snapshot!(note(2025, 2, 1),
-            @"The award of this project ends on February 1, 2025, 1 day after the end of this period. Charges after that day need another fund_org.");
-        assert_snapshot!(note(2025, 1, 31),
-            @"The award of this project ends on January 31, 2025, the last day of this period. Charges after that day need another fund_org.");
-        assert_snapshot!(note(2025, 1, 30),
-            @"The award of this project ended on January 30, 2025. Charges after that day need another fund_org.");
+        let mut ladder = String::new();
+        for (end, reconciled, fallback) in [
+            ("2025-07-31", "2025-10-29", ""),
+            ("2025-07-30", "2025-10-28", ""),
+            ("2025-05-02", "", ""),
+            ("2025-05-01", "", "F-900"),
+            ("2025-03-03", "", ""),
+            ("2025-03-02", "", ""),
+            ("2025-03-02", "", "F-900"),
+            ("2025-02-01", "", ""),
+            ("2025-01-31", "2025-05-01", ""),
+            ("2025-01-30", "", ""),
+            ("2025-01-30", "", "F-900"),
+            ("2025-01-30", "2025-04-30", ""),
+            ("2025-01-30", "2025-01-31", ""),
+            ("2024-10-01", "2025-01-30", ""),
+            ("2024-10-01", "2025-01-30", "F-900"),
+            ("", "2025-01-30", ""),
+            ("", "2025-01-31", ""),
+        ] {
+            let notes = award(end, reconciled, fallback).notes(period).join(" ");
+            let _ = writeln!(ladder, "{end:10} {reconciled:10} {fallback:5} | {notes}");
+        }
+        assert_snapshot!(ladder, @r"
+        2025-07-31 2025-10-29       | 
+        2025-07-30 2025-10-28       | The award of this project ends on July 30, 2025, 180 days after the end of this period.
+        2025-05-02                  | The award of this project ends on May 2, 2025, 91 days after the end of this period.
+        2025-05-01            F-900 | The award of this project ends on May 1, 2025, 90 days after the end of this period. Please plan where later charges should go.
+        2025-03-03                  | The award of this project ends on March 3, 2025, 31 days after the end of this period. Please plan where later charges should go.
+        2025-03-02                  | The award of this project ends on March 2, 2025, 30 days after the end of this period. Charges after that day need another fund_org.
+        2025-03-02            F-900 | The award of this project ends on March 2, 2025, 30 days after the end of this period. Charges after that day are billed to F-900, the fallback fund.
+        2025-02-01                  | The award of this project ends on February 1, 2025, 1 day after the end of this period. Charges after that day need another fund_org.
+        2025-01-31 2025-05-01       | The award of this project ends on January 31, 2025, the last day of this period. Charges after that day need another fund_org.
+        2025-01-30                  | The award of this project ended on January 30, 2025. Charges after that day need another fund_org.
+        2025-01-30            F-900 | The award of this project ended on January 30, 2025. Charges after that day are billed to F-900, the fallback fund.
+        2025-01-30 2025-04-30       | The award of this project ended on January 30, 2025. Charges after that day need another fund_org. Late charges for use up to the award's end are taken until April 30, 2025.
+        2025-01-30 2025-01-31       | The award of this project ended on January 30, 2025. Charges after that day need another fund_org. Late charges for use up to the award's end are taken until January 31, 2025.
+        2024-10-01 2025-01-30       | The award of this project ended on October 1, 2024. Charges after that day need another fund_org. Its reconciliation ended on January 30, 2025. Charges that come later, also for earlier use, need another fund_org.
+        2024-10-01 2025-01-30 F-900 | The award of this project ended on October 1, 2024. Charges after that day are billed to F-900, the fallback fund. Its reconciliation ended on January 30, 2025. Charges that come later, also for earlier use, are billed to F-900, the fallback fund.
+                   2025-01-30       | The reconciliation of this project's award ended on January 30, 2025. Charges that come later, also for earlier use, need another fund_org.
+                   2025-01-31       |
+        ");
+    }
+
+    #[test]
+    fn a_fallback_is_said_where_it_is_billed() {
+        let fallback = |from: &str, of_use| Fallback {
+            fund_org: "F-900".to_owned(),
+            from: Some(from.to_owned()).filter(|from| !from.is_empty()),
+            after: "2025-03-31".to_owned(),
+            of_use,
+        };
+        let line = |fund_org: &str| {
+            let mut group =
+                crate::statement::testing::group("EC2", crate::statement::LineKind::Usage, "1", "1");
+            group.fund_org = Some(fund_org.to_owned());
+            crate::statement::post_statement(vec![group], 2).0
+        };
+        let fallbacks = [fallback("GRANT-1", true), fallback("", true), fallback("GRANT-2", false)];
+        assert_snapshot!(fallback_notes(&fallbacks, &line("F-900")).join("\n"), @r"
+        Charges for use after award GRANT-1 ended on March 31, 2025 are billed to F-900, the fallback fund.
+        Charges for use after the award ended on March 31, 2025 are billed to F-900, the fallback fund.
+        Charges that came after the reconciliation of award GRANT-2 ended on March 31, 2025 are billed to F-900, the fallback fund.
+        ");
+        assert_eq!(
+            fallback_notes(&fallbacks, &line("GRANT-1")),
+            Vec::<String>::new(),
+            "a split sent it elsewhere"
+        );
     }
 
     #[test]

@@ -51,7 +51,8 @@ const IMPORT_EXAMPLES: &str = "Examples:
 
 The file has a header; columns: source, key, value, from, to, note, and the fields that are
 given: pi_email, project_id, fund_org, cost_center, account_code, reference_1, reference_2,
-end_date, reconciliation_end, customer_class. Rules that are there already are left alone.";
+end_date, reconciliation_end, fallback_fund_org, customer_class. Rules that are there already are
+left alone.";
 
 #[derive(Debug, Args)]
 pub struct RuleListArgs {
@@ -120,6 +121,9 @@ pub struct GivesArgs {
     /// Last day for late charges
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub reconciliation_end: Option<Date>,
+    /// Fund and organisation that pays after the award has ended
+    #[arg(long, value_name = "FUND_ORG", value_parser = words)]
+    pub fallback_fund_org: Option<String>,
     /// Class of customer, which the rate book may price differently
     #[arg(long, value_name = "CLASS", value_parser = words)]
     pub customer_class: Option<String>,
@@ -197,4 +201,26 @@ fn key_value(text: &str) -> Result<(RuleKey, String), String> {
         key.parse().map_err(|error: billing::attribution_table::BadRuleKey| error.to_string())?,
         value.to_owned(),
     ))
+}
+
+pub(super) const IMPORT_CONFIG_EXAMPLES: &str = "Examples:
+  focus-billing import-config slurm/accounts.json --source HPC
+  focus-billing import-config openai/projects.json openai/subsidies.json --source OpenAI --from 2025-07";
+
+#[derive(Debug, Args)]
+pub struct ImportConfigArgs {
+    /// The files
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Rules only for charges of this source
+    #[arg(long, short, value_name = "NAME")]
+    pub source: Option<String>,
+    /// Where accounts, paths or users are looked for [default: `sub_account_id`, `resource_name`, `tag:usage_user`]
+    #[arg(long, short, value_name = "KEY")]
+    pub key: Option<RuleKey>,
+    /// First billing period of subsidies
+    #[arg(long, value_name = "YYYY-MM")]
+    pub from: Option<Period>,
+    #[command(flatten)]
+    pub sure: SureArgs,
 }

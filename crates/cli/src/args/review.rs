@@ -6,7 +6,7 @@ use billing::{ChargeId, Flag, ImportId, Period};
 use clap::{Args, Subcommand, ValueEnum};
 use money::Amount;
 
-use super::values::{flag, import_id, pi_email, ratio, words};
+use super::values::{flag, import_id, pi, ratio, words};
 
 /// Which charges: all that is given must hold, and of several values of one option any.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
@@ -28,7 +28,7 @@ pub struct ReviewFilter {
     #[arg(long, value_name = "IMPORT", value_parser = import_id)]
     pub import: Option<ImportId>,
     /// E-mail address of the PI
-    #[arg(long, value_name = "EMAIL", value_parser = pi_email)]
+    #[arg(long, value_name = "EMAIL", value_parser = pi)]
     pub pi: Option<String>,
     /// Project they are attributed to
     #[arg(long, value_name = "PROJECT")]
@@ -156,7 +156,7 @@ pub struct ReassignArgs {
 #[expect(clippy::struct_field_names, reason = "the filter has the same names without `to`")]
 pub struct ChangeArgs {
     /// E-mail address of the PI
-    #[arg(long, value_name = "EMAIL", value_parser = pi_email)]
+    #[arg(long, value_name = "EMAIL", value_parser = pi)]
     pub to_pi: Option<String>,
     /// Project
     #[arg(long, value_name = "PROJECT", value_parser = words)]

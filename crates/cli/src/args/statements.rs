@@ -3,15 +3,16 @@
 
 use std::path::PathBuf;
 
+use billing::payers::PayerKey;
 use billing::{Period, StatementNumber};
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::values::{pi_email, words};
+use super::values::{pi, words};
 
 #[derive(Debug, Args)]
 pub struct ShowArgs {
     /// E-mail address of the PI
-    #[arg(value_name = "PI", value_parser = pi_email)]
+    #[arg(value_name = "PI", value_parser = pi)]
     pub pi: String,
     /// Billing period
     #[arg(long, short, value_name = "YYYY-MM")]
@@ -72,7 +73,7 @@ pub struct StatementFilter {
     #[arg(long, short, value_name = "YYYY-MM")]
     pub period: Option<Period>,
     /// E-mail address of the PI
-    #[arg(long, value_name = "EMAIL", value_parser = pi_email)]
+    #[arg(long, value_name = "EMAIL", value_parser = pi)]
     pub pi: Option<String>,
     /// Project they are of
     #[arg(long, value_name = "PROJECT")]
@@ -223,6 +224,31 @@ pub struct ReportArgs {
     /// Which charges
     #[arg(long, value_enum, default_value_t = ReportState::Billable)]
     pub state: ReportState,
+    /// How it is written
+    #[arg(long, short, value_enum, default_value_t = ReportFormat::Table)]
+    pub format: ReportFormat,
+}
+
+pub(super) const PAYERS_EXAMPLES: &str = "Examples:
+  focus-billing payers --period 2025-01
+  focus-billing payers --fiscal-year 2025 --by payer,source --format csv
+  focus-billing payers --period 2025-01,2025-02 --by project_id --drafts";
+
+#[derive(Debug, Args)]
+pub struct PayersArgs {
+    /// One period, or several [default: all]
+    #[arg(long, short, value_name = "YYYY-MM", value_delimiter = ',')]
+    pub period: Vec<Period>,
+    /// The periods of a fiscal year, named by the year it ends in
+    #[arg(long, value_name = "YYYY", conflicts_with = "period")]
+    pub fiscal_year: Option<i16>,
+    /// What to sum by: `payer`, `subsidy_name`, `period`, `fiscal_year`, `source`, `service_name`, `pi_email`,
+    /// `project_id`, `fund_org`, `account_code`
+    #[arg(long, value_name = "KEY", value_delimiter = ',', default_value = "payer,subsidy_name")]
+    pub by: Vec<PayerKey>,
+    /// Also what has no statements yet, as it would be billed today
+    #[arg(long)]
+    pub drafts: bool,
     /// How it is written
     #[arg(long, short, value_enum, default_value_t = ReportFormat::Table)]
     pub format: ReportFormat,

@@ -148,7 +148,7 @@ fn bad_arguments_are_refused_with_the_value_and_the_reason() {
     review approve --id 1:7 --note ""
         error: invalid value '' for '--note <WORDS>': it is empty
     show maren --period 2025-01
-        error: invalid value 'maren' for '<PI>': not an e-mail address such as maren.okafor@example.edu
+        error: invalid value 'maren' for '<PI>': not an e-mail address such as maren.okafor@example.edu, or P-12
     generate
         error: the following required arguments were not provided:
     generate --period 2025-01 --dry-run --send

@@ -26,6 +26,12 @@ pub(super) fn pi_email(text: &str) -> Result<String, String> {
     Ok(email)
 }
 
+/// A PI by address, or by number, `P-12`.
+pub(super) fn pi(text: &str) -> Result<String, String> {
+    let person = text.parse::<billing::people::PersonId>().map(|person| person.to_string());
+    person.or_else(|_| pi_email(text)).map_err(|error| format!("{error}, or P-12"))
+}
+
 /// Words for the books: a reason, a note. Blank is none.
 pub(super) fn words(text: &str) -> Result<String, String> {
     let text = text.trim();

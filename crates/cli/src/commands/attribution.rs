@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
 use billing::SourceName;
-use billing::attribution::{Attribution, FIELD_COUNT};
+use billing::attribution::Attribution;
 use billing::attribution_table::{AttributionRule, RuleId, RuleKey};
 use ledger::RuleRow;
 use workflow::attribution::{self, Change, Tested, Unreached, days, file};
@@ -38,6 +38,7 @@ fn gives(args: GivesArgs) -> Attribution {
         reference_2: args.reference_2,
         end_date: args.end_date.map(|day| day.to_string()),
         reconciliation_end: args.reconciliation_end.map(|day| day.to_string()),
+        fallback_fund_org: args.fallback_fund_org,
         customer_class: args.customer_class,
     }
 }
@@ -155,7 +156,7 @@ async fn export(args: &RuleExportArgs, door: &Door) -> Result<(), Refusal> {
 async fn test(args: &RuleTestArgs, door: &Door) -> Result<(), Refusal> {
     let installation = door.installation().await?;
     let on = args.on.unwrap_or_else(|| door.stamp().at.to_zoned(jiff::tz::TimeZone::UTC).date());
-    let mut tags: [Option<String>; FIELD_COUNT] = Default::default();
+    let mut tags: [Option<String>; Attribution::COUNT] = Default::default();
     for (key, value) in &args.with {
         if let RuleKey::Field(field) = key {
             tags[*field] = Some(value.clone());

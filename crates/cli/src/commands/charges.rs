@@ -130,11 +130,16 @@ fn made_of_it(story: &Story, text: &mut String) {
     {
         let _ = writeln!(text, "  {name:<26} {}", or_dash(value.as_deref()));
     }
+    if let Some(fallback) = &story.fallback {
+        let from = or_dash(fallback.from.as_deref());
+        let _ = writeln!(text, "  the fallback fund, instead of {from}: {}", fallback.reason());
+    }
     for given in &story.attributed_by {
         let note = given.note.as_ref().map_or_else(String::new, |note| format!(": {note}"));
         let _ = writeln!(
             text,
-            "  by rule {} ({}, {}), written by {} on {}{note}",
+            "  by {}{} ({}, {}), written by {} on {}{note}",
+            if given.rule.0 < 0 { "" } else { "rule " },
             given.rule,
             given.subject,
             given.days,

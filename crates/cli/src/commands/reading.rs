@@ -44,7 +44,7 @@ pub async fn done(
     Ok(door.output.data(&answer, |_| format!("{words} (act {number})\n"))?)
 }
 
-fn told(effect: &Effect, door: &Door) -> String {
+pub fn told(effect: &Effect, door: &Door) -> String {
     if effect.imports.is_empty() {
         return "no import of an open period is concerned\n".to_owned();
     }
@@ -85,7 +85,10 @@ fn told(effect: &Effect, door: &Door) -> String {
 }
 
 /// The imports that were read again, each with the one that took its place.
-async fn read_again(installation: &workflow::Installation, door: &Door) -> Result<Vec<ReadAgain>, Refusal> {
+pub async fn read_again(
+    installation: &workflow::Installation,
+    door: &Door,
+) -> Result<Vec<ReadAgain>, Refusal> {
     let say = |import| door.output.message(&format!("reading import {import} again"));
     let done = reading::apply(installation, &door.stamp(), &say).await?;
     let again =
@@ -98,7 +101,7 @@ async fn read_again(installation: &workflow::Installation, door: &Door) -> Resul
 }
 
 #[derive(Serialize)]
-struct ReadAgain {
+pub struct ReadAgain {
     import: ImportId,
     replaces: ImportId,
 }

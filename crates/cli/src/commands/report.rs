@@ -33,7 +33,7 @@ pub async fn run(args: ReportArgs, door: &Door) -> Result<(), Refusal> {
     for period in periods {
         for row in report(&installation, &request(period)).await? {
             match sums.get_mut(&row.keys) {
-                Some(sum) => add(sum, &row),
+                Some(sum) => sum.add(&row),
                 None => {
                     sums.insert(row.keys.clone(), row);
                 }
@@ -48,16 +48,6 @@ pub async fn run(args: ReportArgs, door: &Door) -> Result<(), Refusal> {
         ReportFormat::Json => json(&args.by, &rows)?,
     };
     Ok(door.output.text(&text)?)
-}
-
-fn add(sum: &mut TotalsRow, row: &TotalsRow) {
-    sum.rows += row.rows;
-    sum.list_cost += row.list_cost;
-    sum.contracted_cost += row.contracted_cost;
-    sum.billed_cost += row.billed_cost;
-    sum.effective_cost += row.effective_cost;
-    sum.discount += row.discount;
-    sum.cost += row.cost;
 }
 
 fn amounts(row: &TotalsRow) -> [Amount; 5] {
@@ -79,7 +69,7 @@ fn table(by: &[String], rows: &[TotalsRow], door: &Door) -> String {
     for row in rows {
         table.row(row.keys.iter().map(|key| or_dash(key.as_deref())).chain(figures(row)));
         match &mut total {
-            Some(total) => add(total, row),
+            Some(total) => total.add(row),
             None => total = Some(row.clone()),
         }
     }
@@ -106,7 +96,7 @@ fn csv(by: &[String], rows: &[TotalsRow]) -> String {
 }
 
 /// RFC 4180.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {

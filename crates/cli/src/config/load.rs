@@ -207,6 +207,7 @@ fn tag_mapping(section: &mut Section<'_, '_>) -> TagMapping {
         reference_2,
         end_date,
         reconciliation_end,
+        fallback_fund_org,
         customer_class,
     } = TagMapping::default();
     TagMapping {
@@ -219,6 +220,7 @@ fn tag_mapping(section: &mut Section<'_, '_>) -> TagMapping {
         reference_2: section.texts("reference_2", &reference_2, any_text),
         end_date: section.texts("end_date", &end_date, any_text),
         reconciliation_end: section.texts("reconciliation_end", &reconciliation_end, any_text),
+        fallback_fund_org: section.texts("fallback_fund_org", &fallback_fund_org, any_text),
         customer_class: section.texts("customer_class", &customer_class, any_text),
     }
 }

@@ -136,6 +136,8 @@ fn projects_know_their_funds_references_ends_and_what_is_held() {
             references: vec!["REQ-1".to_owned(), "REQ-2".to_owned()],
             end_date: Some("2026-06-30".to_owned()),
             reconciliation_end: None,
+            fallback_fund_org: None,
+            fallbacks: Vec::new(),
             charges: 2,
             cost: amount("3"),
             held_charges: 1,

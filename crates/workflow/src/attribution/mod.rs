@@ -6,6 +6,7 @@ pub mod file;
 use billing::attribution::Attribution;
 use billing::attribution_table::{AttributionRecord, AttributionRule, AttributionTable, RuleId, RuleKey};
 use billing::intake::ReadingRules;
+use billing::people::People;
 use billing::{Flag, LedgerNumber, Period, SourceName};
 use jiff::civil::Date;
 use lake::Filter;
@@ -15,6 +16,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::funding::rules;
+use crate::people::people;
 use crate::reading::{self, Effect};
 use crate::{Actor, Installation, Refusal, WorkflowError, sources};
 
@@ -44,6 +46,20 @@ pub struct Tested {
     pub rules: Vec<RuleId>,
 }
 
+/// The rules with what the addresses of people add to them.
+pub(crate) async fn table(
+    reader: &mut Reader,
+    as_of: Option<LedgerNumber>,
+) -> Result<Vec<AttributionRule>, WorkflowError> {
+    let people = people(reader, as_of).await?;
+    Ok(with_people(rules(reader, as_of).await?, &people))
+}
+
+pub(crate) fn with_people(mut rules: Vec<AttributionRule>, people: &People) -> Vec<AttributionRule> {
+    rules.extend(people.aliases());
+    rules
+}
+
 /// All rules, also those that ended.
 ///
 /// # Errors
@@ -63,7 +79,18 @@ pub async fn preview(
     change: &Change,
 ) -> Result<Effect, WorkflowError> {
     let mut reader = installation.ledger.read().await?;
-    let (_, now) = changed(installation, &mut reader, change).await?;
+    let (_, after) = changed(installation, &mut reader, change).await?;
+    let after = with_people(after, &people(&mut reader, None).await?);
+    effect(installation, actor, reader, after).await
+}
+
+/// What another table would do to the imports of open periods.
+pub(crate) async fn effect(
+    installation: &Installation,
+    actor: &Actor,
+    mut reader: Reader,
+    now: Vec<AttributionRule>,
+) -> Result<Effect, WorkflowError> {
     let rules = reading::record(&mut reader, None).await?;
     drop(reader);
     let after = ReadingRules { attribution: AttributionRecord { now, ..rules.attribution }, ..rules };
@@ -116,7 +143,7 @@ pub async fn new_rules(
 }
 
 /// The rules to be written, and the whole table with them.
-async fn changed(
+pub(crate) async fn changed(
     installation: &Installation,
     reader: &mut Reader,
     change: &Change,
@@ -197,7 +224,7 @@ pub async fn test(
     values: &[(RuleKey, String)],
     on: Date,
 ) -> Result<Tested, WorkflowError> {
-    let rules = rules(&mut installation.ledger.read().await?, None).await?;
+    let rules = table(&mut installation.ledger.read().await?, None).await?;
     let table = AttributionTable::of_source(&rules, source, installation.settings.attribution.precedence);
     let value = |key: &RuleKey| values.iter().find(|(known, _)| known == key).map(|(_, value)| value.clone());
     let (attribution, rules) = table.attribute(tags, value, on);

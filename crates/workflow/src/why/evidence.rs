@@ -9,6 +9,7 @@ use std::path::Path;
 use billing::attribution_table::AttributionRule;
 use billing::credit::Credit;
 use billing::decision::ChargeState;
+use billing::people::PersonAddress;
 use billing::rate::Rate;
 use billing::split::SplitRule;
 use billing::subsidy::SubsidyRule;
@@ -193,18 +194,21 @@ impl<W: Write + Seek> Pack<W> {
         let rates = reader.rules::<Rate>(as_of).await?;
         let splits = reader.rules::<SplitRule>(as_of).await?;
         let subsidies = reader.rules::<SubsidyRule>(as_of).await?;
+        let people = reader.rules::<PersonAddress>(as_of).await?;
         acts.extend(attribution.iter().map(|row| row.number));
         acts.extend(rates.iter().map(|row| row.number));
         acts.extend(splits.iter().map(|row| row.number));
         acts.extend(subsidies.iter().map(|row| row.number));
         let credits = reader.rules::<Credit>(as_of).await?;
         acts.extend(credits.iter().map(|row| row.number));
+        acts.extend(people.iter().map(|row| row.number));
         let pays = splits.len() + subsidies.len() + credits.len();
-        if attribution.is_empty() && rates.is_empty() && pays == 0 {
+        if attribution.is_empty() && people.is_empty() && rates.is_empty() && pays == 0 {
             return Ok(());
         }
         let rules = json!({
             "attribution": attribution,
+            "people": people,
             "rates": rates,
             "splits": splits,
             "subsidies": subsidies,

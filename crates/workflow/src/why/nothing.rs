@@ -10,6 +10,7 @@ use money::Amount;
 use serde::Serialize;
 
 use crate::charges::{Scope, charges};
+use crate::people::people;
 use crate::{Installation, WorkflowError};
 
 /// A project, or a PI, in a month.
@@ -93,27 +94,29 @@ pub(super) async fn month_of(
 ) -> Result<MonthOf, WorkflowError> {
     let mut reader = installation.ledger.read().await?;
     crate::periods::load(&mut reader, period).await?;
-    let is_pi = subject.contains('@');
-    let subject = if is_pi { subject.to_lowercase() } else { subject.to_owned() };
+    let people = people(&mut reader, None).await?;
+    let is_pi = subject.contains('@') || people.find(subject).is_some();
+    let names = if is_pi { people.addresses(subject) } else { vec![subject.to_owned()] };
+    let subject = if is_pi { people.current(&subject.to_lowercase()) } else { subject.to_owned() };
     let column = if is_pi { "pi_email" } else { "project_id" };
     let mut month = MonthOf {
         is_pi,
         period,
-        statements: statements(&mut reader, period, &subject, is_pi).await?,
+        statements: statements(&mut reader, period, &names, is_pi).await?,
         standing: Vec::new(),
         reassigned: Vec::new(),
-        dead: dead(installation, &mut reader, period, &subject, column).await?,
+        dead: dead(installation, &mut reader, period, &names, column).await?,
         nameless: Sum::default(),
         missing_sources: Vec::new(),
         last_seen: None,
         subject,
     };
-    standing(installation, &mut reader, column, &mut month).await?;
+    standing(installation, &mut reader, column, &names, &mut month).await?;
     let mut earlier: Vec<Period> =
         reader.list_periods(None).await?.iter().map(|record| record.period).collect();
     earlier.retain(|earlier| *earlier < period);
     for earlier in earlier.into_iter().rev() {
-        let sources = sources_of(installation, &mut reader, earlier, &month.subject, is_pi).await?;
+        let sources = sources_of(installation, &mut reader, earlier, &names, is_pi).await?;
         if sources.is_empty() {
             continue;
         }
@@ -131,23 +134,28 @@ pub(super) async fn month_of(
 async fn statements(
     reader: &mut Reader,
     period: Period,
-    subject: &str,
+    names: &[String],
     is_pi: bool,
 ) -> Result<Vec<StatementNumber>, WorkflowError> {
-    let filter = StatementFilter {
-        period: Some(period),
-        pi_email: is_pi.then(|| subject.to_owned()),
-        project_id: (!is_pi).then(|| subject.to_owned()),
-        current: true,
-        ..StatementFilter::default()
-    };
-    Ok(reader.list_statements(&filter, None).await?.into_iter().map(|row| row.id.number).collect())
+    let mut numbers = Vec::new();
+    for name in names {
+        let filter = StatementFilter {
+            period: Some(period),
+            pi_email: is_pi.then(|| name.clone()),
+            project_id: (!is_pi).then(|| name.clone()),
+            current: true,
+            ..StatementFilter::default()
+        };
+        numbers.extend(reader.list_statements(&filter, None).await?.into_iter().map(|row| row.id.number));
+    }
+    Ok(numbers)
 }
 
 async fn standing(
     installation: &Installation,
     reader: &mut Reader,
     column: &str,
+    names: &[String],
     month: &mut MonthOf,
 ) -> Result<(), WorkflowError> {
     let settings = installation.settings_of(reader, month.period).await?;
@@ -159,8 +167,8 @@ async fn standing(
     let missing = if month.is_pi { Flag::MissingPiEmail } else { Flag::MissingProjectId };
     for row in view.totals(&by, &Filter::default()).await? {
         let [now, before, state, billed_in, flags] = row.keys.as_slice() else { continue };
-        let (is_now, was) =
-            (now.as_deref() == Some(&month.subject), before.as_deref() == Some(&month.subject));
+        let is_it = |name: &Option<String>| name.as_ref().is_some_and(|name| names.contains(name));
+        let (is_now, was) = (is_it(now), is_it(before));
         if is_now {
             let state = state.clone().unwrap_or_default();
             let elsewhere = billed_in.clone().filter(|_| state == "deferred");
@@ -184,7 +192,7 @@ async fn dead(
     installation: &Installation,
     reader: &mut Reader,
     period: Period,
-    subject: &str,
+    names: &[String],
     column: &str,
 ) -> Result<Vec<Dead>, WorkflowError> {
     let filter = PartFilter { period: Some(period), ..PartFilter::default() };
@@ -212,7 +220,7 @@ async fn dead(
         let view = installation.lake.view(ViewSpec { files: files.collect(), ..ViewSpec::default() })?;
         let mut sum = Sum::default();
         for totals in view.totals(&[column.to_owned()], &Filter::default()).await? {
-            if totals.keys.first().and_then(Option::as_deref) == Some(subject) {
+            if totals.keys.first().and_then(Option::as_ref).is_some_and(|name| names.contains(name)) {
                 sum.add(&totals);
             }
         }
@@ -227,14 +235,15 @@ async fn sources_of(
     installation: &Installation,
     reader: &mut Reader,
     period: Period,
-    subject: &str,
+    names: &[String],
     is_pi: bool,
 ) -> Result<Vec<String>, WorkflowError> {
     let settings = installation.settings_of(reader, period).await?;
     let view = charges(installation, reader, Scope::period(period), &settings, None).await?;
     let filter = Filter {
-        pi_email: is_pi.then(|| subject.to_owned()),
-        project_id: (!is_pi).then(|| subject.to_owned()),
+        pi_email: names.first().filter(|_| is_pi).cloned(),
+        pi_also: names.iter().skip(1).cloned().collect(),
+        project_id: names.first().filter(|_| !is_pi).cloned(),
         period: Some(period),
         ..Filter::default()
     };

@@ -42,6 +42,53 @@ fn tags_give_flags() {
     }
 }
 
+/// `fund_org from fallback_from after fallback_after: flags` of a charge of January 10, 2025.
+fn paid_by(start: &str, end: &str, reconciled: &str, fallback: &str) -> String {
+    let mut tags = r#"{"pi_email": "a@b.edu", "project": "p", "fund_org": "GRANT-1""#.to_owned();
+    for (name, value) in
+        [("end_date", end), ("reconciliation_end", reconciled), ("fallback_fund_org", fallback)]
+    {
+        if !value.is_empty() {
+            tags.extend([", \"", name, "\": \"", value, "\""]);
+        }
+    }
+    tags.push('}');
+    let end = format!("{start}T23:00:00Z");
+    let taken = take(&[row(&[("Tags", &tags), ("ChargePeriodStart", start), ("ChargePeriodEnd", &end)])]);
+    let column = |name| text(&taken.columns, name, 0).unwrap_or("-").to_owned();
+    let from = if column("fallback_from") == "-" {
+        String::new()
+    } else {
+        format!(" for {} after {}", column("fallback_from"), column("fallback_after"))
+    };
+    format!("{}{from}: {}", column("fund_org"), flagged(&taken).0)
+}
+
+#[test]
+fn after_the_award_the_fallback_fund_pays() {
+    // The billing period is January 2025.
+    for (start, end, reconciled, fallback, expected) in [
+        ("2025-01-10", "2025-01-10", "", "F-900", "GRANT-1: "),
+        ("2025-01-11", "2025-01-10", "", "F-900", "F-900 for GRANT-1 after 2025-01-10: "),
+        ("2025-01-11", "2025-01-10", "", "", "GRANT-1: project_ended"),
+        ("2025-01-11", "2025-01-10", "", "GRANT-1", "GRANT-1: project_ended"),
+        ("2025-01-11", "2025-01-10", "", "F900", "F900 for GRANT-1 after 2025-01-10: unparsed_fund_org"),
+        ("2025-01-11", "2025-01-10", "2025-04-10", "F-900", "F-900 for GRANT-1 after 2025-01-10: "),
+        ("2024-12-11", "2024-12-20", "2025-04-10", "F-900", "GRANT-1: "),
+        ("2024-12-11", "2024-12-20", "2024-12-31", "F-900", "F-900 for GRANT-1 after 2024-12-31: "),
+        ("2024-12-11", "2024-12-20", "2024-12-31", "", "GRANT-1: past_reconciliation"),
+        ("2025-01-11", "2024-12-20", "2024-12-31", "", "GRANT-1: project_ended,past_reconciliation"),
+        ("2024-12-11", "2024-12-20", "2025-01-01", "", "GRANT-1: "),
+        ("2025-01-11", "soon", "", "F-900", "GRANT-1: invalid_tags"),
+    ] {
+        assert_eq!(
+            paid_by(start, end, reconciled, fallback),
+            expected,
+            "{start} {end} {reconciled} {fallback}"
+        );
+    }
+}
+
 #[test]
 fn broken_tags_keep_the_charge_and_say_why() {
     for tags in [r#"{"pi_email": "#, "[1, 2", r#"{"a": "1", "a": "2"}"#, r#"{"a": {"b": 1}}"#] {

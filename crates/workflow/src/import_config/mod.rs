@@ -1,0 +1,154 @@
+//! Files of earlier integrations, read as rules: one module a format. What a file meant there and means otherwise
+//! here is said in notes. Rules that are there already are left alone, so that a second run writes nothing.
+
+mod accounts;
+mod folder;
+mod subsidies;
+mod users;
+
+use std::path::{Path, PathBuf};
+
+use billing::attribution_table::{AttributionRule, RuleKey};
+use billing::subsidy::{SubsidyId, SubsidyRule};
+use billing::{LedgerNumber, Period, SourceName};
+use ledger::AuditEvent;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::attribution::{self, Change};
+use crate::funding::rules;
+use crate::reading::Effect;
+use crate::{Actor, Installation, Refusal, WorkflowError, subsidies as subsidy_rules};
+
+/// What the files themselves do not say.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Rules are for charges of this source only.
+    pub source: Option<SourceName>,
+    /// What the names of accounts, paths or users are looked for in, where not in the usual column.
+    pub key: Option<RuleKey>,
+    /// First billing period of subsidies.
+    pub from: Option<Period>,
+}
+
+/// The rules of the files, and what is to be known of them.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Planned {
+    pub attribution: Vec<AttributionRule>,
+    pub subsidies: Vec<SubsidyRule>,
+    /// Rules that are there already.
+    pub known: usize,
+    pub notes: Vec<String>,
+}
+
+/// The rules of one file.
+#[derive(Default)]
+struct Read {
+    attribution: Vec<AttributionRule>,
+    subsidies: Vec<SubsidyRule>,
+    notes: Vec<String>,
+}
+
+/// Read the files, and leave out what is there already.
+///
+/// # Errors
+/// All files that cannot be read, each with why.
+pub async fn plan(
+    installation: &Installation,
+    files: &[PathBuf],
+    wanted: &Wanted,
+) -> Result<Planned, WorkflowError> {
+    let (mut planned, mut wrong) = (Planned::default(), Vec::new());
+    let fiscal_year_start = installation.settings.subsidies.fiscal_year_start;
+    for path in files {
+        match read(path, wanted, fiscal_year_start) {
+            Ok(read) => {
+                planned.attribution.extend(read.attribution);
+                planned.subsidies.extend(read.subsidies);
+                planned
+                    .notes
+                    .extend(read.notes.into_iter().map(|note| format!("{}: {note}", path.display())));
+            }
+            Err(why) => wrong.push(format!("{}: {why}", path.display())),
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(Refusal::new("not every file can be read; nothing was written").details(wrong).into());
+    }
+    let all = planned.attribution.len() + planned.subsidies.len();
+    planned.attribution = attribution::new_rules(installation, planned.attribution).await?;
+    let known: Vec<SubsidyRule> = rules(&mut installation.ledger.read().await?, None).await?;
+    let numberless = |rule: &SubsidyRule| SubsidyRule { id: SubsidyId::default(), ..rule.clone() };
+    planned.subsidies.retain(|rule| !known.iter().any(|known| numberless(known) == *rule));
+    planned.known = all - planned.attribution.len() - planned.subsidies.len();
+    Ok(planned)
+}
+
+/// What the attribution rules would do to open periods. Nothing is recorded.
+///
+/// # Errors
+/// As [`write`].
+pub async fn preview(
+    installation: &Installation,
+    actor: &Actor,
+    planned: &Planned,
+) -> Result<Effect, WorkflowError> {
+    attribution::preview(installation, actor, &change(planned)).await
+}
+
+/// Write all rules, or none. [`reading::apply`] then reads again what they concern.
+///
+/// # Errors
+/// All that is wrong with the rules.
+pub async fn write(
+    installation: &Installation,
+    actor: &Actor,
+    planned: &Planned,
+    files: &[PathBuf],
+) -> Result<LedgerNumber, WorkflowError> {
+    let mut tx = installation.ledger.begin().await?;
+    let (add, _) = attribution::changed(installation, &mut tx, &change(planned)).await?;
+    for rule in &planned.subsidies {
+        let add = subsidy_rules::Change::Add(Box::new(rule.clone()));
+        subsidy_rules::changed(installation, &mut tx, &add).await?;
+    }
+    let attribution = tx.write_rules(&add, actor).await?;
+    let subsidies = tx.write_rules(&planned.subsidies, actor).await?;
+    let names: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
+    let detail = json!({ "attribution": attribution, "subsidies": subsidies, "notes": planned.notes });
+    Ok(tx.commit(AuditEvent::new(actor, "configuration.imported", names.join(", "), detail)).await?)
+}
+
+fn change(planned: &Planned) -> Change {
+    Change { add: planned.attribution.clone(), ..Change::default() }
+}
+
+fn read(path: &Path, wanted: &Wanted, fiscal_year_start: u8) -> Result<Read, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let file: Value = serde_json::from_str(&text).map_err(|error| format!("it is not JSON: {error}"))?;
+    let has = |name: &str| file.get(name).is_some();
+    let list = |name: &str| file.get(name).is_some_and(Value::is_array);
+    if has("accounts") {
+        accounts::read(file, wanted, accounts::SLURM)
+    } else if list("projects") {
+        users::read(file, wanted)
+    } else if has("projects") {
+        accounts::read(file, wanted, accounts::PATHS)
+    } else if list("subsidies") {
+        subsidies::read(file, wanted, fiscal_year_start)
+    } else if has("pi_email") {
+        folder::read(file, wanted)
+    } else {
+        Err("it is none of accounts.json, projects.json, subsidies.json and .openchargeback.json".to_owned())
+    }
+}
+
+fn parsed<T: DeserializeOwned>(file: Value) -> Result<T, String> {
+    serde_json::from_value(file).map_err(|error| error.to_string())
+}
+
+/// A field that says nothing is not there.
+fn said(text: Option<String>) -> Option<String> {
+    text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+}
