@@ -39,6 +39,14 @@ const MONTH: &[Told] = &[
     act("users reset maria", &["user.password_reset"]),
     read("users list"),
     read("sources list"),
+    // Before there is a delivery that would be read again.
+    read("people add Zoe zoe@x.edu --dry-run"),
+    act("people add Zoe zoe@x.edu --yes", &["person.added"]),
+    act("people add Zoey zoey@x.edu --yes", &["person.added"]),
+    act("people address P-1 zoe@y.edu --from 2031-01-01 --yes", &["person.address"]),
+    act("people merge P-2 --into P-1 --yes", &["person.merged"]),
+    read("people list"),
+    read("people show zoe@y.edu"),
     read("ingest aws.csv --dry-run"),
     act("ingest aws.csv", &["import.committed"]),
     read("ingest aws.csv"),
@@ -69,6 +77,7 @@ const MONTH: &[Told] = &[
     act("splits end 1 --on 2031-06-30 --note spent --yes", &["split.ended"]),
     read("splits list"),
     read("subsidies show 2025-01"),
+    read("import-config accounts.json --dry-run"),
     read("attribution export"),
     read("attribution test --source AWS --with sub_account_id=1"),
     read("attribution apply"),
@@ -87,6 +96,7 @@ const MONTH: &[Told] = &[
     read("charges show 1:1"),
     read("show pi@example.edu --period 2025-01"),
     read("report --by source"),
+    read("payers --drafts"),
     read("periods list"),
     read("periods show 2025-01"),
     read("generate --period 2025-01 --dry-run"),
@@ -189,6 +199,7 @@ fn acts_after(home: &Home, known: usize) -> Vec<String> {
 /// Run a line with a password on standard input, for the commands that ask for one.
 fn run(home: &Home, line: &str) -> support::Answer {
     home.write("rules.csv", "key,value,project_id,from\nsub_account_id,2,other,2031-01-01\n");
+    home.write("accounts.json", r#"{"accounts": {"lab": {"piEmail": "ann@x.edu", "projectId": "course"}}}"#);
     home.write("password", "Correct-horse-battery-9\n");
     let mut command = home.command(line);
     command.stdin(Stdio::from(std::fs::File::open(home.path().join("password")).unwrap()));
