@@ -39,6 +39,14 @@ const MONTH: &[Told] = &[
     act("users reset maria", &["user.password_reset"]),
     read("users list"),
     read("sources list"),
+    // Before there is a delivery that would be read again.
+    read("people add Zoe zoe@x.edu --dry-run"),
+    act("people add Zoe zoe@x.edu --yes", &["person.added"]),
+    act("people add Zoey zoey@x.edu --yes", &["person.added"]),
+    act("people address P-1 zoe@y.edu --from 2031-01-01 --yes", &["person.address"]),
+    act("people merge P-2 --into P-1 --yes", &["person.merged"]),
+    read("people list"),
+    read("people show zoe@y.edu"),
     read("ingest aws.csv --dry-run"),
     act("ingest aws.csv", &["import.committed"]),
     read("ingest aws.csv"),
@@ -86,6 +94,7 @@ const MONTH: &[Told] = &[
     act("credits end 1 --last 2031-02 --yes", &["credit.ended"]),
     read("credits list"),
     read("credits show 2025-01"),
+    read("import-config accounts.json --dry-run"),
     read("attribution export"),
     read("attribution test --source AWS --with sub_account_id=1"),
     read("attribution apply"),
@@ -104,6 +113,7 @@ const MONTH: &[Told] = &[
     read("charges show 1:1"),
     read("show pi@example.edu --period 2025-01"),
     read("report --by source"),
+    read("payers --drafts"),
     read("periods list"),
     read("periods show 2025-01"),
     read("generate --period 2025-01 --dry-run"),
@@ -207,6 +217,7 @@ fn acts_after(home: &Home, known: usize) -> Vec<String> {
 fn run(home: &Home, line: &str) -> support::Answer {
     home.write("rules.csv", "key,value,project_id,from\nsub_account_id,2,other,2031-01-01\n");
     home.write("rates.csv", "code,source,unit,price,from\ngpu,AWS,GPU-hour,2,2031-01-01\n");
+    home.write("accounts.json", r#"{"accounts": {"lab": {"piEmail": "ann@x.edu", "projectId": "course"}}}"#);
     home.write("password", "Correct-horse-battery-9\n");
     let mut command = home.command(line);
     command.stdin(Stdio::from(std::fs::File::open(home.path().join("password")).unwrap()));

@@ -54,7 +54,7 @@ fn a_pi_whose_address_changes_keeps_one_history() {
         let report = home.ok("report --by pi_email");
         insta::allow_duplicates! {
             assert_snapshot!(preview, @r"
-            would read again import 2: 1 charge of other owners; held 0 before, 0 after
+            would read again import 2: 1 charge with another owner or price; held 0 before, 0 after
             PI                          project  charges  then  billed cost   then
             ──────────────────────────  ───────  ───────  ────  ───────────  ─────
             a.lovelace@old.example.edu  looms          1     0        40.00   0.00
