@@ -176,6 +176,19 @@ pub struct SubsidyRule {
     pub to: Option<Period>,
     #[serde(default)]
     pub note: Option<String>,
+    /// What was used of it before it was written here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub opening: Vec<Opening>,
+}
+
+/// An opening balance: what another system had seen and paid for a project in the window that a period is in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opening {
+    pub pi_email: String,
+    pub project_id: String,
+    pub period: Period,
+    pub seen: Amount,
+    pub paid: Amount,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -387,6 +400,13 @@ impl Subsidies {
             rules.iter().filter(|rule| rule.is_in_force(period)).cloned().collect();
         rules.sort_by_key(|rule| (rule.order, rule.id));
         let mut windows: BTreeMap<Pool, BTreeMap<Period, Seen>> = BTreeMap::new();
+        for rule in &rules {
+            for Opening { pi_email, project_id, period, seen, paid } in &rule.opening {
+                let (first, _) = rule.window_of(*period, fiscal_year_start);
+                let of_pool = windows.entry(pool(rule, pi_email, project_id)).or_default();
+                of_pool.entry(first).or_default().add(Seen { cost: *seen, paid: *paid });
+            }
+        }
         for used in used {
             let rule = rules.iter().find(|rule| used.by == PaidBy::Subsidy(rule.id));
             let Some(rule) = rule.filter(|_| used.period != period) else { continue };

@@ -115,7 +115,7 @@ pub enum Command {
     /// People: their addresses, and which is current
     #[command(subcommand)]
     People(PeopleCommand),
-    /// Rules from the files of earlier integrations: accounts.json, projects.json, subsidies.json, .openchargeback.json
+    /// Rules from the files of earlier integrations: accounts.json, tiers.json, subsidies.json, …
     #[command(after_help = attribution::IMPORT_CONFIG_EXAMPLES)]
     ImportConfig(ImportConfigArgs),
     /// Who else pays: rules of subsidies, and what is left of them

@@ -66,7 +66,10 @@ impl Rules {
         let mut rules = self.clone();
         let who = |address: &mut String| *address = self.people.key(address);
         rules.splits.iter_mut().filter_map(|rule| rule.pi_email.as_mut()).for_each(who);
-        rules.subsidies.iter_mut().flat_map(|rule| &mut rule.pis).for_each(who);
+        for rule in &mut rules.subsidies {
+            rule.pis.iter_mut().for_each(who);
+            rule.opening.iter_mut().map(|opening| &mut opening.pi_email).for_each(who);
+        }
         rules.credits.iter_mut().chain(&mut rules.all_credits).flat_map(|rule| &mut rule.pis).for_each(who);
         rules
     }

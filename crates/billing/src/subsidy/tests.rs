@@ -32,6 +32,7 @@ pub(super) fn rule(id: i64, tiers: &[(&str, &str)], cap: &str, scope: Scope, win
         from: "2025-01".parse().unwrap(),
         to: None,
         note: None,
+        opening: Vec::new(),
     }
 }
 

@@ -205,7 +205,8 @@ fn key_value(text: &str) -> Result<(RuleKey, String), String> {
 
 pub(super) const IMPORT_CONFIG_EXAMPLES: &str = "Examples:
   focus-billing import-config slurm/accounts.json --source HPC
-  focus-billing import-config openai/projects.json openai/subsidies.json --source OpenAI --from 2025-07";
+  focus-billing import-config slurm/tiers.json --source HPC --from 2025-07
+  focus-billing import-config projects.json subsidies.json subsidy_state.json --source OpenAI --from 2025-07";
 
 #[derive(Debug, Args)]
 pub struct ImportConfigArgs {
@@ -218,7 +219,7 @@ pub struct ImportConfigArgs {
     /// Where accounts, paths or users are looked for [default: `sub_account_id`, `resource_name`, `tag:usage_user`]
     #[arg(long, short, value_name = "KEY")]
     pub key: Option<RuleKey>,
-    /// First billing period of subsidies
+    /// First billing period of prices and subsidies
     #[arg(long, value_name = "YYYY-MM")]
     pub from: Option<Period>,
     #[command(flatten)]

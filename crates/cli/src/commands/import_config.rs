@@ -1,6 +1,7 @@
 use std::fmt::Write as _;
 
 use billing::SourceName;
+use billing::subsidy::Opening;
 use serde_json::json;
 use workflow::import_config::{Planned, Wanted, plan, preview, write};
 
@@ -19,7 +20,7 @@ pub async fn run(args: &ImportConfigArgs, door: &Door) -> Result<(), Refusal> {
     for note in &planned.notes {
         door.output.message(&format!("note: {note}"));
     }
-    if planned.attribution.is_empty() && planned.subsidies.is_empty() {
+    if planned.is_empty() {
         let answer = json!({ "planned": planned });
         return Ok(door
             .output
@@ -47,12 +48,21 @@ fn rules(planned: &Planned) -> String {
         let given = rule.gives.values().into_iter().flatten();
         let _ = writeln!(text, "  {} is of {}", rule.subject(), joined(given));
     }
+    for rate in &planned.rates {
+        let to = rate.to.map_or_else(String::new, |to| format!(" to {to}"));
+        let _ = writeln!(text, "  rate {} costs {} from {}{to}", rate.subject(), rate.price, rate.from);
+    }
     for rule in &planned.subsidies {
         let most = rule.tiers.last().and_then(|tier| tier.up_to);
         let most = most.map_or_else(String::new, |most| format!(", up to {most}"));
         let _ = writeln!(text, "  subsidy `{}`, paid by {}{most}, from {}", rule.name, rule.payer, rule.from);
+        for opening in &rule.opening {
+            let Opening { pi_email, project_id, period, paid, .. } = opening;
+            let _ =
+                writeln!(text, "    had paid {paid} for {project_id} of {pi_email} in the year of {period}");
+        }
     }
-    let new = (planned.attribution.len() + planned.subsidies.len()) as u64;
+    let new = (planned.attribution.len() + planned.rates.len() + planned.subsidies.len()) as u64;
     let known = match planned.known as u64 {
         0 => String::new(),
         known => format!(", {} there already", count(known, "is", "are")),

@@ -42,6 +42,7 @@ async fn add(args: SubsidyAddArgs, door: &Door) -> Result<(), Refusal> {
         from: args.from,
         to: args.to,
         note: args.note,
+        opening: Vec::new(),
     };
     let what = format!("write the subsidy `{}`, paid by {}", rule.name, rule.payer);
     change(&Change::Add(Box::new(rule)), &what, args.sure, door).await

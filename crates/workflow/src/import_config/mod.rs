@@ -3,12 +3,17 @@
 
 mod accounts;
 mod folder;
+mod openings;
+mod prices;
 mod subsidies;
 mod users;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use billing::attribution_table::{AttributionRule, RuleKey};
+use billing::attribution_table::{AttributionRecord, AttributionRule, RuleKey};
+use billing::intake::ReadingRules;
+use billing::rate::Rate;
 use billing::subsidy::{SubsidyId, SubsidyRule};
 use billing::{LedgerNumber, Period, SourceName};
 use ledger::AuditEvent;
@@ -18,8 +23,10 @@ use serde_json::{Value, json};
 
 use crate::attribution::{self, Change};
 use crate::funding::rules;
-use crate::reading::Effect;
-use crate::{Actor, Installation, Refusal, WorkflowError, subsidies as subsidy_rules};
+use crate::import_config::openings::State;
+use crate::people::people;
+use crate::reading::{self, Effect};
+use crate::{Actor, Installation, Refusal, WorkflowError, rates, subsidies as subsidy_rules};
 
 /// What the files themselves do not say.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +35,7 @@ pub struct Wanted {
     pub source: Option<SourceName>,
     /// What the names of accounts, paths or users are looked for in, where not in the usual column.
     pub key: Option<RuleKey>,
-    /// First billing period of subsidies.
+    /// First billing period of prices and subsidies.
     pub from: Option<Period>,
 }
 
@@ -36,16 +43,30 @@ pub struct Wanted {
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Planned {
     pub attribution: Vec<AttributionRule>,
+    pub rates: Vec<Rate>,
     pub subsidies: Vec<SubsidyRule>,
     /// Rules that are there already.
     pub known: usize,
     pub notes: Vec<String>,
 }
 
+impl Planned {
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.attribution.is_empty() && self.rates.is_empty() && self.subsidies.is_empty()
+    }
+}
+
 /// The rules of one file.
 #[derive(Default)]
 struct Read {
     attribution: Vec<AttributionRule>,
+    rates: Vec<Rate>,
+    /// What was used of subsidies before.
+    state: Option<State>,
+    /// PIs by project, where the file names them.
+    owners: BTreeMap<String, String>,
     subsidies: Vec<SubsidyRule>,
     notes: Vec<String>,
 }
@@ -61,11 +82,15 @@ pub async fn plan(
 ) -> Result<Planned, WorkflowError> {
     let (mut planned, mut wrong) = (Planned::default(), Vec::new());
     let fiscal_year_start = installation.settings.subsidies.fiscal_year_start;
+    let (mut states, mut owners) = (Vec::new(), BTreeMap::new());
     for path in files {
         match read(path, wanted, fiscal_year_start) {
             Ok(read) => {
                 planned.attribution.extend(read.attribution);
+                planned.rates.extend(read.rates);
                 planned.subsidies.extend(read.subsidies);
+                states.extend(read.state);
+                owners.extend(read.owners);
                 planned
                     .notes
                     .extend(read.notes.into_iter().map(|note| format!("{}: {note}", path.display())));
@@ -76,16 +101,24 @@ pub async fn plan(
     if !wrong.is_empty() {
         return Err(Refusal::new("not every file can be read; nothing was written").details(wrong).into());
     }
-    let all = planned.attribution.len() + planned.subsidies.len();
+    for state in states {
+        if let Err(why) = state.open(&mut planned, &owners, fiscal_year_start) {
+            return Err(Refusal::new("not every opening balance has a place; nothing was written")
+                .details(why)
+                .into());
+        }
+    }
+    let all = planned.attribution.len() + planned.rates.len() + planned.subsidies.len();
     planned.attribution = attribution::new_rules(installation, planned.attribution).await?;
     let known: Vec<SubsidyRule> = rules(&mut installation.ledger.read().await?, None).await?;
     let numberless = |rule: &SubsidyRule| SubsidyRule { id: SubsidyId::default(), ..rule.clone() };
     planned.subsidies.retain(|rule| !known.iter().any(|known| numberless(known) == *rule));
-    planned.known = all - planned.attribution.len() - planned.subsidies.len();
+    planned.rates = rates::new_rates(installation, planned.rates).await?;
+    planned.known = all - planned.attribution.len() - planned.rates.len() - planned.subsidies.len();
     Ok(planned)
 }
 
-/// What the attribution rules would do to open periods. Nothing is recorded.
+/// What the rules would do to open periods, as far as they are about reading. Nothing is recorded.
 ///
 /// # Errors
 /// As [`write`].
@@ -94,7 +127,14 @@ pub async fn preview(
     actor: &Actor,
     planned: &Planned,
 ) -> Result<Effect, WorkflowError> {
-    attribution::preview(installation, actor, &change(planned)).await
+    let mut reader = installation.ledger.read().await?;
+    let (_, table) = attribution::changed(installation, &mut reader, &change(planned)).await?;
+    let rates = rates::changed(installation, &mut reader, &rate_change(planned)).await?.book;
+    let now = attribution::with_people(table, &people(&mut reader, None).await?);
+    let rules = reading::record(&mut reader, None).await?;
+    drop(reader);
+    let attribution = AttributionRecord { now, ..rules.attribution };
+    reading::preview(installation, actor, &ReadingRules { attribution, rates }).await
 }
 
 /// Write all rules, or none. [`reading::apply`] then reads again what they concern.
@@ -109,15 +149,26 @@ pub async fn write(
 ) -> Result<LedgerNumber, WorkflowError> {
     let mut tx = installation.ledger.begin().await?;
     let (add, _) = attribution::changed(installation, &mut tx, &change(planned)).await?;
+    let book = rates::changed(installation, &mut tx, &rate_change(planned)).await?;
     for rule in &planned.subsidies {
         let add = subsidy_rules::Change::Add(Box::new(rule.clone()));
         subsidy_rules::changed(installation, &mut tx, &add).await?;
     }
     let attribution = tx.write_rules(&add, actor).await?;
+    let rates = tx.write_rules(&book.add, actor).await?;
     let subsidies = tx.write_rules(&planned.subsidies, actor).await?;
     let names: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
-    let detail = json!({ "attribution": attribution, "subsidies": subsidies, "notes": planned.notes });
+    let detail = json!({
+        "attribution": attribution,
+        "rates": rates,
+        "subsidies": subsidies,
+        "notes": planned.notes,
+    });
     Ok(tx.commit(AuditEvent::new(actor, "configuration.imported", names.join(", "), detail)).await?)
+}
+
+fn rate_change(planned: &Planned) -> rates::Change {
+    rates::Change { add: planned.rates.clone(), ..rates::Change::default() }
 }
 
 fn change(planned: &Planned) -> Change {
@@ -133,14 +184,24 @@ fn read(path: &Path, wanted: &Wanted, fiscal_year_start: u8) -> Result<Read, Str
         accounts::read(file, wanted, accounts::SLURM)
     } else if list("projects") {
         users::read(file, wanted)
+    } else if openings::is_state(&file) {
+        Ok(Read { state: Some(openings::read(file)?), ..Read::default() })
     } else if has("projects") {
         accounts::read(file, wanted, accounts::PATHS)
     } else if list("subsidies") {
         subsidies::read(file, wanted, fiscal_year_start)
+    } else if has("credit_pools") {
+        prices::pools(file, wanted)
+    } else if has("ratePerTBMonth") || has("monthlyRatePerGB") {
+        prices::storage(file, wanted)
+    } else if file.pointer("/rates/suRate").is_some() {
+        prices::partitions(file, wanted)
+    } else if has("tiers") || has("vmTiers") {
+        prices::machines(file, wanted)
     } else if has("pi_email") {
         folder::read(file, wanted)
     } else {
-        Err("it is none of accounts.json, projects.json, subsidies.json and .openchargeback.json".to_owned())
+        Err("it is none of accounts.json, projects.json, tiers.json, rates.json, pricing.json, subsidies.json, subsidy_state.json and .openchargeback.json".to_owned())
     }
 }
 

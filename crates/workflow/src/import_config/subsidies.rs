@@ -78,6 +78,7 @@ pub(super) fn read(file: Value, wanted: &Wanted, fiscal_year_start: u8) -> Resul
             from,
             to: None,
             note: subsidy.description,
+            opening: Vec::new(),
         });
     }
     Ok(read)

@@ -48,6 +48,9 @@ pub(super) fn read(file: Value, wanted: &Wanted) -> Result<Read, String> {
             fund_org: said(project.fund_org),
             ..Attribution::default()
         };
+        if let (Some(project), Some(pi)) = (&gives.project_id, &gives.pi_email) {
+            read.owners.insert(project.clone(), pi.clone());
+        }
         for User { email } in project.users {
             let rule = AttributionRule {
                 id: RuleId(0),

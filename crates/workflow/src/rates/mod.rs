@@ -32,11 +32,11 @@ pub struct Change {
 }
 
 /// A change as it would be recorded.
-struct Changed {
-    add: Vec<Rate>,
+pub(crate) struct Changed {
+    pub add: Vec<Rate>,
     end: Vec<(RateId, Date)>,
     /// The whole book after it.
-    book: Vec<Rate>,
+    pub book: Vec<Rate>,
 }
 
 /// All rates, also those that ended.
@@ -107,7 +107,7 @@ pub async fn new_rates(installation: &Installation, wanted: Vec<Rate>) -> Result
     Ok(wanted.into_iter().filter(|rate| !known.iter().any(|known| same(known, rate))).collect())
 }
 
-async fn changed(
+pub(crate) async fn changed(
     installation: &Installation,
     reader: &mut Reader,
     change: &Change,
