@@ -8,7 +8,7 @@
 //!
 //! `crash/acts.rs` does the same to statements, e-mails and journals.
 //!
-//! About 80 kills, among them one at every moment that has a name; `FOCUS_BILLING_LONG=1` makes it more than 300.
+//! About 60 kills, among them one at every moment that has a name; `FOCUS_BILLING_LONG=1` makes it more than 300.
 #![expect(clippy::unwrap_used, reason = "a story that cannot be told is a failed test")]
 
 #[path = "crash/acts.rs"]
@@ -31,7 +31,7 @@ const INGEST: &str = "ingest --quarantine aws-1.csv aws-2.csv";
 const ROWS: usize = 3000;
 
 fn kills() -> usize {
-    if std::env::var_os("FOCUS_BILLING_LONG").is_some() { 330 } else { 60 }
+    if std::env::var_os("FOCUS_BILLING_LONG").is_some() { 330 } else { 45 }
 }
 
 /// An installation with one import in it and the files of the next beside it.

@@ -247,7 +247,7 @@ fn check_journal(home: &Home, statements: &[serde_json::Value]) {
 }
 
 fn cases() -> u32 {
-    if std::env::var_os("FOCUS_BILLING_LONG").is_some() { 200 } else { 12 }
+    if std::env::var_os("FOCUS_BILLING_LONG").is_some() { 200 } else { 8 }
 }
 
 proptest! {

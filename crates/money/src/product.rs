@@ -39,12 +39,18 @@ fn ratio(a: u128, b: u128, d: u128) -> Option<u128> {
     quotient.checked_add(u128::from(up))
 }
 
-/// Long division of the 256 bits of a product, a bit at a time.
+/// Long division of the 256 bits of a product: by 64 bits at a time where the divisor has no more, else bit by
+/// bit.
 fn wide_ratio(a: u128, b: u128, d: u128) -> Option<(u128, u128)> {
     let (high, low) = wide_product(a, b);
     // Then the quotient fits 128 bits.
     if d <= high {
         return None;
+    }
+    if d <= LOW {
+        let upper = high << 64 | low >> 64;
+        let lower = ((upper % d) << 64) | (low & LOW);
+        return Some((((upper / d) << 64) | (lower / d), lower % d));
     }
     let (mut remainder, mut quotient) = (high, 0_u128);
     for bit in (0..128).rev() {
@@ -59,9 +65,11 @@ fn wide_ratio(a: u128, b: u128, d: u128) -> Option<(u128, u128)> {
     Some((quotient, remainder))
 }
 
+/// The lower half of 128 bits.
+const LOW: u128 = (1 << 64) - 1;
+
 /// The upper and the lower 128 bits of a product.
 fn wide_product(a: u128, b: u128) -> (u128, u128) {
-    const LOW: u128 = (1 << 64) - 1;
     let (a_high, a_low, b_high, b_low) = (a >> 64, a & LOW, b >> 64, b & LOW);
     let low = a_low * b_low;
     let middle = a_high * b_low + (low >> 64);
@@ -117,6 +125,12 @@ mod tests {
             let (a, b, d) = (u128::from(a), u128::from(b), u128::from(d));
             // The quotient of the wide one must fit; of these it does.
             prop_assert_eq!(wide_ratio(a, b, d), Some((a * b / d, a * b % d)));
+        }
+
+        #[test]
+        fn a_wide_ratio_is_undone_by_its_divisor(quotient: u128, d in 1_u128..1 << 100) {
+            // With a divisor of any width: q × d ÷ d is q, and nothing remains.
+            prop_assert_eq!(wide_ratio(quotient, d, d), Some((quotient, 0)));
         }
 
         #[test]

@@ -1,5 +1,6 @@
 //! The rate book laid over a block of usage: quantity, in the rate's unit, times price.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use money::Amount;
@@ -15,6 +16,7 @@ use crate::rate::{Rate, RateBook, Usage};
 use crate::unit::Unit;
 
 const NULL: i128 = AmountColumn::NULL;
+const NULL_KEY: u32 = TextColumn::NULL_KEY;
 
 /// The column that says which rate priced a charge.
 pub const RATED_BY: &str = "rated_by";
@@ -126,15 +128,27 @@ impl<'a> Rated<'a> {
     /// Where the file has a value, it stays, unless what was priced is something else.
     fn text(&self, texts: &mut Vec<(String, TextColumn)>, name: &str, by_rate: &[String], replaces: bool) {
         let known = texts.iter().position(|(known, _)| known == name);
-        let mut dictionary = Dictionary::default();
+        let delivered = known.map(|at| Keyed::of(&texts[at].1));
         let column = {
-            let delivered = |row: usize| known.and_then(|at| texts[at].1.get(row));
-            let keys = (0..self.rows.len()).map(|row| {
-                let own = match self.rows[row] {
-                    Row::By(rate, _) => Some(by_rate[rate].as_str()).filter(|text| !text.is_empty()),
-                    Row::Not(_) => None,
+            let mut dictionary = Dictionary::default();
+            let own: Vec<u32> = by_rate
+                .iter()
+                .map(|text| dictionary.key(Some(text.as_str()).filter(|text| !text.is_empty())))
+                .collect();
+            let kept: Vec<u32> = delivered
+                .iter()
+                .flat_map(|delivered| &delivered.texts)
+                .map(|text| dictionary.key(Some(*text)))
+                .collect();
+            let keys = self.rows.iter().enumerate().map(|(row, priced)| {
+                let own = match *priced {
+                    Row::By(rate, _) => own[rate],
+                    Row::Not(_) => NULL_KEY,
                 };
-                dictionary.key(if replaces { own.or(delivered(row)) } else { delivered(row).or(own) })
+                let key = delivered.as_ref().map_or(NULL_KEY, |delivered| delivered.keys[row]);
+                let kept = kept.get(key as usize).copied().unwrap_or(NULL_KEY);
+                let (first, second) = if replaces { (own, kept) } else { (kept, own) };
+                if first == NULL_KEY { second } else { first }
             });
             let keys = keys.collect();
             TextColumn::Coded { keys, values: dictionary.into_values() }
@@ -171,16 +185,58 @@ struct Priced {
     cost: Amount,
 }
 
-type Conversion = (u32, usize, Period, (i64, i64));
+/// Texts of a column by number, so that rows are compared by numbers alone.
+struct Keyed<'a> {
+    keys: Cow<'a, [u32]>,
+    texts: Vec<&'a str>,
+}
+
+impl<'a> Keyed<'a> {
+    fn of(column: &'a TextColumn) -> Keyed<'a> {
+        match column {
+            TextColumn::Coded { keys, values } => {
+                Keyed { keys: keys.into(), texts: values.iter().map(AsRef::as_ref).collect() }
+            }
+            TextColumn::Plain { ends, .. } => {
+                let mut known: HashMap<&str, u32, foldhash::fast::RandomState> = HashMap::default();
+                let mut texts = Vec::new();
+                let keys = (0..ends.len()).map(|row| match column.get(row) {
+                    None => NULL_KEY,
+                    Some(text) => *known.entry(text).or_insert_with(|| {
+                        texts.push(text);
+                        text::key(texts.len() - 1)
+                    }),
+                });
+                let keys = keys.collect::<Vec<u32>>().into();
+                Keyed { keys, texts }
+            }
+        }
+    }
+
+    fn text(&self, key: u32) -> Option<&'a str> {
+        self.texts.get(key as usize).copied()
+    }
+}
+
+/// A quantity and the column of its unit.
+struct Quantity<'a> {
+    amounts: &'a AmountColumn,
+    units: Keyed<'a>,
+    /// What the units mean; by key.
+    read: Vec<Option<Unit>>,
+}
+
+/// Which quantity, its unit, which rate, and over what time.
+type Conversion = (usize, u32, usize, Period, (i64, i64));
 
 /// The book with what was found out about the block so far.
 struct Pricing<'a> {
     book: &'a RateBook,
-    service: Option<&'a TextColumn>,
-    sku: Option<&'a TextColumn>,
-    quantities: Vec<(&'a AmountColumn, &'a TextColumn)>,
-    fitting: HashMap<Usage<'a>, Box<[usize]>, foldhash::fast::RandomState>,
-    units: HashMap<&'a str, (u32, Option<Unit>), foldhash::fast::RandomState>,
+    services: Option<Keyed<'a>>,
+    skus: Option<Keyed<'a>>,
+    quantities: Vec<Quantity<'a>>,
+    /// By the keys of service and SKU, for charges without a class, of which there are most.
+    fitting: HashMap<(u32, u32), Box<[usize]>, foldhash::fast::RandomState>,
     conversions: HashMap<Conversion, Option<(u128, u128)>, foldhash::fast::RandomState>,
 }
 
@@ -188,14 +244,17 @@ impl<'a> Pricing<'a> {
     fn new(book: &'a RateBook, texts: &'a Texts, numbers: &'a Numbers) -> Pricing<'a> {
         let text = |name: &str| texts.iter().find(|(known, _)| known == name).map(|(_, column)| column);
         let number = |name: &str| numbers.iter().find(|(known, _)| known == name).map(|(_, column)| column);
-        let both = QUANTITIES.iter().filter_map(|(quantity, unit)| Some((number(quantity)?, text(unit)?)));
+        let quantity = |(quantity, unit): &(&str, &str)| {
+            let (amounts, units) = (number(quantity)?, Keyed::of(text(unit)?));
+            let read = units.texts.iter().map(|unit| unit.parse().ok()).collect();
+            Some(Quantity { amounts, units, read })
+        };
         Pricing {
             book,
-            service: text("service_name"),
-            sku: text("sku_id"),
-            quantities: both.collect(),
+            services: text("service_name").map(Keyed::of),
+            skus: text("sku_id").map(Keyed::of),
+            quantities: QUANTITIES.iter().filter_map(quantity).collect(),
             fitting: HashMap::default(),
-            units: HashMap::default(),
             conversions: HashMap::default(),
         }
     }
@@ -207,63 +266,73 @@ impl<'a> Pricing<'a> {
         month: Period,
         charged: (i64, i64),
     ) -> Result<Priced, String> {
-        let delivered = self.quantities.iter().find_map(|(quantity, unit)| {
-            Some((quantity.0[row], unit.get(row)?)).filter(|(quantity, _)| *quantity != NULL)
+        let delivered = self.quantities.iter().enumerate().find_map(|(at, quantity)| {
+            let (amount, unit) = (quantity.amounts.0[row], quantity.units.keys[row]);
+            (amount != NULL && unit != NULL_KEY).then_some((at, amount, unit))
         });
-        let Some((quantity, unit)) = delivered else {
+        let Some((at, quantity, unit)) = delivered else {
             return Err("no quantity with a unit was delivered".to_owned());
         };
-        let (service, sku) =
-            (self.service.and_then(|column| column.get(row)), self.sku.and_then(|column| column.get(row)));
-        let found = self.find(Usage { service, sku, class: None }, class, unit, month, charged);
-        let Some((rate, (numerator, denominator))) = found else {
-            let named = |what: &str, value: Option<&str>| {
-                value.map_or_else(|| format!("no {what}"), |value| format!("{what} `{value}`"))
-            };
-            let day = month_of(charged.0).map_or_else(String::new, |month| format!(" in {month}"));
-            let class = class.map_or_else(String::new, |class| format!(", class `{class}`"));
-            return Err(format!(
-                "the rate book has no rate{day} for {}, {}, unit `{unit}`{class}",
-                named("service", service),
-                named("SKU", sku)
-            ));
-        };
+        let key = |column: &Option<Keyed<'_>>| column.as_ref().map_or(NULL_KEY, |column| column.keys[row]);
+        let keys = (key(&self.services), key(&self.skus));
         let quantity = Amount::from_units(quantity);
+        let Some((rate, (numerator, denominator))) = self.find(keys, class, (at, unit), month, charged)
+        else {
+            return Err(self.no_rate(keys, class, self.quantities[at].units.text(unit), charged.0));
+        };
         let by = self.book.get(rate);
         let of = |price| below_limit(cost(quantity, price, (numerator, denominator)));
         let priced = || {
-            let list = of(by.list_price())?;
+            let cost = of(by.price)?;
+            let list = if by.list_price() == by.price { cost } else { of(by.list_price())? };
             let quantity = below_limit(quantity.scaled(numerator, denominator))?;
-            Some(Priced { rate, quantity, list, cost: of(by.price)? })
+            Some(Priced { rate, quantity, list, cost })
         };
-        priced()
-            .ok_or_else(|| format!("{quantity} {unit} come to 10^12 or more, larger than any charge can be"))
+        priced().ok_or_else(|| {
+            let unit = self.quantities[at].units.text(unit).unwrap_or_default();
+            format!("{quantity} {unit} come to 10^12 or more, larger than any charge can be")
+        })
     }
 
     /// The first rate that fits, is in force, and whose unit the delivered one can be converted to.
     fn find(
         &mut self,
-        usage: Usage<'a>,
+        keys: (u32, u32),
         class: Option<&str>,
-        unit: &'a str,
+        (at, unit): (usize, u32),
         month: Period,
         charged: (i64, i64),
     ) -> Option<(usize, (u128, u128))> {
         let book = self.book;
-        let fitting: &[usize] = match class {
-            // Classes are few: most charges have none, and are looked up.
-            None => self.fitting.entry(usage).or_insert_with(|| book.fitting(usage).into()),
-            Some(_) => &book.fitting(Usage { class, ..usage }),
+        let text = |column: &Option<Keyed<'a>>, key| column.as_ref().and_then(|column| column.text(key));
+        let usage = || Usage { service: text(&self.services, keys.0), sku: text(&self.skus, keys.1), class };
+        let of_class = class.map(|_| book.fitting(usage()));
+        let fitting: &[usize] = match &of_class {
+            Some(fitting) => fitting,
+            None => self.fitting.entry(keys).or_insert_with(|| book.fitting(usage()).into()),
         };
-        let next = text::key(self.units.len());
-        let (code, unit) = self.units.entry(unit).or_insert_with(|| (next, unit.parse().ok()));
-        let unit = unit.as_ref()?;
+        let read = self.quantities[at].read.get(unit as usize)?.as_ref()?;
         fitting.iter().filter(|&&rate| book.is_in_force(rate, charged.0)).find_map(|&rate| {
             // The charge period matters where it is prorated alone.
             let charged = if book.get(rate).prorate.is_some() { charged } else { (0, 0) };
-            let conversion = self.conversions.entry((*code, rate, month, charged));
-            Some((rate, (*conversion.or_insert_with(|| book.conversion(rate, unit, month, charged)))?))
+            let conversion = self.conversions.entry((at, unit, rate, month, charged));
+            Some((rate, (*conversion.or_insert_with(|| book.conversion(rate, read, month, charged)))?))
         })
+    }
+
+    fn no_rate(&self, keys: (u32, u32), class: Option<&str>, unit: Option<&str>, start: i64) -> String {
+        let text = |column: &Option<Keyed<'a>>, key| column.as_ref().and_then(|column| column.text(key));
+        let named = |what: &str, value: Option<&str>| {
+            value.map_or_else(|| format!("no {what}"), |value| format!("{what} `{value}`"))
+        };
+        let when = month_of(start).map_or_else(String::new, |month| format!(" in {month}"));
+        let class = class.map_or_else(String::new, |class| format!(", class `{class}`"));
+        format!(
+            "the rate book has no rate{when} for {}, {}, {}{class}",
+            named("service", text(&self.services, keys.0)),
+            named("SKU", text(&self.skus, keys.1)),
+            named("unit", unit)
+        )
     }
 }
 
