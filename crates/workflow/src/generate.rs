@@ -4,26 +4,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use billing::period::PeriodAct;
-use billing::rate::{RatedGroup, RatedUse};
+use billing::rate::RatedUse;
 use billing::settings::Settings;
-use billing::split::{SplitId, merged};
 use billing::statement::{
-    Award, PostedLine, PostingGroup, ResourceGroup, Statement, Totals, by_service, changed, fallback_notes,
-    held_note, paid_notes, post_resources, post_subsidized,
+    Award, PostedLine, ResourceGroup, Statement, Totals, by_service, changed, fallback_notes, held_note,
+    paid_notes, post_resources, post_subsidized,
 };
-use billing::{Fingerprint, LedgerNumber, Period, StatementNumber};
+use billing::{LedgerNumber, Period, StatementNumber};
 use futures::TryStreamExt;
-use lake::{Apart, Filter, Posted, Project, RatedPosted, Resource, View};
+use lake::{Filter, Project, Resource, View};
 use ledger::{AuditEvent, NewStatement, StatementRow, StatementVersion};
 use money::{CurrencyCode, Minor};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::charges::{Found, Scope, charges, locate};
+use crate::charges::{Scope, charges};
 use crate::funding::Funding;
 use crate::installation::RULES_VERSION;
 use crate::render::{pdf_path, render_missing};
-use crate::{Actor, Installation, WorkflowError, funding, periods};
+use crate::{Actor, Installation, WorkflowError, funding, periods, usage};
 
 /// A statement of the period, as it stands after the act; the shape of `generate --json`.
 #[derive(Clone, Debug, Serialize)]
@@ -187,16 +186,9 @@ pub async fn compute(
     had_one: BTreeSet<Owner>,
     funding: &mut Funding,
 ) -> Result<Vec<(Statement, Option<Vec<u8>>)>, WorkflowError> {
-    let mut usage: BTreeMap<Owner, Usage> =
-        had_one.into_iter().map(|owner| (owner, Usage::default())).collect();
-    let (apart, rules) = apart(view, period, funding).await?;
-    for posted in view.posting_groups(period, &apart).await? {
-        let owner = (posted.pi_email.clone(), posted.project_id.clone());
-        usage.entry(owner).or_default().posted.push(posted);
-    }
-    for rated in view.rated_groups(period, &apart).await? {
-        let owner = (rated.posted.pi_email.clone(), rated.posted.project_id.clone());
-        usage.entry(owner).or_default().rated.push(rated);
+    let (apart, mut owners) = usage::of_period(view, period, &funding.splits).await?;
+    for owner in had_one {
+        owners.entry(owner).or_default();
     }
     let projects: BTreeMap<Owner, Project> = view
         .projects(period)
@@ -207,8 +199,8 @@ pub async fn compute(
     let late = with_deferred(view, period).await?;
     let mut resources = std::pin::pin!(view.resources(period, None).await?);
     let mut next = resources.try_next().await?;
-    let mut statements = Vec::with_capacity(usage.len());
-    for (owner, usage) in usage {
+    let mut statements = Vec::with_capacity(owners.len());
+    for (owner, usage) in owners {
         let mut own: Vec<ResourceGroup> = Vec::new();
         // Both come in the order of PI and project.
         while let Some(resource) =
@@ -217,92 +209,12 @@ pub async fn compute(
             own.push(resource_group(resource));
             next = resources.try_next().await?;
         }
-        let (groups, rates) = usage.funded(&owner, period, (&apart, &rules), funding);
+        let (groups, rates) = usage.funded(&owner, period, &apart, funding);
         own.extend(rates.iter().filter_map(RatedUse::resource));
         let facts = Facts { project: projects.get(&owner), has_deferred: late.contains(&owner), rates };
         statements.push(build(owner, period, settings, groups, own, &facts, funding));
     }
     Ok(statements)
-}
-
-/// What is to be summed apart for the sake of splits; of each single charge, the rule that it has.
-async fn apart(
-    view: &View,
-    period: Period,
-    funding: &Funding,
-) -> Result<(Apart, Vec<SplitId>), WorkflowError> {
-    let days = funding.splits.boundaries(period);
-    let fingerprints: Vec<Fingerprint> =
-        funding.splits.of_charges().map(|(_, charge)| charge.fingerprint).collect();
-    let (mut charges, mut rules) = (Vec::new(), Vec::new());
-    if fingerprints.is_empty() {
-        return Ok((Apart { days, charges }, rules));
-    }
-    let found = locate(view, &fingerprints).await?;
-    for (rule, charge) in funding.splits.of_charges() {
-        let same = |found: &&Found| {
-            (found.charge.fingerprint, found.ordinal) == (charge.fingerprint, charge.ordinal)
-        };
-        // Beside each other may stand several; then it is the very one.
-        let twins: Vec<&Found> = found.iter().filter(same).collect();
-        let own = twins.iter().find(|found| found.charge.id == charge.id).or(twins.first());
-        if let Some(own) = own {
-            charges.push(own.charge.id);
-            rules.push(rule);
-        }
-    }
-    Ok((Apart { days, charges }, rules))
-}
-
-/// What the charges of a PI's project come to, before prices that depend on the month, and before splits.
-#[derive(Default)]
-struct Usage {
-    posted: Vec<Posted>,
-    /// The part that the rate book priced.
-    rated: Vec<RatedPosted>,
-}
-
-impl Usage {
-    /// The groups as they are posted, and how rates were used.
-    fn funded(
-        self,
-        (pi_email, project_id): &Owner,
-        period: Period,
-        (apart, rules): (&Apart, &[SplitId]),
-        funding: &mut Funding,
-    ) -> (Vec<PostingGroup>, Vec<RatedUse>) {
-        let who = funding.people.key(pi_email);
-        let of = |posted: &Posted| {
-            let PostingGroup { fund_org, source, service_name, account_code, kind, .. } =
-                posted.group.clone();
-            (
-                (posted.after, posted.charge, posted.fallback_from.clone()),
-                fund_org,
-                source,
-                service_name,
-                account_code,
-                kind,
-            )
-        };
-        let places: BTreeMap<_, usize> =
-            self.posted.iter().enumerate().map(|(at, posted)| (of(posted), at)).collect();
-        let (which, mut groups): (Vec<_>, Vec<PostingGroup>) = self
-            .posted
-            .into_iter()
-            .map(|posted| ((posted.after, posted.charge, posted.fallback_from), posted.group))
-            .unzip();
-        let parts = self.rated.iter().filter_map(|part| {
-            let (rate, quantity, cost) = (part.rate, part.quantity, part.posted.group.cost);
-            Some(RatedGroup { group: *places.get(&of(&part.posted))?, rate, quantity, cost })
-        });
-        let rates = funding.rates.price(&mut groups, &parts.collect::<Vec<_>>());
-        let groups = which.into_iter().zip(groups).flat_map(|((after, charge, fallback_from), group)| {
-            let day = after.checked_sub(1).map_or(period.first_day(), |at| apart.days[at]);
-            let own = charge.map(|at| rules[at]);
-            funding.splits.over(&who, project_id, day, own, fallback_from.as_deref(), group)
-        });
-        (merged(groups.collect()), rates)
-    }
 }
 
 fn resource_group(resource: Resource) -> ResourceGroup {

@@ -37,6 +37,7 @@ pub mod statements;
 pub mod story;
 pub mod subsidies;
 pub mod unusual;
+mod usage;
 pub mod users;
 pub mod verify;
 pub mod why;

@@ -74,7 +74,10 @@ fn told(chain: &Why, door: &Door) -> String {
 
 fn statement(chain: &StatementChain, door: &Door) -> String {
     let mut text = super::statements::show(&chain.detail, door);
-    let _ = writeln!(text, "\nit is the sum of {}:", count(chain.charge_count, "charge", "charges"));
+    let charges = count(chain.charge_count, "charge", "charges");
+    let has_month = chain.detail.statement.rates.iter().any(|used| !used.adjustment().is_zero());
+    let month = if has_month { ", with what the rates above change for the month" } else { "" };
+    let _ = writeln!(text, "\nit is the sum of {charges}{month}:");
     for link in &chain.charges {
         text.push_str(&charge(link, door));
     }
