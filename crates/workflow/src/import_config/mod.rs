@@ -121,7 +121,7 @@ pub async fn plan(
 /// What the rules would do to open periods, as far as they are about reading. Nothing is recorded.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub async fn preview(
     installation: &Installation,
     actor: &Actor,
