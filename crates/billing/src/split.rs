@@ -285,19 +285,8 @@ fn in_proportion(amount: Amount, part: Amount, whole: Amount) -> Amount {
 pub fn merged(groups: Vec<PostingGroup>) -> Vec<PostingGroup> {
     let mut merged: Vec<PostingGroup> = Vec::new();
     for group in groups {
-        let same = |known: &&mut PostingGroup| {
-            let key = |group: &PostingGroup| {
-                let PostingGroup { fund_org, source, service_name, account_code, kind, .. } = group.clone();
-                (fund_org, source, service_name, account_code, kind)
-            };
-            key(known) == key(&group)
-        };
-        match merged.iter_mut().find(same) {
-            Some(known) => {
-                known.charges += group.charges;
-                known.cost += group.cost;
-                known.list_cost += group.list_cost;
-            }
+        match merged.iter_mut().find(|known| known.is_of_line(&group)) {
+            Some(known) => known.add(&group),
             None => merged.push(group),
         }
     }

@@ -45,6 +45,25 @@ pub struct PostingGroup {
     pub cost: Amount,
 }
 
+impl PostingGroup {
+    /// Whether both are of one posted line.
+    #[must_use]
+    pub fn is_of_line(&self, other: &PostingGroup) -> bool {
+        self.fund_org == other.fund_org
+            && self.source == other.source
+            && self.service_name == other.service_name
+            && self.account_code == other.account_code
+            && self.kind == other.kind
+    }
+
+    /// With the charges of another group of the line.
+    pub fn add(&mut self, other: &PostingGroup) {
+        self.charges += other.charges;
+        self.list_cost += other.list_cost;
+        self.cost += other.cost;
+    }
+}
+
 /// FOCUS `ChargeCategory`, as far as a statement tells them apart. Discount is stated only for `Usage`
 /// (Usage, Purchase, or absent with a cost of zero or more) with a known list price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -80,16 +80,9 @@ pub struct Posted {
     pub charge: Option<usize>,
     /// The fund of an award that has ended; the group's is the one that stands in for it.
     pub fallback_from: Option<String>,
+    /// The rate that priced them, if one did, and the quantity in its unit.
+    pub rated: Option<(RateId, Amount)>,
     pub group: PostingGroup,
-}
-
-/// The charges of a rate in a posting group, summed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RatedPosted {
-    pub posted: Posted,
-    pub rate: RateId,
-    /// In the rate's unit.
-    pub quantity: Amount,
 }
 
 /// Charges that any rate treats alike, summed.
@@ -113,8 +106,17 @@ pub struct UsageGroup {
 
 const USED: [&str; 8] =
     ["pi_email", "project_id", "fund_org", "source", "service_name", "sku_id", "customer_class", RATED_BY];
-const POSTED: [&str; 8] =
-    ["pi_email", "project_id", "fund_org", "source", "service_name", "account_code", "kind", FALLBACK_FROM];
+const POSTED: [&str; 9] = [
+    "pi_email",
+    "project_id",
+    "fund_org",
+    "source",
+    "service_name",
+    "account_code",
+    "kind",
+    FALLBACK_FROM,
+    RATED_BY,
+];
 const PROJECT: [&str; 10] = [
     "pi_email",
     "project_id",
@@ -130,42 +132,31 @@ const PROJECT: [&str; 10] = [
 
 impl View {
     /// Sums of the billable charges that are billed in `period`, by PI, project, what is to be summed
-    /// `apart`, and what a posted line is of; sorted by these.
+    /// `apart`, what a posted line is of, and the rate that priced them; sorted by these.
     ///
     /// # Errors
     /// [`LakeError::NobodyToBill`] if a billable charge has no PI or no project: it would be lost.
     pub async fn posting_groups(&self, period: Period, apart: &Apart) -> Result<Vec<Posted>, LakeError> {
+        let start = || cast(ident("charge_period_start"), DataType::Int64);
+        let micros = |day: &Date| {
+            day.to_zoned(TimeZone::UTC).map_or(i64::MAX, |start| start.timestamp().as_microsecond())
+        };
+        let is_after = |day: &Date| cast(start().gt_eq(lit(micros(day))).is_true(), DataType::Int64);
+        let after = apart.days.iter().map(is_after).reduce(|one, other| one + other).unwrap_or(lit(0_i64));
+        let mut keys = self.keys(&POSTED);
+        keys.push(after.alias("_after"));
+        keys.push(which(&apart.charges).alias("_charge"));
+        let sums = vec![
+            count(lit(1)).alias("charges"),
+            sum(self.columns.list()).alias("list"),
+            sum(self.columns.cost()).alias("cost"),
+            sum(self.columns.number("pricing_quantity")).alias("quantity"),
+        ];
         let mut groups = Vec::new();
-        for batch in self.posted(period, apart, Vec::new(), Vec::new()).await? {
-            decode_posted(&batch, period, &mut groups)?;
+        for batch in self.billable(period)?.aggregate(keys, sums)?.collect().await? {
+            decode_posted(&Batch(batch), period, &mut groups)?;
         }
         groups.sort_by(|a, b| posted_order(a).cmp(&posted_order(b)));
-        Ok(groups)
-    }
-
-    /// The part of the [`posting_groups`](View::posting_groups) that the rate book priced, by rate, in the same
-    /// order.
-    ///
-    /// # Errors
-    /// As these.
-    pub async fn rated_groups(&self, period: Period, apart: &Apart) -> Result<Vec<RatedPosted>, LakeError> {
-        if !self.columns.has(RATED_BY) {
-            return Ok(Vec::new());
-        }
-        let quantity = sum(self.columns.number("pricing_quantity")).alias("quantity");
-        let mut groups = Vec::new();
-        for batch in self.posted(period, apart, self.keys(&[RATED_BY]), vec![quantity]).await? {
-            let mut posted = Vec::new();
-            decode_posted(&batch, period, &mut posted)?;
-            let (by, quantity) = (batch.text(&format!("_{RATED_BY}"))?, batch.amounts("quantity")?);
-            for (row, posted) in posted.into_iter().enumerate() {
-                let rate = by.get(row).and_then(|rate| rate.parse().ok()).map(RateId);
-                groups.extend(rate.map(|rate| RatedPosted { posted, rate, quantity: quantity.or_zero(row) }));
-            }
-        }
-        groups.sort_by(|a, b| {
-            posted_order(&a.posted).cmp(&posted_order(&b.posted)).then_with(|| a.rate.cmp(&b.rate))
-        });
         Ok(groups)
     }
 
@@ -188,34 +179,6 @@ impl View {
         }
         groups.sort_by(|a, b| usage_order(a).cmp(&usage_order(b)));
         Ok(groups)
-    }
-
-    /// The billable charges of a period by what posted lines are of, and by further keys.
-    async fn posted(
-        &self,
-        period: Period,
-        apart: &Apart,
-        further: Vec<Expr>,
-        sums: Vec<Expr>,
-    ) -> Result<Vec<Batch>, LakeError> {
-        let start = || cast(ident("charge_period_start"), DataType::Int64);
-        let micros = |day: &Date| {
-            day.to_zoned(TimeZone::UTC).map_or(i64::MAX, |start| start.timestamp().as_microsecond())
-        };
-        let is_after = |day: &Date| cast(start().gt_eq(lit(micros(day))).is_true(), DataType::Int64);
-        let after = apart.days.iter().map(is_after).reduce(|one, other| one + other).unwrap_or(lit(0_i64));
-        let mut keys = self.keys(&POSTED);
-        keys.push(after.alias("_after"));
-        keys.push(which(&apart.charges).alias("_charge"));
-        keys.extend(further);
-        let mut all = vec![
-            count(lit(1)).alias("charges"),
-            sum(self.columns.list()).alias("list"),
-            sum(self.columns.cost()).alias("cost"),
-        ];
-        all.extend(sums);
-        let batches = self.billable(period)?.aggregate(keys, all)?.collect().await?;
-        Ok(batches.into_iter().map(Batch).collect())
     }
 
     /// Resources of the billable charges billed in `period`, of all projects or of one `(PI, project)`:
@@ -366,7 +329,8 @@ fn decode_usage(batch: &Batch, groups: &mut Vec<UsageGroup>) -> Result<(), LakeE
     Ok(())
 }
 
-type PostedOrder<'a> = ((&'a str, &'a str, usize, Option<usize>), [Option<&'a str>; 5], LineKind);
+type PostedOrder<'a> =
+    ((&'a str, &'a str, usize, Option<usize>), [Option<&'a str>; 5], LineKind, Option<RateId>);
 
 fn posted_order(posted: &Posted) -> PostedOrder<'_> {
     let PostingGroup { fund_org, source, service_name, account_code, kind, .. } = &posted.group;
@@ -377,14 +341,16 @@ fn posted_order(posted: &Posted) -> PostedOrder<'_> {
         account_code.as_deref(),
         posted.fallback_from.as_deref(),
     ];
-    ((&posted.pi_email, &posted.project_id, posted.after, posted.charge), texts, *kind)
+    let rate = posted.rated.map(|(rate, _)| rate);
+    ((&posted.pi_email, &posted.project_id, posted.after, posted.charge), texts, *kind, rate)
 }
 
 fn decode_posted(batch: &Batch, period: Period, groups: &mut Vec<Posted>) -> Result<(), LakeError> {
     let columns = POSTED.map(|name| batch.text(&format!("_{name}")));
-    let [pi, project, fund_org, source, service, account, kind, fallback_from] = columns;
+    let [pi, project, fund_org, source, service, account, kind, fallback_from, rated_by] = columns;
     let (pi, project, fund_org, source) = (pi?, project?, fund_org?, source?);
     let (service, account, kind, fallback_from) = (service?, account?, kind?, fallback_from?);
+    let (rated_by, quantity) = (rated_by?, batch.amounts("quantity")?);
     let (charges, after) = (batch.integers("charges")?, batch.integers("_after")?);
     let which = batch.integers("_charge")?;
     let (list, cost) = (batch.amounts("list")?, batch.amounts("cost")?);
@@ -405,7 +371,9 @@ fn decode_posted(batch: &Batch, period: Period, groups: &mut Vec<Posted>) -> Res
         let after = usize::try_from(after.value(row)).unwrap_or_default();
         let charge = usize::try_from(which.value(row)).ok().and_then(|number| number.checked_sub(1));
         let fallback_from = fallback_from.owned(row);
-        groups.push(Posted { pi_email: pi, project_id: project, after, charge, fallback_from, group });
+        let rate = rated_by.get(row).and_then(|rate| rate.parse().ok()).map(RateId);
+        let rated = rate.map(|rate| (rate, quantity.or_zero(row)));
+        groups.push(Posted { pi_email: pi, project_id: project, after, charge, fallback_from, rated, group });
     }
     Ok(())
 }

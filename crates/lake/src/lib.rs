@@ -31,7 +31,7 @@ pub use error::LakeError;
 pub use files::FileFound;
 pub use filter::Filter;
 pub use frame::{Frame, compress_frame};
-pub use groups::{Apart, Posted, Project, RatedPosted, Resource, UsageGroup};
+pub use groups::{Apart, Posted, Project, Resource, UsageGroup};
 pub use identities::Identities;
 pub use lake::Lake;
 pub use overlay::OverlayRef;

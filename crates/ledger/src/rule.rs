@@ -129,6 +129,16 @@ pub struct RuleEnd {
 }
 
 impl Reader {
+    /// The last act that wrote or ended a rule of any kind; 0 where there is none.
+    pub async fn last_rule_act(&mut self) -> Result<LedgerNumber, LedgerError> {
+        let query = Query::new(
+            "SELECT COALESCE(MAX(number), 0) AS last FROM (SELECT MAX(number) AS number FROM rule \
+             UNION ALL SELECT MAX(number) AS number FROM rule_end) AS said",
+        );
+        let last = self.row(query, |row| row.int("last")).await?;
+        Ok(LedgerNumber(last.unwrap_or_default()))
+    }
+
     /// All rules of a kind, by number, as they stood then.
     pub async fn rules<T: Rule>(
         &mut self,

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use billing::attribution::AttributionRules;
 use billing::credit::{BadCredit, Credit, CreditId, Standing, moved_on};
 use billing::period::PeriodState;
 use billing::subsidy::PaidBy;
@@ -14,6 +13,7 @@ use serde_json::json;
 use crate::charges::{Scope, charges};
 use crate::funding::Rules;
 use crate::generate::compute;
+use crate::rules::{may_end, unparsed_funds};
 use crate::subsidies::{Effect, effects};
 use crate::{Actor, Installation, Refusal, WorkflowError, funding, periods};
 
@@ -127,15 +127,8 @@ async fn changed(
         }
         Change::End { credit, last, .. } => {
             let known = known(&all, *credit)?;
-            if *last < known.from.previous() || known.to.is_some_and(|to| to < *last) {
-                let to = known.to.map_or_else(String::new, |to| format!(" to {to}"));
-                return Err(Refusal::new(format!(
-                    "credit {credit} is from {}{to}: it cannot end with {last}",
-                    known.from
-                ))
-                .hint("a credit cannot be made longer; grant a new one")
-                .into());
-            }
+            may_end(&format!("credit {credit}"), (Some(known.from), known.to), *last, Period::previous)
+                .map_err(|why| Refusal::new(why).hint("a credit cannot be made longer; grant a new one"))?;
             let ended = Credit { to: Some(*last), ..known.clone() };
             all.iter_mut().filter(|known| known.id == *credit).for_each(|known| known.clone_from(&ended));
             ended
@@ -147,11 +140,8 @@ async fn changed(
 fn check(installation: &Installation, credit: &Credit) -> Result<(), WorkflowError> {
     let mut wrong: Vec<String> =
         credit.check().err().unwrap_or_default().iter().map(BadCredit::to_string).collect();
-    let funds =
-        AttributionRules::compile(&installation.settings).map_err(|error| Refusal::new(error.to_string()))?;
-    if installation.settings.require_fund_org && funds.parse_fund_org(&credit.payer).is_none() {
-        wrong.push(format!("its payer `{}` does not match journal.fund_org_regex", credit.payer));
-    }
+    let payer = |fund| format!("its payer `{fund}` does not match journal.fund_org_regex");
+    wrong.extend(unparsed_funds(&installation.settings, [&credit.payer])?.into_iter().map(payer));
     if wrong.is_empty() {
         return Ok(());
     }

@@ -6,7 +6,6 @@ use std::path::Path;
 use billing::statement::Statement;
 use billing::{Period, StatementNumber};
 use documents::{statement_csv_name, statement_file_name};
-use jiff::tz::TimeZone;
 
 use crate::generate::{Drafts, Generated, draft};
 use crate::installation::write_file;
@@ -29,7 +28,7 @@ pub async fn write_drafts(
 ) -> Result<Generated, WorkflowError> {
     const CHANGES_NOTHING: bool = true;
     let Drafts { drafts, held, alerts, .. } = draft(installation, period, CHANGES_NOTHING).await?;
-    let today = actor.at.to_zoned(TimeZone::UTC).date();
+    let today = actor.day();
     let mut statements = Vec::with_capacity(drafts.len());
     let mut work: Vec<Work> = Vec::with_capacity(drafts.len());
     for (at, mut draft) in (1_u32..).zip(drafts) {

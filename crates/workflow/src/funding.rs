@@ -9,10 +9,11 @@ use billing::split::{SplitRule, Splits};
 use billing::statement::PostingGroup;
 use billing::subsidy::{Leg, Subsidies, SubsidyRule};
 use billing::{LedgerNumber, Period};
-use ledger::{PeriodAct, Reader, Rule};
+use ledger::{PeriodAct, Reader};
 use money::Amount;
 
 use crate::people::people;
+use crate::rules::rules;
 use crate::{WorkflowError, credits, subsidies};
 
 pub struct Funding {
@@ -53,8 +54,8 @@ impl Rules {
     pub async fn load(reader: &mut Reader, as_of: Option<LedgerNumber>) -> Result<Rules, WorkflowError> {
         let (splits, subsidies) = (rules(reader, as_of).await?, rules(reader, as_of).await?);
         let (rates, people) = (rules(reader, as_of).await?, people(reader, as_of).await?);
-        let rules = Rules { rates, splits, subsidies, people, ..Rules::default() };
-        Ok(rules.with_credits(self::rules(reader, as_of).await?))
+        let credits = rules(reader, as_of).await?;
+        Ok(Rules { rates, splits, subsidies, people, ..Rules::default() }.with_credits(credits))
     }
 
     pub fn with_credits(self, credits: Vec<Credit>) -> Rules {
@@ -95,14 +96,6 @@ impl Rules {
         let (rates, splits) = (PooledPrice::new(&rules.rates), Splits::new(&rules.splits));
         Ok(Funding { rates, splits, subsidies, credits, people: self.people.clone() })
     }
-}
-
-/// The rules of a kind as they stood then, by number.
-pub(crate) async fn rules<T: Rule>(
-    reader: &mut Reader,
-    as_of: Option<LedgerNumber>,
-) -> Result<Vec<T>, WorkflowError> {
-    Ok(reader.rules(as_of).await?.into_iter().map(|row| row.rule).collect())
 }
 
 /// Of a period as of a ledger number. The rules of a closed period are the ones of its close.

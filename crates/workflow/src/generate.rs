@@ -333,7 +333,7 @@ async fn issue(
         let mut issued = draft.described();
         if draft.change != Change::Unchanged {
             let mut statement = draft.statement.clone();
-            statement.issued_on = actor.at.to_zoned(jiff::tz::TimeZone::UTC).date();
+            statement.issued_on = actor.day();
             statement.number =
                 tx.allot_statement_number(period, &statement.pi_email, &statement.project_id).await?;
             statement.version = draft.before.as_ref().map_or(1, |row| row.id.version + 1);

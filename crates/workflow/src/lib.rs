@@ -29,6 +29,7 @@ pub mod refusal;
 pub mod render;
 pub mod report;
 pub mod review;
+mod rules;
 pub mod send;
 pub mod send_again;
 pub mod sources;

@@ -10,8 +10,8 @@ use ledger::{AuditEvent, Reader};
 use serde_json::json;
 
 use crate::attribution;
-use crate::funding::rules;
-use crate::reading::Effect;
+use crate::reading::{self, Effect};
+use crate::rules::rules;
 use crate::{Actor, Installation, Refusal, WorkflowError};
 
 pub(crate) async fn people(
@@ -51,7 +51,7 @@ pub async fn preview(
     let (mut all, new) = planned(&mut reader, change).await?;
     all.extend(new);
     let after = attribution::with_people(rules(&mut reader, None).await?, &People::new(&all));
-    attribution::effect(installation, actor, reader, after).await
+    reading::preview(installation, actor, reader, |rules| rules.attribution.now = after).await
 }
 
 /// Record a change. [`reading::apply`](crate::reading::apply) then reads again what it concerns.

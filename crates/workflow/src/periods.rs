@@ -269,7 +269,7 @@ pub async fn open_if_new(tx: &mut Tx, actor: &Actor, period: Period) -> Result<b
 /// # Errors
 /// [`Refusal`] for a month that only `periods open` opens.
 pub fn require_near(period: Period, actor: &Actor) -> Result<(), Refusal> {
-    let today = actor.at.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let today = actor.day();
     match opening(period, today) {
         Opening::Automatic => Ok(()),
         Opening::NeedsCommand => Err(Refusal::new(format!(

@@ -15,8 +15,8 @@ use billing::{ImportId, LedgerNumber, Period, SourceName};
 use ledger::{ImportFilter, ImportRow, PartFilter, PeriodAct, Reader};
 use serde::Serialize;
 
-use crate::funding::rules;
 use crate::import::{Outcome, ProjectChange, reread_with};
+use crate::rules::rules;
 use crate::{Actor, Installation, WorkflowError, attribution, sources};
 
 /// What other rules would make of what was read.
@@ -53,15 +53,17 @@ pub(crate) async fn record(
     Ok(ReadingRules { attribution: AttributionRecord { now, finalized }, rates })
 }
 
-/// What other rules would make of the imports that they concern, found by reading these under them. Nothing
-/// is recorded.
+/// What other rules would make of the imports that they concern, found by reading these under them; `change`
+/// makes them of those that are. Nothing is recorded.
 pub(crate) async fn preview(
     installation: &Installation,
     actor: &Actor,
-    after: &ReadingRules,
+    mut reader: Reader,
+    change: impl FnOnce(&mut ReadingRules),
 ) -> Result<Effect, WorkflowError> {
-    let mut reader = installation.ledger.read().await?;
-    let stale = read_otherwise(installation, &mut reader, after, None).await?;
+    let mut after = record(&mut reader, None).await?;
+    change(&mut after);
+    let stale = read_otherwise(installation, &mut reader, &after, None).await?;
     drop(reader);
     let mut effect = Effect::default();
     let mut projects: BTreeMap<(Option<String>, Option<String>), ProjectChange> = BTreeMap::new();
@@ -127,11 +129,16 @@ async fn read_otherwise(
         .filter(|record| record.state.is_open())
         .map(|record| record.period)
         .collect();
+    let recorded = Recorded::load(reader).await?;
     let mut found = Vec::new();
     for row in reader.list_imports(&ImportFilter::default()).await? {
         let Some(periods) = live.get(&row.import) else { continue };
         let is_meant = periods.is_subset(&open) && period.is_none_or(|period| periods.contains(&period));
-        if is_meant && !is_same(&installation.settings, reader, &row, periods, now).await? {
+        if !is_meant {
+            continue;
+        }
+        let then = recorded.when_read(reader, &row).await?;
+        if !is_same(&installation.settings, &row, periods, [&then, &Rules::of(now)]) {
             found.push(row);
         }
     }
@@ -149,40 +156,70 @@ pub(crate) async fn was_read_with(
     let filter = PartFilter { import: Some(row.import), ..PartFilter::default() };
     let parts = reader.live_parts(&filter, None).await?;
     let periods = parts.iter().map(|part| part.part.key.period).collect();
-    is_same(settings, reader, row, &periods, now).await
+    let then = Recorded::load(reader).await?.when_read(reader, row).await?;
+    Ok(is_same(settings, row, &periods, [&then, &Rules::of(now)]))
 }
 
-async fn is_same(
-    settings: &Settings,
-    reader: &mut Reader,
-    row: &ImportRow,
-    periods: &BTreeSet<Period>,
-    now: &ReadingRules,
-) -> Result<bool, WorkflowError> {
-    let (Some(first), Some(last)) = (periods.first(), periods.last()) else { return Ok(true) };
+/// The attribution table and the rate book of one moment.
+#[derive(Clone)]
+struct Rules {
+    table: Vec<AttributionRule>,
+    rates: Vec<Rate>,
+}
+
+impl Rules {
+    async fn load(reader: &mut Reader, as_of: Option<LedgerNumber>) -> Result<Rules, WorkflowError> {
+        Ok(Rules { table: attribution::table(reader, as_of).await?, rates: rules(reader, as_of).await? })
+    }
+
+    fn of(rules: &ReadingRules) -> Rules {
+        Rules { table: rules.attribution.now.clone(), rates: rules.rates.clone() }
+    }
+}
+
+/// The rules that are in force, and since which act: what was read later need not be asked for.
+struct Recorded {
+    rules: Rules,
+    since: LedgerNumber,
+}
+
+impl Recorded {
+    async fn load(reader: &mut Reader) -> Result<Recorded, WorkflowError> {
+        Ok(Recorded { rules: Rules::load(reader, None).await?, since: reader.last_rule_act().await? })
+    }
+
+    async fn when_read(&self, reader: &mut Reader, row: &ImportRow) -> Result<Rules, WorkflowError> {
+        if self.since < row.number {
+            return Ok(self.rules.clone());
+        }
+        Rules::load(reader, Some(LedgerNumber(row.number.0 - 1))).await
+    }
+}
+
+/// Whether two sets of rules are the same for an import, as far as they can be meant by its charges.
+fn is_same(settings: &Settings, row: &ImportRow, periods: &BTreeSet<Period>, sides: [&Rules; 2]) -> bool {
+    let (Some(first), Some(last)) = (periods.first(), periods.last()) else { return true };
     // Charge periods lie in the billing period, or, where a provider is late, somewhat before it.
     let (first, last) = (first.previous().first_day(), last.last_day());
-    let before = Some(LedgerNumber(row.number.0 - 1));
     let of_source = |source: &Option<SourceName>| {
         source.as_ref().is_none_or(|source| source.key() == row.source_name.key())
     };
-    let meant = |rules: &[AttributionRule]| -> Vec<AttributionRule> {
-        let is_meant = |rule: &&AttributionRule| of_source(&rule.source) && rule.touches(first, last);
-        rules.iter().filter(is_meant).cloned().collect()
-    };
-    let then = attribution::table(reader, before).await?;
-    if meant(&then) != meant(&now.attribution.now) {
-        return Ok(false);
+    let [then, now] = sides.map(|rules| {
+        let meant = rules.table.iter().filter(|rule| of_source(&rule.source) && rule.touches(first, last));
+        meant.collect::<Vec<_>>()
+    });
+    if then != now {
+        return false;
     }
     let own = sources::find_settings(settings, &row.source_name);
     if own.is_none_or(|own| own.priced_by == PricedBy::File) {
-        return Ok(true);
+        return true;
     }
-    let meant = |rates: &[Rate]| -> Vec<Rate> {
-        let touches = |rate: &&Rate| rate.from <= last && rate.to.is_none_or(|to| first <= to);
-        rates.iter().filter(|rate| of_source(&rate.source)).filter(touches).cloned().collect()
-    };
-    Ok(meant(&rules(reader, before).await?) == meant(&now.rates))
+    let touches = |rate: &Rate| rate.from <= last && rate.to.is_none_or(|to| first <= to);
+    let [then, now] = sides.map(|rules| {
+        rules.rates.iter().filter(|rate| of_source(&rate.source) && touches(rate)).collect::<Vec<_>>()
+    });
+    then == now
 }
 
 /// Read again every live import of open periods that was read before the rules changed.

@@ -61,7 +61,7 @@ pub async fn send(
     let mut reader = installation.ledger.read().await?;
     let records =
         reader.list_messages(&EmailFilter { period: Some(period), ..EmailFilter::default() }).await?;
-    let by_pi = unsent(&mut reader, period, &records, retry_uncertain, today(actor)).await?;
+    let by_pi = unsent(&mut reader, period, &records, retry_uncertain, actor.day()).await?;
     let act = if by_pi.is_empty() { PeriodAct::Resend } else { PeriodAct::Send };
     periods::require(&mut reader, period, act).await?;
     let mut outcome = Outcome {
@@ -122,10 +122,6 @@ fn made_up_for(record: &EmailRecord, later: &[EmailRecord]) -> bool {
         later.iter().any(|later| later.state == MessageState::Sent && later.message.statements.contains(id))
     };
     record.message.statements.iter().all(sent)
-}
-
-pub(crate) fn today(actor: &Actor) -> Date {
-    actor.at.to_zoned(jiff::tz::TimeZone::UTC).date()
 }
 
 /// Current statements that no message has carried yet, by the current address of their PI.

@@ -5,7 +5,7 @@ use billing::period::PeriodAct;
 use ledger::{EmailFilter, MessageState};
 
 use crate::people::people;
-use crate::send::{Again, How, Outcome, compose, send_one, settle_interrupted, today};
+use crate::send::{Again, How, Outcome, compose, send_one, settle_interrupted};
 use crate::{Actor, Installation, Refusal, WorkflowError, periods};
 
 /// E-mail the current version of a statement that was sent before. Each call sends one message.
@@ -47,7 +47,7 @@ pub async fn send_again(
         return Err(refusal.hint(format!("`send --period {period}` sends it")).into());
     }
     let again = Again { before: carried.len(), reason: reason.to_owned() };
-    let pi_email = people(&mut reader, None).await?.address_on(&row.pi_email, today(actor));
+    let pi_email = people(&mut reader, None).await?.address_on(&row.pi_email, actor.day());
     let composed =
         compose(installation, &mut reader, actor, period, &pi_email, vec![row], Some(&again)).await?;
     drop(reader);

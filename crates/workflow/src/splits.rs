@@ -1,6 +1,5 @@
 //! Splits: charges of a project, a PI or a source over several funds.
 
-use billing::attribution::AttributionRules;
 use billing::split::{BadSplit, SplitCharge, SplitId, SplitRule};
 use billing::{ChargeId, LedgerNumber};
 use jiff::civil::Date;
@@ -9,6 +8,7 @@ use serde_json::json;
 
 use crate::charges::{Scope, charges, locate};
 use crate::funding::Rules;
+use crate::rules::{NOT_LONGER, day_before, may_end, unparsed_funds};
 use crate::subsidies::{Effect, effects};
 use crate::{Actor, Installation, Refusal, WorkflowError, imports};
 
@@ -95,17 +95,10 @@ async fn changed(
         Change::Add(rule) => {
             let mut wrong: Vec<String> =
                 rule.check().err().unwrap_or_default().iter().map(BadSplit::to_string).collect();
-            let funds = AttributionRules::compile(&installation.settings)
-                .map_err(|error| Refusal::new(error.to_string()))?;
-            let unknown = |fund_org: &&String| {
-                installation.settings.require_fund_org && funds.parse_fund_org(fund_org).is_none()
-            };
+            let unparsed =
+                unparsed_funds(&installation.settings, rule.parts.iter().map(|part| &part.fund_org))?;
             wrong.extend(
-                rule.parts
-                    .iter()
-                    .map(|part| &part.fund_org)
-                    .filter(unknown)
-                    .map(|fund_org| format!("`{fund_org}` does not match journal.fund_org_regex")),
+                unparsed.into_iter().map(|fund| format!("`{fund}` does not match journal.fund_org_regex")),
             );
             if let Some(rival) = all.iter().find(|known| known.rivals(rule)) {
                 let to = rival.to.map_or_else(String::new, |to| format!(" to {to}"));
@@ -126,15 +119,8 @@ async fn changed(
                     .hint("`splits list --all` shows those that are")
                     .into());
             };
-            if *on < known.from.yesterday().unwrap_or(known.from) || known.to.is_some_and(|to| to < *on) {
-                let to = known.to.map_or_else(String::new, |to| format!(" to {to}"));
-                return Err(Refusal::new(format!(
-                    "split {rule} is from {}{to}: it cannot end on {on}",
-                    known.from
-                ))
-                .hint("a rule cannot be made longer; write a new one")
-                .into());
-            }
+            may_end(&format!("split {rule}"), (Some(known.from), known.to), *on, day_before)
+                .map_err(|why| Refusal::new(why).hint(NOT_LONGER))?;
             known.to = Some(*on);
         }
     }

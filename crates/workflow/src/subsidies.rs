@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use billing::attribution::AttributionRules;
 use billing::settings::Settings;
 use billing::statement::{Statement, Totals};
 use billing::subsidy::{BadSubsidy, Standing, SubsidyId, SubsidyRule, Used};
@@ -15,6 +14,7 @@ use serde_json::json;
 use crate::charges::{Scope, charges};
 use crate::funding::Rules;
 use crate::generate::compute;
+use crate::rules::{NOT_LONGER, may_end, unparsed_funds};
 use crate::{Actor, Installation, Refusal, WorkflowError, funding, periods};
 
 /// A rule to be written, or the last period of one.
@@ -171,11 +171,9 @@ pub(crate) async fn changed(
         Change::Add(rule) => {
             let mut wrong: Vec<String> =
                 rule.check().err().unwrap_or_default().iter().map(BadSubsidy::to_string).collect();
-            let funds = AttributionRules::compile(&installation.settings)
-                .map_err(|error| Refusal::new(error.to_string()))?;
-            if installation.settings.require_fund_org && funds.parse_fund_org(&rule.payer).is_none() {
-                wrong.push(format!("its payer `{}` does not match journal.fund_org_regex", rule.payer));
-            }
+            let unparsed = unparsed_funds(&installation.settings, [&rule.payer])?;
+            let payer = |fund| format!("its payer `{fund}` does not match journal.fund_org_regex");
+            wrong.extend(unparsed.into_iter().map(payer));
             if !wrong.is_empty() {
                 let refusal = Refusal::new(format!("the subsidy `{}` cannot be written", rule.name));
                 return Err(refusal.details(wrong).into());
@@ -189,15 +187,8 @@ pub(crate) async fn changed(
                     .hint("`subsidies list --all` shows those that are")
                     .into());
             };
-            if *last < known.from.previous() || known.to.is_some_and(|to| to < *last) {
-                let to = known.to.map_or_else(String::new, |to| format!(" to {to}"));
-                return Err(Refusal::new(format!(
-                    "subsidy {rule} is from {}{to}: it cannot end with {last}",
-                    known.from
-                ))
-                .hint("a rule cannot be made longer; write a new one")
-                .into());
-            }
+            may_end(&format!("subsidy {rule}"), (Some(known.from), known.to), *last, Period::previous)
+                .map_err(|why| Refusal::new(why).hint(NOT_LONGER))?;
             known.to = Some(*last);
         }
     }

@@ -7,7 +7,7 @@ use billing::rate::{RatedGroup, RatedUse};
 use billing::split::{SplitId, Splits, merged};
 use billing::statement::PostingGroup;
 use billing::{Fingerprint, Period};
-use lake::{Apart, Posted, RatedPosted, View};
+use lake::{Apart, Posted, View};
 
 use crate::WorkflowError;
 use crate::charges::{Found, locate};
@@ -21,13 +21,12 @@ pub(crate) struct SummedApart {
     rules: Vec<SplitId>,
 }
 
-/// What the charges of a PI's project come to, before prices that depend on the month, and before splits.
+/// The charges of a PI's project, summed, before prices that depend on the month, and before splits.
 #[derive(Default)]
-pub(crate) struct Usage {
-    posted: Vec<Posted>,
-    /// The part that the rate book priced.
-    rated: Vec<RatedPosted>,
-}
+pub(crate) struct Usage(Vec<Posted>);
+
+/// What of a group decides how it is split.
+type Place = (usize, Option<usize>, Option<String>);
 
 impl Usage {
     /// The groups as they are posted, and how rates were used.
@@ -39,36 +38,33 @@ impl Usage {
         funding: &mut Funding,
     ) -> (Vec<PostingGroup>, Vec<RatedUse>) {
         let who = funding.people.key(pi_email);
-        let of = |posted: &Posted| {
-            let PostingGroup { fund_org, source, service_name, account_code, kind, .. } =
-                posted.group.clone();
-            (
-                (posted.after, posted.charge, posted.fallback_from.clone()),
-                fund_org,
-                source,
-                service_name,
-                account_code,
-                kind,
-            )
-        };
-        let places: BTreeMap<_, usize> =
-            self.posted.iter().enumerate().map(|(at, posted)| (of(posted), at)).collect();
-        let (which, mut groups): (Vec<_>, Vec<PostingGroup>) = self
-            .posted
-            .into_iter()
-            .map(|posted| ((posted.after, posted.charge, posted.fallback_from), posted.group))
-            .unzip();
-        let parts = self.rated.iter().filter_map(|part| {
-            let (rate, quantity, cost) = (part.rate, part.quantity, part.posted.group.cost);
-            Some(RatedGroup { group: *places.get(&of(&part.posted))?, rate, quantity, cost })
-        });
-        let rates = funding.rates.price(&mut groups, &parts.collect::<Vec<_>>());
-        let groups = which.into_iter().zip(groups).flat_map(|((after, charge, fallback_from), group)| {
+        let (places, mut groups, parts) = self.over_rates();
+        let rates = funding.rates.price(&mut groups, &parts);
+        let groups = places.into_iter().zip(groups).flat_map(|((after, charge, fallback_from), group)| {
             let day = after.checked_sub(1).map_or(period.first_day(), |at| apart.days[at]);
             let own = charge.map(|at| rules[at]);
             funding.splits.over(&who, project_id, day, own, fallback_from.as_deref(), group)
         });
         (merged(groups.collect()), rates)
+    }
+
+    /// Groups that differ in their rate alone are one; what each rate priced of it stands beside. They come
+    /// one after the other.
+    fn over_rates(self) -> (Vec<Place>, Vec<PostingGroup>, Vec<RatedGroup>) {
+        let (mut places, mut groups, mut parts) = (Vec::new(), Vec::<PostingGroup>::new(), Vec::new());
+        for Posted { after, charge, fallback_from, rated, group, .. } in self.0 {
+            let (place, cost) = ((after, charge, fallback_from), group.cost);
+            match groups.last_mut() {
+                Some(last) if places.last() == Some(&place) && last.is_of_line(&group) => last.add(&group),
+                _ => {
+                    places.push(place);
+                    groups.push(group);
+                }
+            }
+            let at = groups.len() - 1;
+            parts.extend(rated.map(|(rate, quantity)| RatedGroup { group: at, rate, quantity, cost }));
+        }
+        (places, groups, parts)
     }
 }
 
@@ -80,12 +76,9 @@ pub(crate) async fn of_period(
 ) -> Result<(SummedApart, BTreeMap<Owner, Usage>), WorkflowError> {
     let summed = summed_apart(view, period, splits).await?;
     let mut owners: BTreeMap<Owner, Usage> = BTreeMap::new();
-    let owner = |posted: &Posted| (posted.pi_email.clone(), posted.project_id.clone());
     for posted in view.posting_groups(period, &summed.apart).await? {
-        owners.entry(owner(&posted)).or_default().posted.push(posted);
-    }
-    for rated in view.rated_groups(period, &summed.apart).await? {
-        owners.entry(owner(&rated.posted)).or_default().rated.push(rated);
+        let owner = (posted.pi_email.clone(), posted.project_id.clone());
+        owners.entry(owner).or_default().0.push(posted);
     }
     Ok((summed, owners))
 }

@@ -14,6 +14,14 @@ pub struct Stamp {
     pub at: jiff::Timestamp,
 }
 
+impl Stamp {
+    /// The day of it, in UTC.
+    #[must_use]
+    pub fn day(&self) -> jiff::civil::Date {
+        self.at.to_zoned(jiff::tz::TimeZone::UTC).date()
+    }
+}
+
 /// Where a period is in its life. A state carries its facts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "state")]

@@ -99,7 +99,7 @@ async fn change(change: Change, what: &str, sure: SureArgs, door: &Door) -> Resu
 
 async fn list(args: &RuleListArgs, door: &Door) -> Result<(), Refusal> {
     let installation = door.installation().await?;
-    let today = door.stamp().at.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let today = door.stamp().day();
     let mut rows = attribution::list(&installation).await?;
     rows.retain(|row| args.all || row.rule.to.is_none_or(|to| today <= to));
     if let Some(source) = &args.source {
@@ -155,7 +155,7 @@ async fn export(args: &RuleExportArgs, door: &Door) -> Result<(), Refusal> {
 
 async fn test(args: &RuleTestArgs, door: &Door) -> Result<(), Refusal> {
     let installation = door.installation().await?;
-    let on = args.on.unwrap_or_else(|| door.stamp().at.to_zoned(jiff::tz::TimeZone::UTC).date());
+    let on = args.on.unwrap_or_else(|| door.stamp().day());
     let mut tags: [Option<String>; Attribution::COUNT] = Default::default();
     for (key, value) in &args.with {
         if let RuleKey::Field(field) = key {

@@ -91,7 +91,7 @@ fn holders(credit: &Credit) -> String {
 
 async fn list(args: &CreditListArgs, door: &Door) -> Result<(), Refusal> {
     let installation = door.installation().await?;
-    let today = billing::Period::of(door.stamp().at.to_zoned(jiff::tz::TimeZone::UTC).date());
+    let today = billing::Period::of(door.stamp().day());
     let all = credits::list(&installation).await?;
     let known: Vec<Credit> = all.iter().map(|row| row.rule.clone()).collect();
     let mut rows = all;

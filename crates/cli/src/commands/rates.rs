@@ -30,7 +30,7 @@ pub async fn run(command: RateCommand, door: &Door) -> Result<(), Refusal> {
 }
 
 fn today(door: &Door) -> Date {
-    door.stamp().at.to_zoned(jiff::tz::TimeZone::UTC).date()
+    door.stamp().day()
 }
 
 async fn add(args: RateAddArgs, door: &Door) -> Result<(), Refusal> {

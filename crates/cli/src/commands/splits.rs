@@ -75,7 +75,7 @@ fn shares(rule: &SplitRule, door: &Door) -> String {
 
 async fn list(args: &SplitListArgs, door: &Door) -> Result<(), Refusal> {
     let installation = door.installation().await?;
-    let today = door.stamp().at.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let today = door.stamp().day();
     let mut rows = splits::list(&installation).await?;
     rows.retain(|row| args.all || row.rule.to.is_none_or(|to| today <= to));
     Ok(door.output.data(&rows, |rows| table(rows, door))?)

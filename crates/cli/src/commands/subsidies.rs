@@ -69,7 +69,7 @@ async fn change(change: &Change, what: &str, sure: SureArgs, door: &Door) -> Res
 
 async fn list(args: &SubsidyListArgs, door: &Door) -> Result<(), Refusal> {
     let installation = door.installation().await?;
-    let today = billing::Period::of(door.stamp().at.to_zoned(jiff::tz::TimeZone::UTC).date());
+    let today = billing::Period::of(door.stamp().day());
     let mut rows = subsidies::list(&installation).await?;
     rows.retain(|row| args.all || row.rule.to.is_none_or(|to| today <= to));
     if door.output.is_json() {

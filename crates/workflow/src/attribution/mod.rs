@@ -4,20 +4,18 @@
 pub mod file;
 
 use billing::attribution::Attribution;
-use billing::attribution_table::{AttributionRecord, AttributionRule, AttributionTable, RuleId, RuleKey};
-use billing::intake::ReadingRules;
+use billing::attribution_table::{AttributionRule, AttributionTable, RuleId, RuleKey};
 use billing::people::People;
 use billing::{Flag, LedgerNumber, Period, SourceName};
 use jiff::civil::Date;
 use lake::Filter;
-use ledger::{AuditEvent, Reader, RuleRow};
+use ledger::{Reader, RuleRow};
 use money::Amount;
 use serde::Serialize;
-use serde_json::json;
 
-use crate::funding::rules;
 use crate::people::people;
 use crate::reading::{self, Effect};
+use crate::rules::{NOT_LONGER, Written, day_before, may_end, rules};
 use crate::{Actor, Installation, Refusal, WorkflowError, sources};
 
 /// What a person wants to change. Ids of new rules are given when they are recorded.
@@ -81,20 +79,7 @@ pub async fn preview(
     let mut reader = installation.ledger.read().await?;
     let (_, after) = changed(installation, &mut reader, change).await?;
     let after = with_people(after, &people(&mut reader, None).await?);
-    effect(installation, actor, reader, after).await
-}
-
-/// What another table would do to the imports of open periods.
-pub(crate) async fn effect(
-    installation: &Installation,
-    actor: &Actor,
-    mut reader: Reader,
-    now: Vec<AttributionRule>,
-) -> Result<Effect, WorkflowError> {
-    let rules = reading::record(&mut reader, None).await?;
-    drop(reader);
-    let after = ReadingRules { attribution: AttributionRecord { now, ..rules.attribution }, ..rules };
-    reading::preview(installation, actor, &after).await
+    reading::preview(installation, actor, reader, |rules| rules.attribution.now = after).await
 }
 
 /// Record a change. [`reading::apply`] then reads again what it concerns.
@@ -112,18 +97,9 @@ pub async fn change(
     if add.is_empty() && change.end.is_empty() {
         return Err(Refusal::new("nothing changes in the attribution table").into());
     }
-    let ids = tx.write_rules(&add, actor).await?;
-    for (id, last_day) in &change.end {
-        tx.end_rule::<AttributionRule>(id.0, last_day, change.note.as_deref(), actor).await?;
-    }
-    let subject = match (ids.as_slice(), change.end.as_slice()) {
-        ([id], []) => format!("rule {id}"),
-        ([], [(id, _)]) => format!("rule {id}"),
-        (ids, ended) => format!("{} rules", ids.len() + ended.len()),
-    };
-    let ended: Vec<_> = change.end.iter().map(|(id, to)| json!({ "rule": id, "last_day": to })).collect();
-    let detail = json!({ "written": ids, "ended": ended, "note": change.note });
-    Ok(tx.commit(AuditEvent::new(actor, "attribution.changed", subject, detail)).await?)
+    let end = change.end.iter().map(|(id, last_day)| (id.0, *last_day)).collect();
+    let note = change.note.as_deref();
+    Written { add: &add, end, note, noun: "rule", act: "attribution.changed" }.record(tx, actor).await
 }
 
 /// Of these rules, those that the table does not have yet.
@@ -151,19 +127,13 @@ pub(crate) async fn changed(
     let mut table: Vec<AttributionRule> = rules(reader, None).await?;
     let mut wrong = Vec::new();
     for (id, last_day) in &change.end {
-        match table.iter_mut().find(|rule| rule.id == *id) {
-            None => wrong.push(format!("rule {id} is not known")),
-            Some(rule) if rule.from.is_some_and(|from| *last_day < from.yesterday().unwrap_or(from)) => {
-                wrong
-                    .push(format!("rule {id} begins on {}, after {last_day}", rule.from.unwrap_or_default()));
-            }
-            Some(rule) if rule.to.is_some_and(|to| to < *last_day) => {
-                wrong.push(format!(
-                    "rule {id} ended on {} already; a rule cannot be made longer, write a new one",
-                    rule.to.unwrap_or_default()
-                ));
-            }
-            Some(rule) => rule.to = Some(*last_day),
+        let Some(rule) = table.iter_mut().find(|rule| rule.id == *id) else {
+            wrong.push(format!("rule {id} is not known"));
+            continue;
+        };
+        match may_end(&format!("rule {id}"), (rule.from, rule.to), *last_day, day_before) {
+            Ok(()) => rule.to = Some(*last_day),
+            Err(why) => wrong.push(format!("{why}; {NOT_LONGER}")),
         }
     }
     let mut next = table.iter().map(|rule| rule.id.0).max().unwrap_or_default();

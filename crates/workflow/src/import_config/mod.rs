@@ -11,7 +11,7 @@ mod users;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use billing::attribution_table::{AttributionRecord, AttributionRule, RuleKey};
+use billing::attribution_table::{AttributionRule, RuleKey};
 use billing::intake::ReadingRules;
 use billing::rate::Rate;
 use billing::subsidy::{SubsidyId, SubsidyRule};
@@ -22,10 +22,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::attribution::{self, Change};
-use crate::funding::rules;
 use crate::import_config::openings::State;
 use crate::people::people;
 use crate::reading::{self, Effect};
+use crate::rules::rules;
 use crate::{Actor, Installation, Refusal, WorkflowError, rates, subsidies as subsidy_rules};
 
 /// What the files themselves do not say.
@@ -131,10 +131,8 @@ pub async fn preview(
     let (_, table) = attribution::changed(installation, &mut reader, &change(planned)).await?;
     let rates = rates::changed(installation, &mut reader, &rate_change(planned)).await?.book;
     let now = attribution::with_people(table, &people(&mut reader, None).await?);
-    let rules = reading::record(&mut reader, None).await?;
-    drop(reader);
-    let attribution = AttributionRecord { now, ..rules.attribution };
-    reading::preview(installation, actor, &ReadingRules { attribution, rates }).await
+    let change = |rules: &mut ReadingRules| (rules.attribution.now, rules.rates) = (now, rates);
+    reading::preview(installation, actor, reader, change).await
 }
 
 /// Write all rules, or none. [`reading::apply`] then reads again what they concern.

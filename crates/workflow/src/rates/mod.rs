@@ -6,18 +6,16 @@
 pub mod file;
 mod trial;
 
-use billing::intake::ReadingRules;
 use billing::rate::{BadRate, Rate, RateId, Rivalry};
 use billing::{LedgerNumber, Period};
 use jiff::civil::Date;
-use ledger::{AuditEvent, Reader, RuleRow};
+use ledger::{Reader, RuleRow};
 use serde::Serialize;
-use serde_json::json;
 
 pub use trial::{Trial, TrialRow, Unpriced, try_rates};
 
-use crate::funding::rules;
 use crate::reading::{self, Effect};
+use crate::rules::{NOT_LONGER, Written, day_before, may_end, rules};
 use crate::{Actor, Installation, Refusal, WorkflowError, sources};
 
 /// What a person wants to change. Ids of new rates are given when they are recorded.
@@ -59,9 +57,7 @@ pub async fn preview(
 ) -> Result<Effect, WorkflowError> {
     let mut reader = installation.ledger.read().await?;
     let rates = changed(installation, &mut reader, change).await?.book;
-    let rules = reading::record(&mut reader, None).await?;
-    drop(reader);
-    reading::preview(installation, actor, &ReadingRules { rates, ..rules }).await
+    reading::preview(installation, actor, reader, |rules| rules.rates = rates).await
 }
 
 /// Record a change. [`reading::apply`] then reads again what it concerns.
@@ -79,18 +75,9 @@ pub async fn change(
     if changed.add.is_empty() && changed.end.is_empty() {
         return Err(Refusal::new("nothing changes in the rate book").into());
     }
-    let ids = tx.write_rules(&changed.add, actor).await?;
-    for (id, last_day) in &changed.end {
-        tx.end_rule::<Rate>(id.0, last_day, change.note.as_deref(), actor).await?;
-    }
-    let subject = match (ids.as_slice(), changed.end.as_slice()) {
-        ([id], []) => format!("rate {id}"),
-        ([], [(id, _)]) => format!("rate {id}"),
-        (ids, ended) => format!("{} rates", ids.len() + ended.len()),
-    };
-    let ended: Vec<_> = changed.end.iter().map(|(id, to)| json!({ "rate": id, "last_day": to })).collect();
-    let detail = json!({ "written": ids, "ended": ended, "note": change.note });
-    Ok(tx.commit(AuditEvent::new(actor, "rates.changed", subject, detail)).await?)
+    let end = changed.end.iter().map(|(id, last_day)| (id.0, *last_day)).collect();
+    let note = change.note.as_deref();
+    Written { add: &changed.add, end, note, noun: "rate", act: "rates.changed" }.record(tx, actor).await
 }
 
 /// Of these rates, those that the book does not have yet.
@@ -148,7 +135,7 @@ pub(crate) async fn changed(
             let is_new = add.iter().any(|known: &Rate| known.id == id);
             let begins_later = book.iter().any(|known| known.id == id && rate.from <= known.from);
             if change.replacing && !is_new && !begins_later {
-                let last = rate.from.yesterday().unwrap_or(rate.from);
+                let last = day_before(rate.from);
                 match end_rate(&mut book, id, last, &shut) {
                     Ok(()) => end.push((id, last)),
                     Err(what) => wrong.push(format!("{subject}: {what}")),
@@ -178,14 +165,8 @@ fn end_rate(book: &mut [Rate], id: RateId, last: Date, shut: &[Period]) -> Resul
     let Some(rate) = book.iter_mut().find(|rate| rate.id == id) else {
         return Err(format!("rate {id} is not known"));
     };
-    if last < rate.from.yesterday().unwrap_or(rate.from) {
-        return Err(format!("rate {id} begins on {}, after {last}", rate.from));
-    }
-    if let Some(to) = rate.to.filter(|to| *to < last) {
-        return Err(format!(
-            "rate {id} ended on {to} already; a rate cannot be made longer, write a new one"
-        ));
-    }
+    may_end(&format!("rate {id}"), (Some(rate.from), rate.to), last, day_before)
+        .map_err(|why| format!("{why}; {NOT_LONGER}"))?;
     let billed = |period: &&Period| rate.is_in_force(period.last_day()) && last < period.last_day();
     if let Some(period) = shut.iter().filter(billed).max() {
         let day = period.last_day();

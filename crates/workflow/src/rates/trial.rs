@@ -13,7 +13,7 @@ use money::Amount;
 use serde::Serialize;
 
 use crate::charges::{Scope, charges};
-use crate::funding::rules;
+use crate::rules::rules;
 use crate::{Installation, Refusal, WorkflowError};
 
 /// What a book would have made of months that are known, before splits and subsidies.

@@ -14,7 +14,7 @@ use money::{Amount, Minor};
 use super::{Check, Verifying, import_place};
 use crate::WorkflowError;
 use crate::charges::live_files;
-use crate::funding::rules;
+use crate::rules::rules;
 
 /// Rows and their cost on the billing basis.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
