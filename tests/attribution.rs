@@ -335,7 +335,7 @@ fn everything_that_is_wrong_is_said_at_once() {
     assert_eq!(entries(&home.json("audit list")).len(), acts, "something was recorded");
     home.ok("attribution end 1 --on 2025-03-31 --yes");
     assert_snapshot!(home.refused("attribution end 1 --on 2025-06-30 --yes"), @r"
-    rule 1 ended on 2025-03-31 already; a rule cannot be made longer, write a new one
+    rule 1 is to 2025-03-31: it cannot end with 2025-06-30; a rule cannot be made longer; write a new one
     error: the attribution table cannot be changed so
     ");
     home.ok("verify");

@@ -124,7 +124,7 @@ fn everything_that_is_wrong_is_said_at_once() {
     error: split 7 is not known
     hint: `splits list --all` shows those that are
 
-    error: split 1 is from 2025-01-01: it cannot end on 2024-05-01
+    error: split 1 is from 2025-01-01: it cannot end with 2024-05-01
     hint: a rule cannot be made longer; write a new one
     ");
     assert_eq!(entries(&home.json("audit list")).len(), acts, "something was recorded");
