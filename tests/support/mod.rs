@@ -13,6 +13,7 @@ mod engines;
 mod pdf;
 mod smtp;
 mod tables;
+pub mod web;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

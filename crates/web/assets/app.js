@@ -1,0 +1,127 @@
+// What pages do beyond links and forms. Everything works without it; this makes it quicker.
+(() => {
+  "use strict";
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+  // A form is sent once: its button waits for the answer. Coming back to the page frees it.
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.dataset.sent) { event.preventDefault(); return; }
+    if (form.method !== "post" || form.hasAttribute("hx-post")) return;
+    form.dataset.sent = "yes";
+    all("button", form).forEach((button) => button.setAttribute("aria-busy", "true"));
+  });
+  window.addEventListener("pageshow", () => {
+    all("form[data-sent]").forEach((form) => {
+      delete form.dataset.sent;
+      all("button", form).forEach((button) => button.removeAttribute("aria-busy"));
+    });
+  });
+
+  // Choosing in a select of this kind loads the page it names.
+  document.addEventListener("change", (event) => {
+    const select = event.target.closest("[data-submit-on-change]");
+    if (select && select.form) select.form.requestSubmit();
+  });
+
+  // Check all, and say how many are chosen.
+  const count = (table) => {
+    const boxes = all("input[data-pick]", table);
+    const chosen = boxes.filter((box) => box.checked);
+    boxes.forEach((box) => box.closest("tr")?.setAttribute("aria-selected", box.checked));
+    const form = table.closest("form") ?? document;
+    all("[data-chosen]", form).forEach((place) => { place.textContent = String(chosen.length); });
+    const head = table.querySelector("input[data-pick-all]");
+    if (head) {
+      head.checked = boxes.length > 0 && chosen.length === boxes.length;
+      head.indeterminate = chosen.length > 0 && chosen.length < boxes.length;
+    }
+  };
+  document.addEventListener("change", (event) => {
+    const table = event.target.closest("table");
+    if (!table) return;
+    if (event.target.matches("[data-pick-all]")) {
+      all("input[data-pick]", table).forEach((box) => { box.checked = event.target.checked; });
+    }
+    if (event.target.matches("[data-pick-all], [data-pick]")) count(table);
+  });
+
+  // Keys: Ctrl K opens the palette; / the search of the page; j, k and x go through a table of choices.
+  const palette = () => document.getElementById("palette");
+  const typing = (target) => target.closest("input, textarea, select, [contenteditable]");
+  document.addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+      const dialog = palette();
+      if (dialog) { event.preventDefault(); dialog.showModal(); dialog.querySelector("input").select(); }
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+    if (event.key === "/") {
+      const find = document.querySelector("[data-find]");
+      if (find) { event.preventDefault(); find.focus(); find.select(); }
+    }
+    if ("jkx".includes(event.key)) {
+      const boxes = all("input[data-pick]");
+      if (!boxes.length) return;
+      const at = boxes.findIndex((box) => box.closest("tr").classList.contains("at"));
+      const next = event.key === "j" ? Math.min(at + 1, boxes.length - 1) : event.key === "k" ? Math.max(at - 1, 0) : at;
+      if (event.key === "x" && at >= 0) { boxes[at].click(); return; }
+      boxes.forEach((box, i) => box.closest("tr").classList.toggle("at", i === next));
+      boxes[next]?.focus();
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    const dialog = event.target.closest("#palette");
+    if (!dialog || !["ArrowDown", "ArrowUp"].includes(event.key)) return;
+    const stops = [dialog.querySelector("input"), ...all(".found a", dialog)];
+    const at = stops.indexOf(document.activeElement);
+    const to = stops[at + (event.key === "ArrowDown" ? 1 : -1)];
+    if (to) { event.preventDefault(); to.focus(); }
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !event.target.matches("#palette input")) return;
+    const first = document.querySelector("#palette .found a");
+    if (first) { event.preventDefault(); first.click(); }
+  });
+  document.addEventListener("click", (event) => {
+    const opener = event.target.closest("[data-opens]");
+    if (opener) {
+      const dialog = document.getElementById(opener.dataset.opens);
+      if (dialog) { event.preventDefault(); dialog.showModal(); }
+    }
+    const closer = event.target.closest("[data-closes]");
+    if (closer) { event.preventDefault(); closer.closest("dialog").close(); }
+    const copier = event.target.closest("[data-copies]");
+    if (copier) navigator.clipboard?.writeText(document.getElementById(copier.dataset.copies).textContent);
+    if (event.target.closest("[data-prints]")) window.print();
+  });
+
+  // Files are dropped onto the place for files.
+  const over = (event, on) => {
+    const place = event.target.closest?.(".drop");
+    if (!place) return null;
+    event.preventDefault();
+    place.classList.toggle("over", on);
+    return place;
+  };
+  document.addEventListener("dragover", (event) => over(event, true));
+  document.addEventListener("dragleave", (event) => over(event, false));
+  document.addEventListener("drop", (event) => {
+    const place = over(event, false);
+    const input = place?.querySelector("input[type=file]");
+    if (!input || !event.dataTransfer.files.length) return;
+    input.files = event.dataTransfer.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+  // Names of files are text, whatever they hold.
+  document.addEventListener("change", (event) => {
+    if (!event.target.matches(".drop input[type=file]")) return;
+    const list = event.target.closest(".drop").querySelector("[data-files]");
+    if (!list) return;
+    list.replaceChildren(...[...event.target.files].map((file) => {
+      const item = document.createElement("li");
+      item.textContent = `${file.name} (${(file.size / 1e6).toFixed(1)} MB)`;
+      return item;
+    }));
+  });
+})();

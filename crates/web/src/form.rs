@@ -1,0 +1,104 @@
+//! What a form or an address says, read once. Fields arrive as text; [`Fields`] parses them and gathers all
+//! that is wrong, so that a person is told everything at once.
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+use workflow::Refusal;
+
+use crate::error::PageError;
+
+/// The body of a form; a repeated field is a list.
+#[derive(Clone, Debug)]
+pub struct Form<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
+    type Rejection = PageError;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Form<T>, PageError> {
+        let bytes = axum::body::to_bytes(request.into_body(), 2 << 20)
+            .await
+            .map_err(|_| PageError::bad_request("the form could not be read"))?;
+        read(&bytes).map(Form)
+    }
+}
+
+/// What stands behind the `?` of an address.
+#[derive(Clone, Debug)]
+pub struct Query<T>(pub T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Query<T>, PageError> {
+        read(parts.uri.query().unwrap_or_default().as_bytes()).map(Query)
+    }
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, PageError> {
+    let read = serde_html_form::from_bytes(bytes);
+    read.map_err(|error| PageError::bad_request(format!("the request cannot be understood: {error}")))
+}
+
+/// Fields being parsed, with what is wrong so far.
+#[derive(Clone, Debug, Default)]
+pub struct Fields {
+    problems: Vec<String>,
+}
+
+impl Fields {
+    /// `None` when empty; `wants` finishes "… is not".
+    pub fn optional<T: std::str::FromStr>(&mut self, name: &str, text: &str, wants: &str) -> Option<T> {
+        let text = text.trim();
+        if text.is_empty() {
+            return None;
+        }
+        let parsed = text.parse().ok();
+        if parsed.is_none() {
+            self.problem(format!("{name}: `{text}` is not {wants}"));
+        }
+        parsed
+    }
+
+    pub fn required<T: std::str::FromStr>(&mut self, name: &str, text: &str, wants: &str) -> Option<T> {
+        if text.trim().is_empty() {
+            self.problem(format!("{name} is missing; it is {wants}"));
+            return None;
+        }
+        self.optional(name, text, wants)
+    }
+
+    pub fn text(&mut self, name: &str, text: &str) -> String {
+        let text = text.trim();
+        if text.is_empty() {
+            self.problem(format!("{name} is missing"));
+        }
+        text.to_owned()
+    }
+
+    pub fn problem(&mut self, problem: String) {
+        self.problems.push(problem);
+    }
+
+    /// # Errors
+    /// All problems at once.
+    pub fn finish(self, what: &str) -> Result<(), Refusal> {
+        if self.problems.is_empty() {
+            return Ok(());
+        }
+        Err(Refusal::new(what.to_owned()).details(self.problems))
+    }
+}
+
+/// Empty text is no text.
+#[must_use]
+pub fn some(text: &str) -> Option<String> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// Text as a value of an address.
+#[must_use]
+pub fn encoded(text: &str) -> String {
+    serde_html_form::to_string([("", text)]).map_or_else(|_| String::new(), |pair| pair[1..].to_owned())
+}

@@ -1,0 +1,119 @@
+//! The address we listen at, and the router with everything around it.
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum_server::tls_rustls::RustlsConfig;
+use tower_http::compression::CompressionLayer;
+use workflow::{Installation, Refusal};
+
+use crate::error::PageError;
+use crate::settings::Settings;
+use crate::{App, gate};
+
+/// Serve until told to end; requests under way are finished first.
+///
+/// # Errors
+/// An address that is refused or taken, a certificate that cannot be read.
+pub async fn serve(
+    installation: Arc<Installation>,
+    settings: Settings,
+    ready: impl FnOnce(&str),
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Refusal> {
+    let address = address(&settings)?;
+    let work = worker()?;
+    let app = App::new(installation, settings, work.handle().clone());
+    let make = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let listener = std::net::TcpListener::bind(address).map_err(|error| taken(address, &error))?;
+    listener.set_nonblocking(true).map_err(|error| taken(address, &error))?;
+    let at = listener.local_addr().map_err(|error| taken(address, &error))?;
+    let handle = axum_server::Handle::new();
+    tokio::spawn({
+        let handle = handle.clone();
+        async move {
+            shutdown.await;
+            handle.graceful_shutdown(Some(std::time::Duration::from_secs(10)));
+        }
+    });
+    let served = if let Some(tls) = &app.settings.tls {
+        // Fails only when another part of the program has chosen already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let config = RustlsConfig::from_pem_file(&tls.certificate, &tls.key).await.map_err(|error| {
+            Refusal::new(format!("cannot use the certificate `{}`: {error}", tls.certificate.display()))
+                .hint("web.tls names a certificate chain and its key, both PEM")
+        })?;
+        ready(&format!("https://{at}"));
+        axum_server::from_tcp_rustls(listener, config)
+            .map_err(|error| taken(address, &error))?
+            .handle(handle)
+            .serve(make)
+            .await
+    } else {
+        ready(&format!("http://{at}"));
+        axum_server::from_tcp(listener)
+            .map_err(|error| taken(address, &error))?
+            .handle(handle)
+            .serve(make)
+            .await
+    };
+    work.shutdown_background();
+    served.map_err(|error| Refusal::new(format!("the web server ended: {error}")))
+}
+
+/// Where pages and jobs are worked on: apart from the threads that accept and answer.
+///
+/// # Errors
+/// A system without threads to give.
+pub fn worker() -> Result<tokio::runtime::Runtime, Refusal> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(std::thread::available_parallelism().map_or(2, usize::from).max(2) * 2)
+        .thread_name("web-work")
+        .enable_all()
+        .build()
+        .map_err(|error| Refusal::new(format!("cannot start threads: {error}")))
+}
+
+/// Only this machine may connect without TLS, unless a proxy that is named stands before us.
+fn address(settings: &Settings) -> Result<SocketAddr, Refusal> {
+    let host = settings.host.trim_start_matches('[').trim_end_matches(']');
+    let address = (host, settings.port).to_socket_addrs().ok().and_then(|mut found| found.next());
+    let address =
+        address.ok_or_else(|| Refusal::new(format!("web.host: `{host}` is not an address of this machine")))?;
+    if address.ip().is_loopback() || settings.is_secure() {
+        return Ok(address);
+    }
+    Err(Refusal::new(format!(
+        "web.host: {} can be reached by others, and passwords would travel readable",
+        address.ip()
+    ))
+    .hint("name a certificate and its key in `web.tls`")
+    .hint("or the proxy that TLS ends at in `web.trusted_proxy`, and let only it connect")
+    .hint("or keep `web.host: 127.0.0.1` and reach it through a tunnel"))
+}
+
+fn taken(address: SocketAddr, error: &std::io::Error) -> Refusal {
+    Refusal::new(format!("cannot listen at {address}: {error}"))
+        .hint("another program may have the port; choose one with `--port`")
+}
+
+/// Everything between a connection and a handler.
+#[must_use]
+pub fn router(app: App) -> Router {
+    let (_, router) = crate::routes().build();
+    router
+        .fallback(async || PageError::not_found("there is no such page"))
+        .method_not_allowed_fallback(async || {
+            PageError::refused(
+                axum::http::StatusCode::METHOD_NOT_ALLOWED,
+                Refusal::new("this address does not take such a request"),
+            )
+        })
+        .layer(from_fn_with_state(app.clone(), gate::serve))
+        .layer(CompressionLayer::new())
+        .layer(from_fn_with_state(app.clone(), gate::enter))
+        .with_state(app)
+}
+

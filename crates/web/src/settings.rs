@@ -1,0 +1,36 @@
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use workflow::accounts::Accounts;
+
+/// What the binary hands in; read from the configuration's `web`.
+#[derive(Clone)]
+pub struct Settings {
+    pub host: String,
+    pub port: u16,
+    pub tls: Option<Tls>,
+    /// Who may say on whose behalf a request comes (`X-Forwarded-For`), and that TLS ends there.
+    pub trusted_proxies: Vec<IpAddr>,
+    pub accounts: Accounts,
+    /// Of one upload, as it arrives.
+    pub upload_limit_bytes: u64,
+    /// Where the time comes from.
+    pub clock: Clock,
+    pub version: &'static str,
+}
+
+#[derive(Clone, Debug)]
+pub struct Tls {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+pub type Clock = fn() -> jiff::Timestamp;
+
+impl Settings {
+    /// Whether browsers reach us by https: cookies are for that alone then.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.tls.is_some() || !self.trusted_proxies.is_empty()
+    }
+}
