@@ -1,6 +1,7 @@
 //! What can be typed: the tree of commands, their arguments and their help. Values are checked here, so
 //! that from here on a period is a period.
 
+mod accounts;
 mod administration;
 mod attribution;
 mod credits;
@@ -20,9 +21,8 @@ use std::path::PathBuf;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub use administration::{
-    AuditCommand, AuditFormat, AuditRows, ConfigCommand, InitArgs, UserCommand, UserName, VerifyArgs,
-};
+pub use accounts::{KeepPassword, TokenAddArgs, TokenCommand, UserCommand, UserName};
+pub use administration::{AuditCommand, AuditFormat, AuditRows, ConfigCommand, InitArgs, VerifyArgs};
 pub use attribution::{
     AddArgs, AttributionCommand, EndArgs, GivesArgs, ImportConfigArgs, RuleExportArgs, RuleFileArgs,
     RuleListArgs, RuleTestArgs, SureArgs, UnreachedArgs,
@@ -163,6 +163,9 @@ pub enum Command {
     /// Accounts for the web interface
     #[command(subcommand)]
     Users(UserCommand),
+    /// Tokens, by which programs act for people
+    #[command(subcommand)]
+    Tokens(TokenCommand),
     /// Prove that what was issued follows from what was delivered and decided
     #[command(
         after_help = "Examples:\n  focus-billing verify\n  focus-billing verify --period 2025-01 --deep"

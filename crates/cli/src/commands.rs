@@ -1,5 +1,6 @@
 //! One function per command: read the configuration, call the act, print.
 
+mod accounts;
 mod attribution;
 mod audit;
 mod charges;
@@ -28,11 +29,13 @@ mod splits;
 mod statement_diff;
 mod statements;
 mod subsidies;
+mod tokens;
 mod users;
 mod verify;
 mod why;
 mod words;
 
+pub use accounts::{accounts, accounts_of_web, secret_key};
 pub use door::Door;
 
 use crate::args::{Cli, Command};
@@ -83,6 +86,7 @@ async fn act(cli: Cli, output: Output) -> Result<(), Refusal> {
         Command::Report(args) => report::run(args, door).await,
         Command::Payers(args) => payers::run(args, door).await,
         Command::Users(command) => users::run(command, door).await,
+        Command::Tokens(command) => tokens::run(command, door).await,
         Command::Verify(args) => verify::run(&args, door).await,
         Command::Audit(command) => audit::run(command, door).await,
         Command::Backup(args) => keeping::run_backup(args, door).await,

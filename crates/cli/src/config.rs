@@ -13,6 +13,7 @@ mod reading;
 mod show;
 mod yaml;
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use billing::settings::Settings;
@@ -118,8 +119,24 @@ pub struct Web {
     pub port: u16,
     pub secret_key: EnvText,
     pub session_lifetime_hours: u32,
+    /// Without a request a session ends.
+    pub idle_minutes: u32,
+    /// Who may say on whose behalf a request comes, and that TLS ends there.
+    pub trusted_proxy: Vec<IpAddr>,
+    pub tls: Option<Tls>,
+    /// Of one upload, as it arrives.
+    pub upload_limit_mb: u32,
+    /// Of one upload, unpacked.
+    pub unpacked_limit_mb: u32,
     pub users: Vec<WebUser>,
     pub password_requirements: PasswordRequirements,
+}
+
+/// Files in PEM.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
 }
 
 /// An account that the configuration brings along.

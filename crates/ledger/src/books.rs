@@ -12,8 +12,8 @@ use money::{Amount, Minor};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    configuration, decision, email, import, installation, journal, journal_life, part, period, prune, rule,
-    source, statement, unusual, user,
+    api_token, configuration, decision, email, import, installation, journal, journal_life, part, period,
+    prune, rule, source, statement, unusual, user,
 };
 
 /// A table of the books: its columns after `number` and `seq`, in the order they are inserted in.
@@ -54,6 +54,7 @@ pub(crate) const TABLES: &[&Table] = &[
     &rule::RULE,
     &rule::RULE_END,
     &statement::STATEMENT_LEG,
+    &api_token::API_TOKEN_EVENT,
 ];
 
 /// A value of a column. `None` is NULL, which PostgreSQL wants to be of a type, too.

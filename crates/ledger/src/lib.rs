@@ -4,12 +4,15 @@
 //! [`Ledger::open`] opens SQLite by path or PostgreSQL by URL. [`Ledger::read`] gives a [`Reader`], a
 //! snapshot; all queries are functions of it. [`Ledger::begin`] gives a [`Tx`], which reads the same way,
 //! records, and ends only by [`Tx::commit`] with the [`AuditEvent`] of the act; dropped, it never was.
-//! The one thing written outside an act is the lease of a running import ([`Ledger::reserve_import`]).
+//! What is written outside acts is no part of the books: leases of running imports
+//! ([`Ledger::reserve_import`]), and who is signed in ([`Ledger::bookkeeping`]).
 //!
 //! One file per noun, its queries beside its functions; what differs between the engines is in
 //! `engine.rs`; how a row is written and proven is in `books.rs` and `tx.rs`. Start with `tx.rs`.
 
+mod api_token;
 mod audit;
+mod bookkeeping;
 mod books;
 mod configuration;
 mod copy;
@@ -28,14 +31,18 @@ mod period;
 mod prune;
 mod query;
 mod rule;
+mod session;
+mod sign_in;
 mod source;
 mod statement;
 mod tx;
 mod unusual;
 mod user;
 
+pub use api_token::{ApiToken, ApiTokenRecord, NotAScope, Scope};
 pub use audit::{AuditCheck, AuditEvent, AuditFilter, AuditFinding, AuditRow};
 pub use billing::LedgerNumber;
+pub use bookkeeping::Bookkeeping;
 pub use books::{canonical_json, sha256_hex};
 pub use copy::Copied;
 pub use decision::{DecisionAct, DecisionFilter, DecisionId, DecisionRow, NewDecision, NewDecisionAct};
@@ -55,6 +62,8 @@ pub use period::{PeriodAct, PeriodEvent, PeriodRecord};
 pub use prune::{PrunedFile, PrunedKind, PrunedRow};
 pub use query::Reader;
 pub use rule::{Rule, RuleEnd, RuleRow};
+pub use session::SessionRow;
+pub use sign_in::SignInAttempt;
 pub use source::{NewSource, Source};
 pub use statement::{
     LegKind, NewStatement, StatementDocument, StatementFilter, StatementLine, StatementRow, StatementVersion,

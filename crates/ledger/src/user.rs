@@ -5,15 +5,29 @@ use std::collections::BTreeMap;
 use billing::LedgerNumber;
 use billing::period::Stamp;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use crate::books::Table;
+use crate::books::{Table, Value};
 use crate::error::LedgerError;
 use crate::query::{Cells, Query, Reader};
 use crate::tx::Tx;
 
 pub(crate) const USER_EVENT: Table = Table {
     name: "user_event",
-    columns: &["name", "event", "email", "display_name", "role", "password_hash", "at", "by_user"],
+    columns: &[
+        "name",
+        "event",
+        "email",
+        "display_name",
+        "role",
+        "password_hash",
+        "at",
+        "by_user",
+        "totp_secret",
+        "recovery_codes",
+        "must_change",
+        "configured",
+    ],
 };
 
 /// What a person may do.
@@ -35,6 +49,17 @@ pub struct User {
     /// Argon2 text (PHC format); `None` cannot log in.
     #[serde(skip)]
     pub password_hash: Option<String>,
+    /// Of the second factor, sealed.
+    #[serde(skip)]
+    pub totp_secret: Option<String>,
+    /// Digests of the recovery codes that are left.
+    #[serde(skip)]
+    pub recovery_codes: Vec<String>,
+    /// Somebody else chose the password.
+    pub must_change: bool,
+    /// The digest of the configuration's password, of an account that the configuration has.
+    #[serde(skip)]
+    pub configured: Option<String>,
 }
 
 /// An account with its first and last event.
@@ -89,8 +114,8 @@ impl Reader {
 
     async fn replay_users(&mut self, name: Option<&str>) -> Result<Vec<UserRecord>, LedgerError> {
         let query = Query::new(
-            "SELECT number, name, event, email, display_name, role, password_hash, at, by_user \
-             FROM user_event WHERE 1 = 1",
+            "SELECT number, name, event, email, display_name, role, password_hash, at, by_user, \
+             totp_secret, recovery_codes, must_change, configured FROM user_event WHERE 1 = 1",
         );
         let query = query.and_some("name =", name).then("ORDER BY number, seq");
         let mut users: BTreeMap<String, UserRecord> = BTreeMap::new();
@@ -118,6 +143,14 @@ fn read_user(row: &Cells) -> Result<UserRecord, LedgerError> {
         display_name: row.text("display_name")?,
         role: role.parse().map_err(|_| LedgerError::unreadable("user_event.role", role))?,
         password_hash: row.opt_text("password_hash")?,
+        totp_secret: row.opt_text("totp_secret")?,
+        recovery_codes: match row.opt_text("recovery_codes")? {
+            None => Vec::new(),
+            Some(codes) => serde_json::from_str(&codes)
+                .map_err(|_| LedgerError::unreadable("user_event.recovery_codes", codes))?,
+        },
+        must_change: row.opt_int("must_change")? == Some(1),
+        configured: row.opt_text("configured")?,
     };
     let stamp = row.stamp()?;
     let removed = row.str("event")? == "removed";
@@ -150,7 +183,8 @@ impl Tx {
     /// # Errors
     /// [`LedgerError::Missing`].
     pub async fn remove_user(&mut self, name: &str, stamp: &Stamp) -> Result<(), LedgerError> {
-        let user = User { password_hash: None, ..self.load_user(name).await? };
+        let user = self.load_user(name).await?;
+        let user = User { password_hash: None, totp_secret: None, recovery_codes: Vec::new(), ..user };
         self.insert_user(&user, "removed", stamp).await
     }
 
@@ -160,6 +194,7 @@ impl Tx {
     }
 
     async fn insert_user(&mut self, user: &User, event: &str, stamp: &Stamp) -> Result<(), LedgerError> {
+        let codes = (!user.recovery_codes.is_empty()).then(|| json!(user.recovery_codes).to_string());
         let row = vec![
             key(&user.name).into(),
             event.into(),
@@ -169,6 +204,10 @@ impl Tx {
             (&user.password_hash).into(),
             stamp.at.into(),
             stamp.by.as_str().into(),
+            (&user.totp_secret).into(),
+            Value::Text(codes),
+            Value::Int(user.must_change.then_some(1)),
+            (&user.configured).into(),
         ];
         self.insert_one(&USER_EVENT, row).await?;
         Ok(())

@@ -3,6 +3,7 @@
 //! [`installation`] (what an act works on), then [`import`], [`charges`] (charges with their
 //! decisions, the one view everything else reads) and [`generate`].
 
+pub mod accounts;
 pub mod attribution;
 pub mod audit;
 pub mod backup;
@@ -39,7 +40,6 @@ pub mod story;
 pub mod subsidies;
 pub mod unusual;
 mod usage;
-pub mod users;
 pub mod verify;
 pub mod why;
 

@@ -1,53 +1,11 @@
-//! `users`, `audit`, `verify`, `config`.
+//! `audit`, `verify`, `config`.
 
 use std::path::PathBuf;
 
 use billing::Period;
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::values::{pi_email, words};
-use crate::config::Role;
-
-#[derive(Debug, Subcommand)]
-pub enum UserCommand {
-    /// Make an account; the password is asked for
-    #[command(
-        after_help = "Example:\n  focus-billing users add maria --email maria@example.edu --role reviewer"
-    )]
-    Add {
-        #[command(flatten)]
-        user: UserName,
-        /// E-mail address of the person
-        #[arg(long, value_name = "EMAIL", value_parser = pi_email)]
-        email: String,
-        /// As pages show it [default: the name]
-        #[arg(long, value_name = "NAME", value_parser = words)]
-        display_name: Option<String>,
-        /// What the account may do
-        #[arg(long, value_enum, default_value_t = Role::Viewer)]
-        role: Role,
-    },
-    /// List accounts
-    #[command(after_help = "Example:\n  focus-billing users list")]
-    List,
-    /// Change what an account may do
-    #[command(after_help = "Example:\n  focus-billing users set-role maria admin")]
-    SetRole {
-        #[command(flatten)]
-        user: UserName,
-        #[arg(value_enum)]
-        role: Role,
-    },
-    /// Give an account a new password; it is asked for
-    #[command(after_help = "Example:\n  focus-billing users reset maria")]
-    Reset(UserName),
-}
-
-#[derive(Debug, Args)]
-pub struct UserName {
-    #[arg(value_name = "NAME", value_parser = words)]
-    pub name: String,
-}
+use super::values::words;
 
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {

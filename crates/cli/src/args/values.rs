@@ -43,3 +43,14 @@ pub fn ratio(text: &str) -> Result<u32, String> {
     billing::unusual::ratio_percent(text)
         .ok_or_else(|| format!("`{text}` is not a ratio from 1 to 1000, such as 2.5"))
 }
+
+/// `90d`, `12w`, in days.
+pub(super) fn days(text: &str) -> Result<u32, String> {
+    let wrong = || "not a time such as 90d or 12w".to_owned();
+    let (number, unit) = match text.strip_suffix('w') {
+        Some(weeks) => (weeks, 7),
+        None => (text.strip_suffix('d').ok_or_else(wrong)?, 1),
+    };
+    let number: u32 = number.parse().map_err(|_| wrong())?;
+    number.checked_mul(unit).ok_or_else(wrong)
+}

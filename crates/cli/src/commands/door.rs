@@ -43,6 +43,14 @@ impl Door {
         Ok(installation)
     }
 
+    /// Who may sign in, as commands need it.
+    ///
+    /// # Errors
+    /// A password hash from a variable that is not set.
+    pub fn accounts(&self) -> Result<workflow::accounts::Accounts, Refusal> {
+        super::accounts(&self.config)
+    }
+
     /// The currency amounts are shown in.
     #[must_use]
     pub fn currency(&self) -> &Currency {

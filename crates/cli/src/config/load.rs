@@ -1,5 +1,6 @@
 //! The list of keys: what each is called, what it may hold, what holds without it.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use billing::attribution_table::Precedence;
@@ -11,6 +12,7 @@ use billing::settings::{
 use billing::unusual::{self, Mode, UnusualCost};
 use money::{Amount, Currency, CurrencyCode, Minor};
 use regex::{Regex, RegexBuilder};
+use workflow::accounts::{LENGTH_MIN, SecretKey};
 
 use super::env_text::Environment;
 use super::home::ConfigFile;
@@ -18,7 +20,7 @@ use super::reading::{Checked, Finding, HIDDEN, Reading, Section, any_text};
 use super::yaml::{self, Entry, Value};
 use super::{
     Config, Database, Email, Institution, LogFormat, LogLevel, Logging, OutputFolders, PasswordRequirements,
-    Role, Smtp, Web, WebUser,
+    Role, Smtp, Tls, Web, WebUser,
 };
 
 /// Read a whole file. `None` when it is not YAML of keys; everything that is wrong goes to `findings`.
@@ -61,7 +63,7 @@ fn read_keys(reading: &mut Reading<'_>, entries: &[Entry], found: &ConfigFile) -
     let tag_mapping = root.section("tag_mapping", tag_mapping);
     let output = root.section("output", |section| output_folders(section, &home));
     let logging = root.section("logging", |section| logging(section, &home));
-    let web = root.section("web", web);
+    let web = root.section("web", |section| web(section, &home));
     let review = root.section("review", review);
     let journal = root.section("journal", journal);
     let attribution = root.section("attribution", |section| AttributionSettings {
@@ -251,21 +253,79 @@ fn logging(section: &mut Section<'_, '_>, home: &Path) -> Logging {
     }
 }
 
-fn web(section: &mut Section<'_, '_>) -> Web {
-    Web {
+fn web(section: &mut Section<'_, '_>, home: &Path) -> Web {
+    let web = Web {
         enabled: section.flag("enabled", false),
         host: section.text("host", "127.0.0.1", any_text),
         port: section.port("port", 8000),
         secret_key: section.secret("secret_key"),
         session_lifetime_hours: section.count("session_lifetime_hours", 8),
+        idle_minutes: section.count("idle_minutes", 60),
+        trusted_proxy: section
+            .texts("trusted_proxy", &[], is_ip_address)
+            .iter()
+            .filter_map(|text| text.parse().ok())
+            .collect(),
+        tls: section.section("tls", |section| tls(section, home)),
+        upload_limit_mb: section.count("upload_limit_mb", 2048),
+        unpacked_limit_mb: section.count("unpacked_limit_mb", 20_480),
         users: section.named("users", web_user),
-        password_requirements: section.section("password_requirements", |section| PasswordRequirements {
-            length_min: section.count("min_length", 8),
-            uppercase: section.flag("require_uppercase", false),
-            lowercase: section.flag("require_lowercase", false),
-            numbers: section.flag("require_numbers", false),
-            special_chars: section.flag("require_special_chars", false),
-        }),
+        password_requirements: section.section("password_requirements", password_requirements),
+    };
+    note_what_web_refuses(section, &web);
+    web
+}
+
+fn is_ip_address(text: &str) -> Checked {
+    let is_one = text.parse::<IpAddr>().is_ok();
+    if is_one { Ok(()) } else { Err(format!("`{text}` is not an IP address such as 10.0.0.5")) }
+}
+
+fn tls(section: &mut Section<'_, '_>, home: &Path) -> Option<Tls> {
+    let certificate = section.optional("certificate", any_text);
+    let key = section.optional("key", any_text);
+    if certificate.is_some() != key.is_some() {
+        let (given, lacking) =
+            if certificate.is_some() { ("certificate", "key") } else { ("key", "certificate") };
+        let line = section.line_of(given).unwrap_or(section.line);
+        section.problem(line, given, format!("there is no `{lacking}` beside it"));
+    }
+    certificate
+        .zip(key)
+        .map(|(certificate, key)| Tls { certificate: home.join(certificate), key: home.join(key) })
+}
+
+fn password_requirements(section: &mut Section<'_, '_>) -> PasswordRequirements {
+    let requirements = PasswordRequirements {
+        length_min: section.count("min_length", 8),
+        uppercase: section.flag("require_uppercase", false),
+        lowercase: section.flag("require_lowercase", false),
+        numbers: section.flag("require_numbers", false),
+        special_chars: section.flag("require_special_chars", false),
+    };
+    if let (true, Some(line)) = (requirements.length_min < LENGTH_MIN, section.line_of("min_length")) {
+        section.note(line, "min_length", format!("shorter passwords than {LENGTH_MIN} are never taken"));
+    }
+    requirements
+}
+
+/// Not problems: only the web interface does not start with it.
+fn note_what_web_refuses(section: &mut Section<'_, '_>, web: &Web) {
+    if let (Some(line), Ok(key)) =
+        (section.line_of("secret_key"), web.secret_key.resolve_in(section.reading.environment))
+        && !key.is_empty()
+        && let Err(wrong) = SecretKey::new(&key)
+    {
+        section.note(line, "secret_key", format!("the web interface refuses it: {wrong}"));
+    }
+    let is_local = web.host == "localhost" || web.host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+    if let (false, Some(line)) = (is_local, section.line_of("host"))
+        && web.tls.is_none()
+        && web.trusted_proxy.is_empty()
+    {
+        let message = "others can reach it, and it is not encrypted: the web interface does not start without \
+                       `web.tls` or `web.trusted_proxy`";
+        section.note(line, "host", message.to_owned());
     }
 }
 

@@ -11,6 +11,10 @@ fn jane(role: Role) -> User {
         display_name: "Jane Doe".to_owned(),
         role,
         password_hash: Some("$argon2id$v=19$x".to_owned()),
+        totp_secret: None,
+        recovery_codes: Vec::new(),
+        must_change: false,
+        configured: None,
     }
 }
 
