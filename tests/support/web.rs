@@ -195,11 +195,19 @@ impl Visitor {
         let mut body = Vec::new();
         let csrf = self.csrf.clone();
         for (name, value) in std::iter::once(("csrf", csrf.as_str())).chain(fields.iter().copied()) {
-            write!(body, "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").unwrap();
+            write!(
+                body,
+                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+            )
+            .unwrap();
         }
         for (name, bytes) in files {
             let head = format!("name=\"files\"; filename=\"{}\"", name.replace('"', "%22"));
-            write!(body, "--{BOUNDARY}\r\nContent-Disposition: form-data; {head}\r\nContent-Type: text/csv\r\n\r\n").unwrap();
+            write!(
+                body,
+                "--{BOUNDARY}\r\nContent-Disposition: form-data; {head}\r\nContent-Type: text/csv\r\n\r\n"
+            )
+            .unwrap();
             body.extend_from_slice(bytes);
             body.extend_from_slice(b"\r\n");
         }
@@ -229,7 +237,8 @@ impl Visitor {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
         if !self.cookies.is_empty() {
-            let pairs: Vec<String> = self.cookies.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            let pairs: Vec<String> =
+                self.cookies.iter().map(|(key, value)| format!("{key}={value}")).collect();
             head.push_str(&format!("Cookie: {}\r\n", pairs.join("; ")));
         }
         if let Some(bearer) = &self.bearer {

@@ -49,8 +49,11 @@ fn every_route_has_a_stated_outcome_for_every_role() {
     for (at, role) in std::iter::once("visitor").chain(ROLES).enumerate() {
         for (method, path, outcomes) in OUTCOMES {
             let mut visitor = if at == 0 { server.visitor() } else { server.sign_in(role) };
-            let address: String = path.split('/').map(|part| if part.starts_with('{') { "none-such" } else { part })
-                .collect::<Vec<_>>().join("/");
+            let address: String = path
+                .split('/')
+                .map(|part| if part.starts_with('{') { "none-such" } else { part })
+                .collect::<Vec<_>>()
+                .join("/");
             let reply = match *method {
                 "GET" => visitor.get(&address),
                 "POST" => visitor.post(&address, &[("a-field", "that nobody knows")]),

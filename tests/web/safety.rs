@@ -15,7 +15,12 @@ fn a_form_without_its_token_changes_nothing() {
     let theirs = other.csrf.clone();
     assert_ne!(theirs, reviewer.csrf);
     assert_eq!(reviewer.post_bare(path, &[("csrf", &theirs)]).status, 403, "another session's token");
-    let elsewhere = reviewer.ask("POST", path, &[("sec-fetch-site", "cross-site"), ("x-csrf-token", &reviewer.csrf.clone())], b"");
+    let elsewhere = reviewer.ask(
+        "POST",
+        path,
+        &[("sec-fetch-site", "cross-site"), ("x-csrf-token", &reviewer.csrf.clone())],
+        b"",
+    );
     assert_eq!(elsewhere.status, 403, "a form of another site");
     assert_eq!(reviewer.get(path).status, 405, "no change by a link");
     assert_eq!(home.period_state("2025-01"), "open");

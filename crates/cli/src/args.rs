@@ -22,7 +22,9 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use accounts::{KeepPassword, TokenAddArgs, TokenCommand, UserCommand, UserName};
-pub use administration::{AuditCommand, AuditFormat, AuditRows, ConfigCommand, InitArgs, VerifyArgs};
+pub use administration::{
+    AuditCommand, AuditFormat, AuditRows, ConfigCommand, InitArgs, VerifyArgs, WebArgs,
+};
 pub use attribution::{
     AddArgs, AttributionCommand, EndArgs, GivesArgs, ImportConfigArgs, RuleExportArgs, RuleFileArgs,
     RuleListArgs, RuleTestArgs, SureArgs, UnreachedArgs,
@@ -160,6 +162,9 @@ pub enum Command {
     /// Who paid what: discounts, subsidies by payer and amounts due, as statements say
     #[command(after_help = statements::PAYERS_EXAMPLES)]
     Payers(PayersArgs),
+    /// Serve pages and the API, until Ctrl C
+    #[command(after_help = "Examples:\n  focus-billing web\n  focus-billing web --port 8080")]
+    Web(WebArgs),
     /// Accounts for the web interface
     #[command(subcommand)]
     Users(UserCommand),

@@ -32,6 +32,7 @@ mod subsidies;
 mod tokens;
 mod users;
 mod verify;
+mod web;
 mod why;
 mod words;
 
@@ -85,6 +86,7 @@ async fn act(cli: Cli, output: Output) -> Result<(), Refusal> {
         Command::Why(args) => why::run(&args, door).await,
         Command::Report(args) => report::run(args, door).await,
         Command::Payers(args) => payers::run(args, door).await,
+        Command::Web(args) => web::run(args, door).await,
         Command::Users(command) => users::run(command, door).await,
         Command::Tokens(command) => tokens::run(command, door).await,
         Command::Verify(args) => verify::run(&args, door).await,

@@ -7,6 +7,7 @@
 pub mod args;
 pub mod commands;
 pub mod config;
+mod logging;
 pub mod output;
 pub mod sample;
 

@@ -145,7 +145,10 @@ mod tests {
         let at = "2025-02-03T04:05:06Z".parse().unwrap();
         let fields = Fields {
             message: "sign-in refused".to_owned(),
-            others: vec![("user", "eve\nlevel=INFO message=\"signed in\"".to_owned()), ("status", "422".to_owned())],
+            others: vec![
+                ("user", "eve\nlevel=INFO message=\"signed in\"".to_owned()),
+                ("status", "422".to_owned()),
+            ],
         };
         assert_eq!(
             line(LogFormat::Splunk, at, "WARN", "web::sign_in", &fields),

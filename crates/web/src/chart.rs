@@ -85,7 +85,7 @@ impl Trend {
         id: &'static str,
         title: &str,
         [first, second]: [&'static str; 2],
-        months: Vec<(String, Amount, Amount)>,
+        months: &[(String, Amount, Amount)],
         currency: &Currency,
     ) -> Trend {
         let places = currency.code.places();

@@ -1,6 +1,8 @@
 //! Cookies: read from a request, written to a response. Their names begin with `__Host-` behind TLS, so
 //! that no other host can set them (RFC 6265bis, section 4.1.3.2).
 
+use std::fmt::Write as _;
+
 use axum::http::HeaderMap;
 use axum::http::header::{COOKIE, HeaderValue};
 
@@ -29,7 +31,7 @@ pub fn write(base: &str, value: &str, max_age_seconds: Option<u64>, secure: bool
         text.push_str("; Secure");
     }
     if let Some(seconds) = max_age_seconds {
-        text.push_str(&format!("; Max-Age={seconds}"));
+        let _ = write!(text, "; Max-Age={seconds}");
     }
     HeaderValue::from_str(&text).ok()
 }

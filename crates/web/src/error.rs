@@ -106,9 +106,7 @@ impl PageError {
 impl From<WorkflowError> for PageError {
     fn from(error: WorkflowError) -> PageError {
         match error {
-            WorkflowError::Refused(refusal) => {
-                PageError::refused(StatusCode::UNPROCESSABLE_ENTITY, refusal)
-            }
+            WorkflowError::Refused(refusal) => PageError::refused(StatusCode::UNPROCESSABLE_ENTITY, refusal),
             WorkflowError::Ledger(error) => error.into(),
             other => PageError::internal(other),
         }

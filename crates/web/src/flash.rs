@@ -1,8 +1,8 @@
 //! What the next page says once: "2025-01 is closed". It travels in a cookie that is sealed, so that nobody
 //! can put words into our mouth.
 
-use axum::http::header::{HeaderMap, SET_COOKIE};
 use axum::http::StatusCode;
+use axum::http::header::{HeaderMap, SET_COOKIE};
 use axum::response::{IntoResponse, Response};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;

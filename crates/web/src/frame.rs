@@ -329,8 +329,7 @@ async fn known_periods(app: &App) -> PageResult<Vec<KnownPeriod>> {
 
 /// What the office works on: the earliest period that is not final, else the latest.
 fn current(periods: &[KnownPeriod]) -> Option<Period> {
-    let unfinished =
-        periods.iter().rev().find(|known| !matches!(known.state, PeriodState::Finalized { .. }));
+    let unfinished = periods.iter().rev().find(|known| !matches!(known.state, PeriodState::Finalized { .. }));
     unfinished.or(periods.first()).map(|known| known.period)
 }
 

@@ -3,11 +3,11 @@
 
 use std::time::Instant;
 
+use axum::Extension;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderName, HeaderValue, USER_AGENT};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::Extension;
 use std::net::{IpAddr, SocketAddr};
 use workflow::accounts::{self, SessionToken};
 
@@ -38,7 +38,8 @@ pub async fn enter(State(app): State<App>, mut request: Request, next: Next) -> 
     request.extensions_mut().insert(Address(address));
     let mut response = next.run(request).await;
     let took = begun.elapsed();
-    let route = response.extensions().get::<MatchedRoute>().map_or("none", |route| route.0.as_str()).to_owned();
+    let route =
+        response.extensions().get::<MatchedRoute>().map_or("none", |route| route.0.as_str()).to_owned();
     app.metrics.answered(&route, response.status().as_u16(), took);
     let by = response.extensions().get::<Caller>().map_or("-", |caller| caller.name.as_str());
     let (status, took_ms) = (response.status().as_u16(), took.as_millis());
@@ -104,7 +105,12 @@ async fn with_caller(app: App, request: Request, next: Next) -> Response {
             response.extensions_mut().insert(route);
         }
     }
-    if said.is_some() && response.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/html")) {
+    if said.is_some()
+        && response
+            .headers()
+            .get("content-type")
+            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
+    {
         flash::forget(&mut response, secure);
     }
     flash::seal(&mut response, &key, secure);

@@ -39,11 +39,17 @@ pub struct Job {
 #[derive(Clone, Debug)]
 pub enum JobState {
     /// What it does now, and how much of what is known.
-    Running { doing: String, done: u64, of: Option<u64> },
+    Running {
+        doing: String,
+        done: u64,
+        of: Option<u64>,
+    },
     Ended(Ending),
     Refused(Refusal),
     /// It broke off; the log knows why.
-    Failed { request: String },
+    Failed {
+        request: String,
+    },
 }
 
 /// How a job ended well.
@@ -130,8 +136,7 @@ impl Jobs {
         let state = JobState::Running { doing: "beginning".to_owned(), done: 0, of: None };
         let job = Job { id, name, by: actor.by.clone(), period, begun: actor.at, state };
         known.jobs.insert(id, job);
-        let ended: Vec<u64> =
-            known.jobs.values().filter(|job| !job.is_running()).map(|job| job.id).collect();
+        let ended: Vec<u64> = known.jobs.values().filter(|job| !job.is_running()).map(|job| job.id).collect();
         for id in ended.iter().take(ended.len().saturating_sub(KEPT)) {
             known.jobs.remove(id);
         }

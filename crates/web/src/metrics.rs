@@ -40,7 +40,8 @@ impl Metrics {
     #[must_use]
     pub fn text(&self, jobs_running: usize) -> String {
         let mut text = String::new();
-        let _ = writeln!(text, "# HELP http_request_duration_milliseconds Time to answer, by route and status.");
+        let _ =
+            writeln!(text, "# HELP http_request_duration_milliseconds Time to answer, by route and status.");
         let _ = writeln!(text, "# TYPE http_request_duration_milliseconds histogram");
         let requests = self.requests.lock().map(|requests| requests.clone()).unwrap_or_default();
         for ((route, status), histogram) in &requests {

@@ -4,7 +4,6 @@
 use axum::Router;
 use axum::extract::Request;
 use axum::handler::Handler;
-use axum::http::Method;
 use axum::middleware::{Next, from_fn};
 use axum::routing::{MethodRouter, delete, get, post};
 
@@ -44,7 +43,7 @@ impl Routes {
         H: Handler<T, App>,
         T: 'static,
     {
-        self.add(Method::GET, path, access, None, Token::InForm, get(handler))
+        self.add("GET", path, access, None, Token::InForm, get(handler))
     }
 
     /// A form that is sent: `act` is the command that does the same.
@@ -54,7 +53,7 @@ impl Routes {
         H: Handler<T, App>,
         T: 'static,
     {
-        self.add(Method::POST, path, access, Some(act), Token::InForm, post(handler))
+        self.add("POST", path, access, Some(act), Token::InForm, post(handler))
     }
 
     /// A form that is sent and changes nothing in the books: a preview, a test, the look of pages.
@@ -64,7 +63,7 @@ impl Routes {
         H: Handler<T, App>,
         T: 'static,
     {
-        self.add(Method::POST, path, access, None, Token::InForm, post(handler))
+        self.add("POST", path, access, None, Token::InForm, post(handler))
     }
 
     /// Files that are sent; the handler proves the token by [`crate::upload`].
@@ -75,7 +74,7 @@ impl Routes {
         T: 'static,
     {
         let route = post(handler).layer(axum::extract::DefaultBodyLimit::disable());
-        self.add(Method::POST, path, access, Some(act), Token::InUpload, route)
+        self.add("POST", path, access, Some(act), Token::InUpload, route)
     }
 
     /// The API's way to take something back.
@@ -85,23 +84,18 @@ impl Routes {
         H: Handler<T, App>,
         T: 'static,
     {
-        self.add(Method::DELETE, path, access, Some(act), Token::InForm, delete(handler))
+        self.add("DELETE", path, access, Some(act), Token::InForm, delete(handler))
     }
 
     fn add(
         mut self,
-        method: Method,
+        method: &'static str,
         path: &'static str,
         access: Access,
         act: Option<&'static str>,
         token: Token,
         route: MethodRouter<App>,
     ) -> Routes {
-        let method = match method {
-            Method::GET => "GET",
-            Method::POST => "POST",
-            _ => "DELETE",
-        };
         self.listed.push(Listed { method, path, access, act });
         let route =
             route.layer(from_fn(move |request: Request, next: Next| guard(access, token, request, next)));
@@ -117,7 +111,6 @@ impl Routes {
     }
 
     /// The list, and the router that was made of it.
-    #[must_use]
     pub fn build(self) -> (Vec<Listed>, Router<App>) {
         (self.listed, self.router)
     }

@@ -80,8 +80,8 @@ pub fn worker() -> Result<tokio::runtime::Runtime, Refusal> {
 fn address(settings: &Settings) -> Result<SocketAddr, Refusal> {
     let host = settings.host.trim_start_matches('[').trim_end_matches(']');
     let address = (host, settings.port).to_socket_addrs().ok().and_then(|mut found| found.next());
-    let address =
-        address.ok_or_else(|| Refusal::new(format!("web.host: `{host}` is not an address of this machine")))?;
+    let address = address
+        .ok_or_else(|| Refusal::new(format!("web.host: `{host}` is not an address of this machine")))?;
     if address.ip().is_loopback() || settings.is_secure() {
         return Ok(address);
     }
@@ -100,7 +100,6 @@ fn taken(address: SocketAddr, error: &std::io::Error) -> Refusal {
 }
 
 /// Everything between a connection and a handler.
-#[must_use]
 pub fn router(app: App) -> Router {
     let (_, router) = crate::routes().build();
     router
@@ -116,4 +115,3 @@ pub fn router(app: App) -> Router {
         .layer(from_fn_with_state(app.clone(), gate::enter))
         .with_state(app)
 }
-

@@ -74,6 +74,16 @@ pub enum AuditFormat {
 }
 
 #[derive(Debug, Args)]
+pub struct WebArgs {
+    /// Where to listen [default: `web.host`, else 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS", value_parser = words)]
+    pub host: Option<String>,
+    /// At which port; 0 is any that is free [default: `web.port`, else 8000]
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+}
+
+#[derive(Debug, Args)]
 pub struct VerifyArgs {
     /// Only this billing period; the audit chain is always verified whole [default: all]
     #[arg(long, short, value_name = "YYYY-MM")]

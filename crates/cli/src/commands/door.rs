@@ -66,7 +66,7 @@ pub fn stamp(global: &GlobalArgs) -> Stamp {
 /// `FOCUS_BILLING_NOW` stands for the clock where it is set (an RFC 3339 time), so that a run can be
 /// repeated as it was.
 #[expect(clippy::disallowed_methods, reason = "here is where times are taken to be handed in")]
-fn now() -> jiff::Timestamp {
+pub fn now() -> jiff::Timestamp {
     let given = std::env::var("FOCUS_BILLING_NOW").ok().and_then(|text| text.parse().ok());
     given.unwrap_or_else(jiff::Timestamp::now)
 }

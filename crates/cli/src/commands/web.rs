@@ -4,22 +4,25 @@ use std::sync::Arc;
 
 use workflow::accounts::set_up_token;
 
-use super::{Door, accounts, door};
+use super::{Door, accounts_of_web, door};
 use crate::args::WebArgs;
 use crate::logging;
 use crate::output::Refusal;
 
 pub async fn run(args: WebArgs, door: &Door) -> Result<(), Refusal> {
     let config = &door.config.web;
-    let accounts = accounts::with_key(&door.config)?;
+    let accounts = accounts_of_web(&door.config)?;
     logging::begin(&door.config.logging, door::now)?;
     let installation = Arc::new(door.installation().await?);
     let set_up = set_up_token(&installation, &accounts, door.stamp().at).await?;
     let settings = web::Settings {
         host: args.host.unwrap_or_else(|| config.host.clone()),
         port: args.port.unwrap_or(config.port),
-        tls: config.tls.as_ref().map(|tls| web::Tls { certificate: tls.certificate.clone(), key: tls.key.clone() }),
-        trusted_proxies: config.trusted_proxies.clone(),
+        tls: config
+            .tls
+            .as_ref()
+            .map(|tls| web::Tls { certificate: tls.certificate.clone(), key: tls.key.clone() }),
+        trusted_proxies: config.trusted_proxy.clone(),
         accounts,
         upload_limit_bytes: u64::from(config.upload_limit_mb) << 20,
         clock: door::now,

@@ -44,6 +44,8 @@ async fn state(State(app): State<App>, Path(id): Path<u64>) -> PageResult<Respon
 
 fn find(app: &App, id: u64) -> PageResult<Job> {
     app.jobs.find(id).ok_or_else(|| {
-        PageError::not_found("this work is not known any more: it ended long ago, or the server was started again")
+        PageError::not_found(
+            "this work is not known any more: it ended long ago, or the server was started again",
+        )
     })
 }

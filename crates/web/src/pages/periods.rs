@@ -88,7 +88,8 @@ async fn close(
 ) -> PageResult<Next> {
     let period = read(&period)?;
     periods::close(&app.installation, &caller.actor(), period, some(&form.notes).as_deref()).await?;
-    Ok(Next::page(format!("/periods/{period}")).saying(format!("{period} is closed; next are its statements")))
+    Ok(Next::page(format!("/periods/{period}"))
+        .saying(format!("{period} is closed; next are its statements")))
 }
 
 #[derive(Deserialize)]
@@ -136,5 +137,6 @@ async fn finalize(
 
 /// A period of the address.
 pub fn read(text: &str) -> PageResult<Period> {
-    text.parse().map_err(|_| PageError::bad_request(format!("`{text}` is not a billing period such as 2025-01")))
+    text.parse()
+        .map_err(|_| PageError::bad_request(format!("`{text}` is not a billing period such as 2025-01")))
 }

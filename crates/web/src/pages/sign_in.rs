@@ -97,7 +97,8 @@ fn with_session(app: &App, session: &NewSession, mut response: Response) -> Resp
 
 /// Only pages of ours: a sign-in never leads elsewhere.
 fn own(next: &str) -> String {
-    let is_ours = next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\n', '\r', '\t']);
+    let is_ours =
+        next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\n', '\r', '\t']);
     if is_ours { next.to_owned() } else { "/".to_owned() }
 }
 

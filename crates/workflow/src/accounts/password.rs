@@ -44,6 +44,25 @@ static STEMS: LazyLock<BTreeSet<&str>> =
 const DECORATION_MAX: usize = 6;
 
 impl PasswordPolicy {
+    /// What is asked, for a person who chooses one.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let mut words = format!("at least {} characters", self.length_min.max(LENGTH_MIN));
+        for (wanted, what) in [
+            (self.uppercase, "a capital"),
+            (self.lowercase, "a small letter"),
+            (self.numbers, "a digit"),
+            (self.special_chars, "a mark"),
+        ] {
+            if wanted {
+                words.push_str(", ");
+                words.push_str(what);
+            }
+        }
+        words.push_str("; several words do well");
+        words
+    }
+
     /// All that a password lacks; nothing when it will do. `about` is what belongs to its owner: name, address.
     #[must_use]
     pub fn wrong_with(&self, password: &str, about: &[&str]) -> Vec<String> {
