@@ -11,6 +11,7 @@ mod imports;
 mod journals;
 mod opening;
 mod periods;
+mod sessions;
 mod statements;
 mod upgrades;
 mod users;

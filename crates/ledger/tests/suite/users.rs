@@ -43,6 +43,29 @@ async fn an_account_is_its_latest_event() {
     }
 }
 
+#[tokio::test]
+async fn a_second_factor_is_kept_with_the_account_and_goes_with_it() {
+    for bench in benches("user_factor").await {
+        let factor = User {
+            totp_secret: Some("v1.sealed".to_owned()),
+            recovery_codes: vec!["one".to_owned(), "two".to_owned()],
+            must_change: true,
+            configured: Some("digest".to_owned()),
+            name: "jane".to_owned(),
+            ..jane(Role::Admin)
+        };
+        let mut tx = bench.begin().await;
+        tx.create_user(&factor, &stamp("admin", 1)).await.unwrap();
+        assert_eq!(tx.find_user("jane").await.unwrap().unwrap().user, factor);
+        tx.remove_user("jane", &stamp("admin", 2)).await.unwrap();
+        tx.create_user(&jane(Role::Viewer), &stamp("admin", 3)).await.unwrap();
+        let again = tx.find_user("jane").await.unwrap().unwrap().user;
+        assert_eq!((again.totp_secret, again.recovery_codes.len(), again.must_change), (None, 0, false));
+        commit(tx, "user.created").await;
+        assert!(bench.ledger.read().await.unwrap().verify_books().await.unwrap().is_sound());
+    }
+}
+
 #[test]
 fn roles_are_read_by_name() {
     assert_eq!("reviewer".parse(), Ok(Role::Reviewer));

@@ -140,7 +140,7 @@ mod tests {
         let secret = *b"12345678901234567890";
         insta::assert_snapshot!(
             otpauth_uri(&secret, "Example University", "maria@x.edu"),
-            @""
+            @"otpauth://totp/Example%20University:maria%40x.edu?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Example%20University&algorithm=SHA1&digits=6&period=30"
         );
     }
 
