@@ -79,7 +79,7 @@ impl Drop for Server {
 impl Server {
     /// Somebody who is not signed in.
     pub fn visitor(&self) -> Visitor {
-        Visitor { address: self.address.clone(), cookies: Vec::new(), csrf: String::new(), bearer: None }
+        Visitor::of(&self.address)
     }
 
     /// Somebody who signed in; the name of a role is the name of its account.
@@ -152,6 +152,11 @@ impl Reply {
 }
 
 impl Visitor {
+    /// Of whatever listens there.
+    pub fn of(address: &str) -> Visitor {
+        Visitor { address: address.to_owned(), cookies: Vec::new(), csrf: String::new(), bearer: None }
+    }
+
     pub fn get(&mut self, path: &str) -> Reply {
         self.ask("GET", path, &[], b"")
     }
