@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use money::{Currency, Minor};
 use serde::Serialize;
 
-use super::{PostedLine, ResourceLine, RestLine, Statement, Totals};
+use super::{PostedLeg, PostedLine, ResourceLine, RestLine, Statement, Totals};
 use crate::rate::RatedUse;
+use crate::subsidy::Leg;
 
 /// A place where two versions of what should be the same do not say the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -53,6 +54,17 @@ fn same(issued: &Statement, follows: &Statement) -> bool {
         ..follows.clone()
     };
     *issued == follows
+}
+
+/// Who pays what of a line, exactly.
+fn paid(line: &PostedLine) -> Vec<String> {
+    let words = |PostedLeg { leg, amount }: &PostedLeg| {
+        let account = leg.account_code.as_ref().map_or_else(String::new, |code| format!(" account {code}"));
+        let user = leg.user.as_ref().map_or_else(String::new, |user| format!(" for {user}"));
+        let Leg { by, name, payer, seen, paid, .. } = leg;
+        format!("{by} `{name}` by {payer}{account}{user}: {paid} of {seen}, {} minor units", amount.get())
+    };
+    line.legs.iter().map(words).collect()
 }
 
 fn currency_text(currency: &Currency) -> String {
@@ -118,6 +130,7 @@ impl Found<'_> {
                 due: line.due,
             };
             self.totals(&format!("{name}: "), totals(was), totals(is));
+            self.set(&format!("{name}: paid"), &paid(was), &paid(is));
             let (was, is) = (&was.group, &is.group);
             self.text(&format!("{name}: charges"), &was.charges.to_string(), &is.charges.to_string());
             self.text(&format!("{name}: exact cost"), &was.cost.to_string(), &is.cost.to_string());
