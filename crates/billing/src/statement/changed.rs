@@ -89,10 +89,15 @@ fn line_name(key: &LineKey) -> String {
     format!("{service} of {source}{on}{account}")
 }
 
-fn compare_lines(words: &mut Vec<String>, old: &Statement, new: &Statement) {
-    let show = |amount: Minor| new.currency.display(amount);
-    // Who pays how much; and of whose use, which is too long to be said.
-    let payers = |line: &PostedLine| -> (Vec<String>, Vec<String>) {
+/// Who pays how much of a line; and of whose use, which is too long to be said.
+#[derive(PartialEq)]
+struct Payers {
+    sums: Vec<String>,
+    users: Vec<String>,
+}
+
+impl Payers {
+    fn of(line: &PostedLine, currency: &Currency) -> Payers {
         let (mut sums, mut users): (Vec<(&str, Minor)>, Vec<String>) = (Vec::new(), Vec::new());
         for PostedLeg { leg, amount } in line.legs.iter().filter(|leg| !leg.amount.is_zero()) {
             match sums.iter_mut().find(|(payer, _)| *payer == leg.payer) {
@@ -101,12 +106,17 @@ fn compare_lines(words: &mut Vec<String>, old: &Statement, new: &Statement) {
             }
             users.extend(leg.user.as_ref().map(|user| format!("{} {user} {}", leg.by, amount.get())));
         }
-        (sums.into_iter().map(|(payer, sum)| format!("{} by {payer}", show(sum))).collect(), users)
-    };
-    type Figures = (Minor, Minor, Minor, u64, (Vec<String>, Vec<String>));
-    let keyed = |statement: &Statement| -> BTreeMap<LineKey, Figures> {
-        let figures =
-            |line: &PostedLine| (line.due, line.list, line.subsidy, line.group.charges, payers(line));
+        let sum = |(payer, sum): (&str, Minor)| format!("{} by {payer}", currency.display(sum));
+        Payers { sums: sums.into_iter().map(sum).collect(), users }
+    }
+}
+
+fn compare_lines(words: &mut Vec<String>, old: &Statement, new: &Statement) {
+    let show = |amount: Minor| new.currency.display(amount);
+    let keyed = |statement: &Statement| -> BTreeMap<LineKey, (Minor, Minor, Minor, u64, Payers)> {
+        let figures = |line: &PostedLine| {
+            (line.due, line.list, line.subsidy, line.group.charges, Payers::of(line, &new.currency))
+        };
         statement.lines.iter().map(|line| (line_key(line), figures(line))).collect()
     };
     let (before, after) = (keyed(old), keyed(new));
@@ -124,10 +134,14 @@ fn compare_lines(words: &mut Vec<String>, old: &Statement, new: &Statement) {
             Some(was) if was.2 != figures.2 => {
                 words.push(format!("{name}: subsidy {}, was {}", show(figures.2), show(was.2)));
             }
-            Some(was) if was.4.0 != figures.4.0 => {
-                words.push(format!("{name}: paid {}, was {}", figures.4.0.join(", "), was.4.0.join(", ")));
+            Some(was) if was.4.sums != figures.4.sums => {
+                words.push(format!(
+                    "{name}: paid {}, was {}",
+                    figures.4.sums.join(", "),
+                    was.4.sums.join(", ")
+                ));
             }
-            Some(was) if was.4.1 != figures.4.1 => {
+            Some(was) if was.4.users != figures.4.users => {
                 words.push(format!("{name}: paid for the use of others"));
             }
             Some(was) => words.push(format!("{name}: {} charges, was {}", figures.3, was.3)),

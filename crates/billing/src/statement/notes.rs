@@ -183,13 +183,15 @@ fn by_user(lines: &[PostedLine], of: &Leg, currency: &Currency) -> String {
             *users.entry(user).or_default() += *amount;
         }
     }
-    users.retain(|_, sum| !sum.is_zero());
-    let named: Vec<String> =
-        users.iter().map(|(user, sum)| format!("{} for {user}", currency.display(*sum))).collect();
-    match named.as_slice() {
+    let users: Vec<(&str, Minor)> = users.into_iter().filter(|(_, sum)| !sum.is_zero()).collect();
+    let said = |(user, sum): &(&str, Minor)| format!("{} for {user}", currency.display(*sum));
+    match users.as_slice() {
         [] => String::new(),
-        [one] => format!(": {one}"),
-        [rest @ .., last] if rest.len() < NAMED_USERS => format!(": {} and {last}", rest.join(", ")),
+        [(user, _)] => format!(", for {user}"),
+        [rest @ .., last] if rest.len() < NAMED_USERS => {
+            let rest: Vec<String> = rest.iter().map(said).collect();
+            format!(": {} and {}", rest.join(", "), said(last))
+        }
         all => format!(", for {} users", all.len()),
     }
 }
@@ -300,10 +302,10 @@ mod tests {
             let (lines, _) = crate::statement::post_subsidized(vec![group], 2, legs);
             paid_notes(&lines, &currency).collect::<Vec<_>>().join(" ")
         };
-        assert_snapshot!(said(&[""]), @"");
-        assert_snapshot!(said(&["ada"]), @"");
-        assert_snapshot!(said(&["ada", "bo", "cy"]), @"");
-        assert_snapshot!(said(&["a", "b", "c", "d", "e", "f", "g"]), @"");
+        assert_snapshot!(said(&[""]), @"Provost (PROV-1) pays $1.25 of these charges.");
+        assert_snapshot!(said(&["ada"]), @"Provost (PROV-1) pays $1.25 of these charges, for ada.");
+        assert_snapshot!(said(&["ada", "bo", "cy"]), @"Provost (PROV-1) pays $3.75 of these charges: $1.25 for ada, $1.25 for bo and $1.25 for cy.");
+        assert_snapshot!(said(&["a", "b", "c", "d", "e", "f", "g"]), @"Provost (PROV-1) pays $8.75 of these charges, for 7 users.");
     }
 
     #[test]
