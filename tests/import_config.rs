@@ -167,6 +167,32 @@ fn prices_of_earlier_integrations_become_rates() {
 }
 
 #[test]
+fn subsidies_of_users_are_counted_by_user_with_what_each_had() {
+    let home = Home::with("");
+    home.write("projects.json", USERS);
+    home.write("subsidies.json", SUBSIDIES.replace("per_project_cap", "per_user_cap"));
+    // `bots` has two users; `ai` had one, who is of `bots` now.
+    home.write("state.json", STATE.replace("ai", "bots"));
+    let files = "projects.json subsidies.json state.json --from 2025-01";
+    assert_snapshot!(home.refused(&format!("import-config {files} --yes")), @"");
+    home.write("state.json", STATE.replace("\"ai\"", "\"Ah@example.edu\""));
+    let tried = home.run(&format!("import-config {files} --dry-run"));
+    assert_snapshot!(format!("{}{}", tried.stderr, tried.stdout), @"");
+    home.ok(&format!("import-config {files} --yes"));
+    let row = |user: &str| {
+        let tags = format!(r#"{{"usage_user": "{user}"}}"#);
+        support::row(user, "OpenAI", "100", "100", &tags)
+    };
+    home.focus("aws_2025-01.csv", &[row("AH@example.edu"), row("s1@example.edu")]);
+    home.ok("ingest aws_2025-01.csv");
+    home.ok("subsidies end 2 --last 2024-12 --yes");
+    assert_snapshot!(home.ok("subsidies show 2025-01"), @"");
+    let statements = home.bill_january();
+    assert_eq!(text(&statements[0], "subsidy"), "120.00");
+    home.ok("verify --deep");
+}
+
+#[test]
 fn what_was_used_of_a_subsidy_before_is_its_opening_balance() {
     let home = Home::with("");
     home.write("projects.json", USERS);

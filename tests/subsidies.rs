@@ -204,7 +204,7 @@ fn deliver_use(home: &Home, period: &str, file: &str, rows: &[(&str, &str, &str)
 fn the_provost_pays_the_first_fifty_of_each_user_whoever_is_billed() {
     for engine in engines() {
         let home = Home::bare_on(engine);
-        home.write("config.yaml", CONFIG);
+        home.write("config.yaml", CONFIG.replace("name: AWS,", "name: AWS, delivery: snapshot,"));
         home.ok("people add Ada ada@example.edu --also a.lovelace@example.edu --yes");
         home.ok("subsidies add Provost --payer PROV-1 --tier 50:100 --per user --every fiscal-year --from 2025-01 --yes");
         let listed = home.ok("subsidies list");
@@ -242,7 +242,7 @@ fn the_provost_pays_the_first_fifty_of_each_user_whoever_is_billed() {
         home.generate("2025-02");
         assert_eq!(shares(&home, "2025-02"), ["genome 20.00 10.00"]);
         let left = home.ok("subsidies show 2025-02");
-        // January again, where it was another who used it: nothing else changes, and it is said.
+        // January again, where it was another who used it: the same is due, and Bo has theirs.
         home.reopen("2025-01", "a late file");
         let again = [january[0], ("course", "dee", "80.005"), january[2], january[3]];
         deliver_use(&home, "2025-01", "aws_2025-01b.csv", &again);
@@ -251,14 +251,37 @@ fn the_provost_pays_the_first_fifty_of_each_user_whoever_is_billed() {
         let told: Vec<_> = statements.iter().map(|s| s["version"].as_u64().unwrap()).collect();
         assert_eq!(told, [2, 1]);
         let bo = &entries(&home.json("subsidies show 2025-02"))[1];
-        assert_eq!((text(bo, "user"), text(bo, "paid"), text(bo, "left")), ("bo@example.edu", "0", "50"));
+        assert_eq!(
+            (text(bo, "user"), text(bo, "paid"), text(bo, "left")),
+            ("bo@example.edu", "5", "45"),
+            "February again"
+        );
         home.gl("2025-01");
         home.ok("verify --deep");
         insta::allow_duplicates! {
-            assert_snapshot!(listed, @"");
-            assert_snapshot!(shown, @"");
-            assert_snapshot!(left, @"");
-            assert_snapshot!(notes.join("\n"), @"");
+            assert_snapshot!(listed, @r"
+            rule  name     payer   pays                                        for         when          order
+            ────  ───────  ──────  ──────────────────────────────────────────  ──────────  ────────────  ─────
+               1  Provost  PROV-1  100% up to 50.00, per user and fiscal year  everything  from 2025-01      0
+            ");
+            assert_snapshot!(shown, @r"
+            rule  name     user             counted over        cost seen   paid  left
+            ────  ───────  ───────────────  ──────────────────  ─────────  ─────  ────
+               1  Provost  ada@example.edu  2024-07 to 2025-06      70.00  50.00  0.00
+               1  Provost  bo@example.edu   2024-07 to 2025-06     80.005  50.00  0.00
+               1  Provost  (not named)      2025-01                 12.50   0.00  0.00
+            ");
+            assert_snapshot!(left, @r"
+            rule  name     user             counted over        cost seen   paid   left
+            ────  ───────  ───────────────  ──────────────────  ─────────  ─────  ─────
+               1  Provost  ada@example.edu  2024-07 to 2025-06      75.00  50.00   0.00
+               1  Provost  bo@example.edu   2024-07 to 2025-06     85.005  50.00   0.00
+               1  Provost  cy               2024-07 to 2025-06      20.00  20.00  30.00
+            ");
+            assert_snapshot!(notes.join("\n"), @r"
+            Provost (PROV-1) pays $90.00 of these charges: $40.00 for ada@example.edu and $50.00 for bo@example.edu.
+            Provost (PROV-1) pays $10.00 of these charges, for ada@example.edu.
+            ");
         }
     }
 }
@@ -291,9 +314,25 @@ fn what_a_user_gets_back_was_paid_for_the_user() {
     home.close("2025-02");
     home.generate("2025-02");
     let shown = home.ok("subsidies show 2025-02");
-    assert_snapshot!(charges, @"");
-    assert_snapshot!(shown, @"");
-    assert_snapshot!(home.ok("subsidies list"), @"");
+    assert_snapshot!(charges, @r"
+    usage_user  rows  list cost  contracted cost  billed cost  effective cost  discount
+    ──────────  ────  ─────────  ───────────────  ───────────  ──────────────  ────────
+    ada            2      34.00            34.00        34.00           34.00      0.00
+    bo             1      30.00            30.00        30.00           30.00      0.00
+    ──────────  ────  ─────────  ───────────────  ───────────  ──────────────  ────────
+    total          3      64.00            64.00        64.00           64.00      0.00
+    ");
+    assert_snapshot!(shown, @r"
+    rule  name     user  counted over  cost seen   paid  left
+    ────  ───────  ────  ────────────  ─────────  ─────  ────
+       1  Provost  ada   from 2025-01      58.00  20.00  0.00
+       1  Provost  bo    from 2025-01      34.00  17.00  3.00
+    ");
+    assert_snapshot!(home.ok("subsidies list"), @r"
+    rule  name     payer   pays                                for         when          order
+    ────  ───────  ──────  ──────────────────────────────────  ──────────  ────────────  ─────
+       1  Provost  PROV-1  50%, at most 20.00, per user, once  everything  from 2025-01      0
+    ");
     assert_eq!(shares(&home, "2025-02"), ["genome 5.00 23.00"]);
     home.ok("verify --deep");
 }

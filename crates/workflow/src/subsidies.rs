@@ -239,9 +239,10 @@ pub async fn balances(installation: &Installation, period: Period) -> Result<Vec
                 ..plain.clone()
             });
         }
-        // What names no user draws from nobody's pool.
-        let without_user = subsidies.without_user(rule);
-        balances.extend(without_user.map(|seen| Balance { seen, left: Some(Amount::ZERO), ..plain }));
+        // What names no user draws from nobody's pool, and is not counted beyond the period.
+        let (first, last, left) = (period, period, Some(Amount::ZERO));
+        let unnamed = subsidies.without_user(rule);
+        balances.extend(unnamed.map(|seen| Balance { first, last, seen, left, ..plain }));
     }
     Ok(balances)
 }
