@@ -310,6 +310,29 @@ mod tests {
     }
 
     #[test]
+    fn who_pays_counts_with_all_that_is_said_of_it() {
+        let pays = |user: &str, paid: &str| {
+            let mut issued = statement(vec![usage("EC2", "2", "2")]);
+            let leg = Leg {
+                by: crate::subsidy::PaidBy::Subsidy(crate::subsidy::SubsidyId(1)),
+                name: "Provost".to_owned(),
+                payer: "PROV-1".to_owned(),
+                account_code: None,
+                user: Some(user.to_owned()),
+                seen: "2".parse().unwrap(),
+                paid: paid.parse().unwrap(),
+            };
+            issued.lines[0].legs = vec![PostedLeg { leg, amount: Minor::new(100) }];
+            issued
+        };
+        assert_eq!(told(&pays("ada", "1"), &pays("ada", "1")), "");
+        assert_snapshot!(told(&pays("ada", "1"), &pays("bo", "1.001")), @r"
+        line EC2 (usage) of AWS on PHYS-1: paid: subsidy 1 `Provost` by PROV-1 for ada: 1 of 2, 100 minor units | nothing
+        line EC2 (usage) of AWS on PHYS-1: paid: nothing | subsidy 1 `Provost` by PROV-1 for bo: 1.001 of 2, 100 minor units
+        ");
+    }
+
+    #[test]
     fn what_is_equal_in_other_order_is_not_the_same() {
         let issued = statement(vec![usage("EC2", "2", "1"), usage("S3", "2", "1")]);
         let mut follows = issued.clone();
