@@ -345,11 +345,11 @@ impl Office {
                 self.dice.below(4) + 1,
                 self.dice.below(30) + 1
             ),
+            6 => format!("credits end {} --last 2025-01 --yes", self.dice.below(4) + 1),
             7 => format!(
                 "subsidies add Tokens --payer USER-1 --tier {percent}:100 --per user --every {} --from 2025-01 --yes",
                 ["month", "quarter", "year"][self.dice.below(3)]
             ),
-            6 => format!("credits end {} --last 2025-01 --yes", self.dice.below(4) + 1),
             _ => format!(
                 "splits add --project {project} A-1:{percent} B-2:{percent}% C-3:{}% --from 2025-01-01 --to 2025-0{}-01 --note agreed --yes",
                 100 - percent,
