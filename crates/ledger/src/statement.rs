@@ -78,6 +78,7 @@ pub(crate) const STATEMENT_LEG: Table = Table {
         "paid",
         "amount_minor",
         "kind",
+        "usage_user",
     ],
 };
 
@@ -326,6 +327,7 @@ impl Reader {
                 period: row.period("period")?,
                 pi_email: row.text("pi_email")?,
                 project_id: row.text("project_id")?,
+                user: row.opt_text("usage_user")?,
                 by: read_paid_by(row)?,
                 seen: Seen { cost: row.amount("seen")?, paid: row.amount("paid")? },
             })
@@ -376,7 +378,7 @@ const LEGS_OF_PERIOD: &str = "SELECT leg.* FROM statement_leg leg
     ORDER BY leg.statement_number, leg.version, leg.line, leg.leg";
 
 const LEGS: &str = "SELECT statement.period, statement.pi_email, statement.project_id, leg.kind,
-    leg.rule_id, leg.seen, leg.paid FROM statement_leg leg
+    leg.rule_id, leg.usage_user, leg.seen, leg.paid FROM statement_leg leg
     JOIN statement ON statement.statement_number = leg.statement_number AND statement.version = leg.version
     WHERE statement.number <= $1";
 
@@ -412,6 +414,7 @@ fn read_leg(row: &Cells) -> Result<(StatementVersion, u32, PostedLeg), LedgerErr
         name: row.text("name")?,
         payer: row.text("payer")?,
         account_code: row.opt_text("account_code")?,
+        user: row.opt_text("usage_user")?,
         seen: row.amount("seen")?,
         paid: row.amount("paid")?,
     };
@@ -571,6 +574,7 @@ fn leg_row(statement: &Statement, line: u32, at: u32, PostedLeg { leg, amount }:
         leg.paid.into(),
         (*amount).into(),
         kind.name().into(),
+        (&leg.user).into(),
     ]
 }
 

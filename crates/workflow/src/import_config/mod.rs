@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::attribution::{self, Change};
-use crate::import_config::openings::State;
+use crate::import_config::openings::{Known, State};
 use crate::people::people;
 use crate::reading::{self, Effect};
 use crate::rules::rules;
@@ -67,6 +67,8 @@ struct Read {
     state: Option<State>,
     /// PIs by project, where the file names them.
     owners: BTreeMap<String, String>,
+    /// Projects by user.
+    users: BTreeMap<String, String>,
     subsidies: Vec<SubsidyRule>,
     notes: Vec<String>,
 }
@@ -82,7 +84,7 @@ pub async fn plan(
 ) -> Result<Planned, WorkflowError> {
     let (mut planned, mut wrong) = (Planned::default(), Vec::new());
     let fiscal_year_start = installation.settings.subsidies.fiscal_year_start;
-    let (mut states, mut owners) = (Vec::new(), BTreeMap::new());
+    let (mut states, mut known) = (Vec::new(), Known::default());
     for path in files {
         match read(path, wanted, fiscal_year_start) {
             Ok(read) => {
@@ -90,7 +92,8 @@ pub async fn plan(
                 planned.rates.extend(read.rates);
                 planned.subsidies.extend(read.subsidies);
                 states.extend(read.state);
-                owners.extend(read.owners);
+                known.owners.extend(read.owners);
+                known.users.extend(read.users);
                 planned
                     .notes
                     .extend(read.notes.into_iter().map(|note| format!("{}: {note}", path.display())));
@@ -102,7 +105,7 @@ pub async fn plan(
         return Err(Refusal::new("not every file can be read; nothing was written").details(wrong).into());
     }
     for state in states {
-        if let Err(why) = state.open(&mut planned, &owners, fiscal_year_start) {
+        if let Err(why) = state.open(&mut planned, &known, fiscal_year_start) {
             return Err(Refusal::new("not every opening balance has a place; nothing was written")
                 .details(why)
                 .into());
