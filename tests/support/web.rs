@@ -244,15 +244,15 @@ impl Visitor {
         if !self.cookies.is_empty() {
             let pairs: Vec<String> =
                 self.cookies.iter().map(|(key, value)| format!("{key}={value}")).collect();
-            head.push_str(&format!("Cookie: {}\r\n", pairs.join("; ")));
+            head += &format!("Cookie: {}\r\n", pairs.join("; "));
         }
         if let Some(bearer) = &self.bearer {
-            head.push_str(&format!("Authorization: Bearer {bearer}\r\n"));
+            head += &format!("Authorization: Bearer {bearer}\r\n");
         }
         for (key, value) in headers {
-            head.push_str(&format!("{key}: {value}\r\n"));
+            head += &format!("{key}: {value}\r\n");
         }
-        head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
+        head += &format!("Content-Length: {}\r\n\r\n", body.len());
         stream.write_all(head.as_bytes()).unwrap();
         // A server that has seen enough may close before all is sent.
         let _ = stream.write_all(body);
@@ -325,7 +325,7 @@ pub fn encoded(text: &str) -> String {
     for byte in text.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => encoded.push(char::from(byte)),
-            byte => encoded.push_str(&format!("%{byte:02X}")),
+            byte => encoded += &format!("%{byte:02X}"),
         }
     }
     encoded
