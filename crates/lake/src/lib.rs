@@ -20,6 +20,7 @@ mod lake;
 mod memory;
 mod overlay;
 mod rows;
+mod spending;
 mod table;
 mod totals;
 mod view;
@@ -36,6 +37,7 @@ pub use identities::Identities;
 pub use lake::Lake;
 pub use overlay::OverlayRef;
 pub use rows::{ChargeRow, Matched, Sort};
+pub use spending::Spending;
 pub use totals::TotalsRow;
 pub use view::{LiveFile, View, ViewSpec};
 

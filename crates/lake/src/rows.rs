@@ -207,7 +207,7 @@ fn id(import: i64, row: i64) -> ChargeId {
 }
 
 /// The view writes periods; what is not one cannot come back.
-fn period(text: Option<&str>) -> Period {
+pub(crate) fn period(text: Option<&str>) -> Period {
     text.and_then(|text| text.parse().ok()).unwrap_or(Period::from_code(0))
 }
 
@@ -220,7 +220,7 @@ pub(crate) fn kind_of(name: Option<&str>) -> LineKind {
     }
 }
 
-fn flags(text: Option<&str>) -> Flags {
+pub(crate) fn flags(text: Option<&str>) -> Flags {
     text.map_or(Flags::NONE, Flags::from_text)
 }
 

@@ -153,6 +153,13 @@ impl View {
         elsewhere.or(counts.is_true())
     }
 
+    /// Whether the files it reads are where they were when it was made: an overlay may be thrown away.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.overlay.as_ref().is_none_or(|overlay| overlay.is_there())
+            && self.files.iter().all(|(_, file)| file.path.exists())
+    }
+
     /// Every column that can be asked for.
     pub fn column_names(&self) -> Vec<String> {
         self.columns.names()

@@ -22,7 +22,7 @@ struct Migration {
     postgres: &'static str,
 }
 
-const MIGRATIONS: [Migration; 7] = [
+const MIGRATIONS: [Migration; 8] = [
     Migration {
         sqlite: include_str!("../migrations/sqlite/0001_the_books.sql"),
         postgres: include_str!("../migrations/postgres/0001_the_books.sql"),
@@ -50,6 +50,10 @@ const MIGRATIONS: [Migration; 7] = [
     Migration {
         sqlite: include_str!("../migrations/sqlite/0007_credits.sql"),
         postgres: include_str!("../migrations/postgres/0007_credits.sql"),
+    },
+    Migration {
+        sqlite: include_str!("../migrations/sqlite/0009_kept_sums.sql"),
+        postgres: include_str!("../migrations/postgres/0009_kept_sums.sql"),
     },
 ];
 

@@ -4,7 +4,8 @@
 //! [`Ledger::open`] opens SQLite by path or PostgreSQL by URL. [`Ledger::read`] gives a [`Reader`], a
 //! snapshot; all queries are functions of it. [`Ledger::begin`] gives a [`Tx`], which reads the same way,
 //! records, and ends only by [`Tx::commit`] with the [`AuditEvent`] of the act; dropped, it never was.
-//! The one thing written outside an act is the lease of a running import ([`Ledger::reserve_import`]).
+//! Two things are written outside acts: the lease of a running import ([`Ledger::reserve_import`]), and
+//! sums that are kept for pages ([`Ledger::keep_sums`]).
 //!
 //! One file per noun, its queries beside its functions; what differs between the engines is in
 //! `engine.rs`; how a row is written and proven is in `books.rs` and `tx.rs`. Start with `tx.rs`.
@@ -21,6 +22,7 @@ mod import;
 mod installation;
 mod journal;
 mod journal_life;
+mod kept;
 mod lease;
 mod ledger;
 mod part;
@@ -48,6 +50,7 @@ pub use import::{
 pub use installation::Installation;
 pub use journal::{JournalExport, JournalLineRow, JournalRow, NewJournal, NewJournalExport};
 pub use journal_life::{JournalEvent, JournalEventKind, JournalRecord};
+pub use kept::LastChange;
 pub use lease::ImportLease;
 pub use ledger::{Ledger, Upgraded};
 pub use part::{LivePart, Part, PartEvent, PartFilter, PartKey, PartState};

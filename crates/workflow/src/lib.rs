@@ -17,6 +17,7 @@ pub mod imports;
 pub mod installation;
 pub mod journal;
 pub mod journals;
+pub mod kept;
 pub mod ledger_copy;
 pub mod listing;
 pub mod payers;
