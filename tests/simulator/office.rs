@@ -486,7 +486,7 @@ impl Office {
                 self.fail(&format!("{name} is {state}, and the acts made it {known}"));
             }
             let (kept, fresh) =
-                (amount(&period["totals"]["charges"], "cost"), all.sum_where("cost", "period", name));
+                (amount(&period["totals"]["charges"], "cost"), all.sum_where("billed_cost", "period", name));
             if kept != fresh {
                 self.fail(&format!("{name}: the kept sum is {kept}, and its charges come to {fresh}"));
             }

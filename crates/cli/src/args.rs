@@ -6,6 +6,7 @@ mod attribution;
 mod credits;
 mod imports;
 mod keeping;
+mod overview;
 mod people;
 mod rates;
 mod review;
@@ -48,6 +49,7 @@ pub use statements::{
     ReportFormat, ReportState, SendArgs, ShowArgs, StatementCommand, StatementFilter, WhyArgs,
 };
 
+pub use overview::OverviewArgs;
 pub use people::{PeopleAddArgs, PeopleAddressArgs, PeopleCommand, PeopleMergeArgs};
 pub use splits::{SplitAddArgs, SplitCommand, SplitEndArgs, SplitListArgs};
 pub use subsidies::{SubsidyAddArgs, SubsidyCommand, SubsidyEndArgs, SubsidyListArgs, SubsidyShowArgs};
@@ -94,6 +96,9 @@ pub enum Command {
     /// Bill a whole month of bundled sample data, start to end
     #[command(after_help = "Example:\n  focus-billing demo --dir demo")]
     Demo(DemoArgs),
+    /// A month at a glance: what is done, what comes next, and the money
+    #[command(after_help = overview::OVERVIEW_EXAMPLES)]
+    Overview(OverviewArgs),
     /// Import the files of one delivery of one source
     #[command(after_help = imports::INGEST_EXAMPLES)]
     Ingest(IngestArgs),

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
 use crate::charges::{Scope, charges};
+use crate::overview::Overview;
 use crate::report::{StateTotals, Sum};
 use crate::{Installation, WorkflowError};
 
@@ -86,6 +87,14 @@ impl Spend {
     }
 }
 
+impl Spend {
+    pub(crate) fn plus(&mut self, other: &Spend) {
+        self.charges += other.charges;
+        self.list += other.list;
+        self.cost += other.cost;
+    }
+}
+
 impl Spent {
     /// Count what is billable or held in the period that it is billed in.
     fn add(&mut self, row: &Spending) {
@@ -102,11 +111,16 @@ impl Spent {
 pub struct Kept {
     views: Latest<Scope, View>,
     sums: Latest<Period, Arc<PeriodSums>>,
+    overviews: Latest<Period, Arc<Overview>>,
 }
 
 impl Kept {
     pub(crate) fn view(&self, scope: Scope, made_of: &str) -> Arc<OnceCell<View>> {
         self.views.of(scope, made_of)
+    }
+
+    pub(crate) fn overview(&self, period: Period, made_of: &str) -> Arc<OnceCell<Arc<Overview>>> {
+        self.overviews.of(period, made_of)
     }
 }
 
@@ -152,6 +166,13 @@ pub(crate) async fn made_of(
     let settings =
         serde_json::to_vec(settings).map_err(|error| WorkflowError::Internal(error.to_string()))?;
     Ok(Some(format!("{number}-{}-{}", short(&hash), short(&sha256_hex(&settings)))))
+}
+
+/// The books as a whole: of what depends on more than the charges.
+pub(crate) async fn books(installation: &Installation, reader: &mut Reader) -> Result<String, WorkflowError> {
+    let number = reader.head();
+    let hash = reader.find_audit(number).await?.map(|row| row.hash).unwrap_or_default();
+    Ok(format!("{number}-{}-{}", short(&hash), short(&installation.configuration.digest)))
 }
 
 fn short(hash: &str) -> &str {

@@ -20,6 +20,7 @@ pub mod journals;
 pub mod kept;
 pub mod ledger_copy;
 pub mod listing;
+pub mod overview;
 pub mod payers;
 pub mod people;
 pub mod periods;

@@ -1,7 +1,7 @@
 -- Sums of a period's charges, kept so that pages need not ask the lake: bookkeeping, made again at any time.
+-- `made_of` says of which books, settings and program they are; of others they are worth nothing.
 CREATE TABLE kept_sums (
   period TEXT NOT NULL PRIMARY KEY,
-  -- What of the books, the settings and the program they were made of; of another they are worth nothing.
   made_of TEXT NOT NULL,
   sums TEXT NOT NULL
 ) STRICT;
