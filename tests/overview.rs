@@ -54,13 +54,13 @@ fn a_month_tells_what_is_done_and_what_comes_next() {
         assert_eq!(steps(&home, "2025-06"), "Np----- import");
         deliver(&home, "2025-06", "hpc", &[("vm-7", "course", "80", "80")]);
         assert_eq!(steps(&home, "2025-06"), "dN----- review");
-        home.decide("reject", "--period 2025-06");
+        home.decide("reject", "--id 3:2");
         assert_eq!(steps(&home, "2025-06"), "ddN---- close");
         home.close("2025-06");
         assert_eq!(steps(&home, "2025-06"), "dddN--- generate");
         home.generate("2025-06");
         assert_eq!(steps(&home, "2025-06"), "ddddNp- send");
-        home.ok("send --period 2025-06 --yes");
+        home.ok("send --period 2025-06");
         assert_eq!(steps(&home, "2025-06"), "dddddN- export");
         home.ok("export-journal --period 2025-06");
         assert_eq!(steps(&home, "2025-06"), "ddddddN answer");
@@ -78,4 +78,73 @@ fn a_month_tells_what_is_done_and_what_comes_next() {
         );
         home.ok("verify");
     }
+}
+
+#[test]
+fn charges_are_found_paged_and_handed_out() {
+    let home = Home::new();
+    home.focus(
+        "aws_2025-01.csv",
+        &[
+            support::row("vm-1", "Compute", "12", "10", &project("genome")),
+            support::row("vm-2", "Compute", "7", "7", &project("Straße")),
+            support::row("=cmd()", "Storage", "3", "2.5", &project("genome")),
+            support::row("disk-9", "Storage", "1", "1", ""),
+        ],
+    );
+    home.ok("ingest aws_2025-01.csv");
+    let found = |filter: &str| {
+        let listed = entries(&home.json(&format!("charges list {filter}")));
+        let limited = filter.contains("--limit");
+        let paged = if limited { filter.to_owned() } else { format!("{filter} --limit 1000") };
+        let paged = entries(&home.json(&format!("charges list {paged}")));
+        assert_eq!(listed, paged, "a page has what the list has: {filter}");
+        let ids: Vec<&str> = listed.iter().map(|charge| text(charge, "id")).collect();
+        ids.join(" ")
+    };
+    for (filter, expected) in [
+        ("--find GENO", "1:1 1:3"),
+        ("--find straße", "1:2"),
+        ("--find aws", "1:1 1:2 1:3 1:4"),
+        ("--find '%'", ""),
+        ("--service Storage --state held", "1:4"),
+        ("--fund-org PHYS-1001 --sort cost", "1:1 1:2 1:3"),
+        ("--sort cost --reverse", "1:4 1:3 1:2 1:1"),
+        ("--sort pi --limit 2 --offset 2", "1:3 1:4"),
+        ("--sort id --reverse --limit 2", "1:4 1:3"),
+        ("--from 2025-01-02", ""),
+        ("--to 2025-01-01 --min-amount 5", "1:1 1:2"),
+    ] {
+        assert_eq!(found(filter), expected, "{filter}");
+    }
+    let page = home.run("charges list --find genome --limit 1 --sort cost");
+    assert_snapshot!(format!("{}{}", page.stdout, page.stderr), @"");
+    home.ok("charges export --find genome --output found.csv");
+    assert_snapshot!(home.read("found.csv"), @"");
+    assert_eq!(home.ok("charges export --find genome"), home.read("found.csv"));
+    let said = home.run("charges export --format parquet --output all.parquet");
+    assert_eq!((said.code, said.stderr.as_str()), (0, "4 charges in `all.parquet`\n"));
+    assert_snapshot!(home.refused("charges export --output nowhere/all.csv"), @"");
+    assert!(home.run("charges export --format parquet").code == 2);
+}
+
+#[test]
+fn projects_and_pis_are_told_over_time() {
+    let home = Home::bare();
+    home.write("config.yaml", CONFIG);
+    home.ok("people add 'Pia Ito' pi@example.edu --also old@example.edu --yes");
+    home.ok("subsidies add College --payer SCI-1 --tier 50:100 --order 1 --per project --every fiscal-year --from 2025-01 --yes");
+    home.ok("splits add --project genome A-1:60% B-2:40% --from 2025-02-01 --note agreed --yes");
+    deliver(&home, "2025-01", "aws", &[("vm-1", "genome", "120", "100"), ("disk-1", "course", "8", "8")]);
+    home.close("2025-01");
+    home.generate("2025-01");
+    deliver(&home, "2025-02", "aws", &[("vm-1", "genome", "240", "200")]);
+    assert_snapshot!(home.ok("projects list --period 2025-01"), @"");
+    assert_snapshot!(home.ok("projects list --fiscal-year 2025"), @"");
+    assert_snapshot!(home.ok("pis list --fiscal-year 2025"), @"");
+    assert_snapshot!(home.ok("projects show genome"), @"");
+    assert_eq!(home.json("pis show old@example.edu"), home.json("pis show P-1"));
+    assert_snapshot!(home.ok("pis show old@example.edu"), @"");
+    assert_snapshot!(home.refused("projects show genom"), @"");
+    assert_snapshot!(home.refused("projects list --fiscal-year 1999"), @"");
 }

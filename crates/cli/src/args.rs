@@ -41,15 +41,15 @@ pub use rates::{
     RateTryArgs,
 };
 pub use review::{
-    ChargeCommand, ChargeListArgs, ChargeSort, DecisionArgs, DeferArgs, ReassignArgs, ReviewCommand,
-    ReviewFilter, RulesCommand, TryArgs, UndoArgs,
+    ChargeCommand, ChargeExportArgs, ChargeFilter, ChargeFormat, ChargeListArgs, DecisionArgs, DeferArgs,
+    ReassignArgs, ReviewCommand, ReviewFilter, RulesCommand, StateName, TryArgs, UndoArgs,
 };
 pub use statements::{
     ExportArgs, GenerateArgs, JournalCommand, JournalFormat, JournalRef, PayersArgs, ReportArgs,
     ReportFormat, ReportState, SendArgs, ShowArgs, StatementCommand, StatementFilter, WhyArgs,
 };
 
-pub use overview::OverviewArgs;
+pub use overview::{OverviewArgs, PiCommand, ProjectCommand, SpanArgs, UntilArgs};
 pub use people::{PeopleAddArgs, PeopleAddressArgs, PeopleCommand, PeopleMergeArgs};
 pub use splits::{SplitAddArgs, SplitCommand, SplitEndArgs, SplitListArgs};
 pub use subsidies::{SubsidyAddArgs, SubsidyCommand, SubsidyEndArgs, SubsidyListArgs, SubsidyShowArgs};
@@ -138,6 +138,12 @@ pub enum Command {
     /// Charges: list, and show one as it was delivered
     #[command(subcommand)]
     Charges(ChargeCommand),
+    /// Projects: what each used, and one in full
+    #[command(subcommand)]
+    Projects(ProjectCommand),
+    /// PIs: what each used, and one in full
+    #[command(subcommand)]
+    Pis(PiCommand),
     /// A PI's month by project
     #[command(after_help = "Example:\n  focus-billing show maren.okafor@example.edu --period 2025-01")]
     Show(ShowArgs),

@@ -113,6 +113,18 @@ impl View {
         self.files.iter().map(|(_, file)| file.footer.rows).sum()
     }
 
+    /// Views of one file each, by import and file.
+    pub(crate) fn single_files(&self) -> impl Iterator<Item = View> + '_ {
+        let mut files: Vec<&(LiveFile, TableFile)> = self.files.iter().collect();
+        files.sort_by(|(a, _), (b, _)| (a.import, &a.path).cmp(&(b.import, &b.path)));
+        files.into_iter().map(|file| View { files: vec![file.clone()], ..self.clone() })
+    }
+
+    /// Whether any file can have what is asked for.
+    pub(crate) fn may_have(&self, filter: &Filter) -> bool {
+        self.files.iter().any(|(live, _)| filter.may_match(live))
+    }
+
     /// The rows of the files that can have what `filter` asks for, with their overlay, filtered.
     pub(crate) fn rows(&self, filter: &Filter) -> Result<DataFrame, LakeError> {
         let kept: Vec<&(LiveFile, TableFile)> =

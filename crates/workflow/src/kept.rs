@@ -18,7 +18,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
 use crate::charges::{Scope, charges};
+use crate::listing::ChargeList;
 use crate::overview::Overview;
+use crate::projects::Pools;
 use crate::report::{StateTotals, Sum};
 use crate::{Installation, WorkflowError};
 
@@ -57,14 +59,14 @@ pub struct Sums {
     /// Source or service; `None`: charges without one.
     pub name: Option<String>,
     #[serde(flatten)]
-    pub sums: Spent,
+    pub spent: Spent,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlagSums {
     pub flag: Flag,
     #[serde(flatten)]
-    pub sums: Spent,
+    pub spent: Spent,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +78,7 @@ pub struct ProjectSums {
     /// The award's, as delivered in the tags.
     pub end_date: Option<String>,
     #[serde(flatten)]
-    pub sums: Spent,
+    pub spent: Spent,
 }
 
 impl Spend {
@@ -96,6 +98,17 @@ impl Spend {
 }
 
 impl Spent {
+    pub(crate) fn plus(&mut self, other: &Spent) {
+        self.billed.plus(&other.billed);
+        self.held.plus(&other.held);
+    }
+
+    #[must_use]
+    pub fn and(mut self, other: &Spent) -> Spent {
+        self.plus(other);
+        self
+    }
+
     /// Count what is billable or held in the period that it is billed in.
     fn add(&mut self, row: &Spending) {
         match row.state {
@@ -112,11 +125,21 @@ pub struct Kept {
     views: Latest<Scope, View>,
     sums: Latest<Period, Arc<PeriodSums>>,
     overviews: Latest<Period, Arc<Overview>>,
+    pages: Latest<String, Arc<ChargeList>>,
+    pools: Latest<Period, Arc<Pools>>,
 }
 
 impl Kept {
     pub(crate) fn view(&self, scope: Scope, made_of: &str) -> Arc<OnceCell<View>> {
         self.views.of(scope, made_of)
+    }
+
+    pub(crate) fn pools(&self, period: Period, made_of: &str) -> Arc<OnceCell<Arc<Pools>>> {
+        self.pools.of(period, made_of)
+    }
+
+    pub(crate) fn page(&self, asked: String, made_of: &str) -> Arc<OnceCell<Arc<ChargeList>>> {
+        self.pages.of(asked, made_of)
     }
 
     pub(crate) fn overview(&self, period: Period, made_of: &str) -> Arc<OnceCell<Arc<Overview>>> {
@@ -282,9 +305,9 @@ async fn fresh(
             project_id: row.project_id.clone(),
             fund_orgs: Vec::new(),
             end_date: None,
-            sums: Spent::default(),
+            spent: Spent::default(),
         });
-        project.sums.add(&row);
+        project.spent.add(&row);
     }
     for known in view.projects(period).await? {
         if let Some(project) = by_project.get_mut(&(Some(known.pi_email), Some(known.project_id))) {
@@ -293,7 +316,7 @@ async fn fresh(
         }
     }
     let named = |sums: BTreeMap<Option<String>, Spent>| {
-        sums.into_iter().map(|(name, sums)| Sums { name, sums }).collect()
+        sums.into_iter().map(|(name, spent)| Sums { name, spent }).collect()
     };
     Ok(PeriodSums {
         totals,
@@ -301,7 +324,7 @@ async fn fresh(
         by_source: named(by_source),
         by_service: named(by_service),
         by_project: by_project.into_values().collect(),
-        by_flag: by_flag.into_iter().map(|(flag, sums)| FlagSums { flag, sums }).collect(),
+        by_flag: by_flag.into_iter().map(|(flag, spent)| FlagSums { flag, spent }).collect(),
         resources: view.count_resources(period).await?,
     })
 }

@@ -24,6 +24,7 @@ pub mod overview;
 pub mod payers;
 pub mod people;
 pub mod periods;
+pub mod projects;
 pub mod prune;
 pub mod rates;
 pub mod reading;

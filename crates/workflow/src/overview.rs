@@ -220,7 +220,8 @@ async fn computed(
             held: work.held,
             billable: work.billable,
             resources: sums.resources,
-            projects: sums.by_project.iter().filter(|project| 0 < project.sums.billed.charges).count() as u64,
+            projects: sums.by_project.iter().filter(|project| 0 < project.spent.billed.charges).count()
+                as u64,
             statements: work.statements,
             outdated: work.outdated,
             unsent: work.unsent,
@@ -438,11 +439,11 @@ fn changes(against: Period, before: &PeriodSums, now: &PeriodSums, people: &Peop
         let mut by_pi: BTreeMap<Option<String>, Amount> = BTreeMap::new();
         for project in &sums.by_project {
             let who = project.pi_email.as_ref().map(|pi| people.current(pi));
-            *by_pi.entry(who).or_default() += project.sums.billed.cost;
+            *by_pi.entry(who).or_default() += project.spent.billed.cost;
         }
         by_pi
     };
-    let named = |sums: &[Sums]| sums.iter().map(|sum| (sum.name.clone(), sum.sums.billed.cost)).collect();
+    let named = |sums: &[Sums]| sums.iter().map(|sum| (sum.name.clone(), sum.spent.billed.cost)).collect();
     Changes {
         against: Some(against),
         by_pi: largest_changes(&pis(before), &pis(now)),
@@ -471,9 +472,9 @@ fn largest_changes(
 }
 
 fn slices(sums: &[Sums]) -> Slices {
-    let billed = sums.iter().filter(|sum| 0 < sum.sums.billed.charges);
+    let billed = sums.iter().filter(|sum| 0 < sum.spent.billed.charges);
     let mut largest: Vec<Slice> =
-        billed.map(|sum| Slice { name: sum.name.clone(), count: 1, spend: sum.sums.billed }).collect();
+        billed.map(|sum| Slice { name: sum.name.clone(), count: 1, spend: sum.spent.billed }).collect();
     largest.sort_by_key(|slice| std::cmp::Reverse(slice.spend.cost.max(-slice.spend.cost)));
     let rest = largest.split_off(largest.len().min(SHOWN));
     let others = rest.into_iter().reduce(|mut sum, other| {

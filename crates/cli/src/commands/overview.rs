@@ -15,7 +15,7 @@ pub async fn run(args: &OverviewArgs, door: &Door) -> Result<(), Refusal> {
     let period = match args.period {
         Some(period) => period,
         None => current_period(&installation).await?.ok_or_else(|| {
-            Refusal::new("no period is open yet").hint("`ingest FILE` opens the periods of its rows")
+            Refusal::new("no period is open yet").with_hint("`ingest FILE` opens the periods of its rows")
         })?,
     };
     let overview = overview(&installation, period).await?;
