@@ -149,7 +149,9 @@ pub async fn export_to(
 ) -> Result<u64, WorkflowError> {
     let failed = |source| WorkflowError::file("write", path, source);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder).map_err(failed)?;
+    let file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder);
+    // What is said of the temporary file is of no use to anybody.
+    let file = file.map_err(|error| failed(error.kind().into()))?;
     let rows = export(installation, filter, format, BufWriter::new(file.as_file())).await?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;

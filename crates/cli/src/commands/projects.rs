@@ -161,7 +161,8 @@ fn left(detail: &Detail, door: &Door) -> String {
         let left = pool.left.map_or_else(String::new, |left| {
             format!(", {} left until {}", exact(left, door.currency()), pool.last)
         });
-        let _ = writeln!(text, "subsidy {} ({}): {paid} paid{left}", pool.rule, pool.name);
+        let of = pool.project_id.as_ref().or(pool.pi_email.as_ref()).map_or("", String::as_str);
+        let _ = writeln!(text, "subsidy {} ({}) of {of}: {paid} paid{left}", pool.rule, pool.name);
     }
     for standing in &detail.credits {
         let credit = &standing.credit;
