@@ -1,8 +1,6 @@
 //! A page of a list of charges, with how many there are in all and what they come to: one scan, however
 //! long the list and whatever its order.
 
-use std::collections::BinaryHeap;
-
 use arrow::array::{ArrayRef, AsArray, Int64Array};
 use arrow::compute::{SortOptions, sum};
 use arrow::datatypes::Decimal128Type;
@@ -36,7 +34,8 @@ pub struct ChargePage {
 /// What one partition has seen.
 #[derive(Default)]
 struct Seen {
-    first: BinaryHeap<Candidate>,
+    /// Those that may be on the page, in no order.
+    first: Vec<Candidate>,
     total: u64,
     list: i128,
     billed: i128,
@@ -92,14 +91,8 @@ impl View {
             seen.cost += part.cost;
             seen.first.extend(part.first);
         }
-        let ids: Vec<ChargeId> = seen
-            .first
-            .into_sorted_vec()
-            .into_iter()
-            .skip(offset)
-            .take(limit)
-            .map(|(_, import, row)| id(import, row))
-            .collect();
+        let ids: Vec<ChargeId> =
+            between(seen.first, offset, limit).into_iter().map(|(_, import, row)| id(import, row)).collect();
         Ok(ChargePage {
             charges: self.listed(&ids).await?,
             total: seen.total,
@@ -116,7 +109,9 @@ async fn look(
     wanted: usize,
 ) -> Result<Seen, LakeError> {
     let mut seen = Seen::default();
-    let mut converter = None;
+    let (mut converter, mut last) = (None, None);
+    // Now and then, so that the cost of a row does not depend on how deep the page is.
+    let most = wanted.saturating_mul(2).max(wanted.saturating_add(KEPT_MORE));
     while let Some(batch) = batches.next().await {
         let batch = batch?;
         seen.total += batch.num_rows() as u64;
@@ -144,16 +139,41 @@ async fn look(
         let batch = Batch(batch);
         let ids = [batch.integers("import")?, batch.integers("row")?].map(Int64Array::values);
         for (at, row) in rows.iter().enumerate() {
-            if wanted <= seen.first.len() {
-                match seen.first.peek() {
-                    Some((last, ..)) if row < last.row() => {
-                        seen.first.pop();
-                    }
-                    _ => continue,
-                }
+            if last.as_ref().is_none_or(|last: &OwnedRow| row < last.row()) {
+                seen.first.push((row.owned(), ids[0][at], ids[1][at]));
             }
-            seen.first.push((row.owned(), ids[0][at], ids[1][at]));
+        }
+        if most <= seen.first.len() {
+            last = keep(&mut seen.first, wanted);
         }
     }
+    keep(&mut seen.first, wanted);
     Ok(seen)
+}
+
+const KEPT_MORE: usize = 8192;
+
+/// Keep the first `wanted`; the last of these is the one that others must come before.
+fn keep(candidates: &mut Vec<Candidate>, wanted: usize) -> Option<OwnedRow> {
+    if wanted == 0 {
+        candidates.clear();
+    }
+    let at = wanted.checked_sub(1).filter(|_| wanted <= candidates.len())?;
+    let (_, last, _) = candidates.select_nth_unstable(at);
+    let last = last.0.clone();
+    candidates.truncate(wanted);
+    Some(last)
+}
+
+/// `limit` of them after the first `offset`, in order.
+fn between(mut candidates: Vec<Candidate>, offset: usize, limit: usize) -> Vec<Candidate> {
+    if candidates.len() <= offset {
+        return Vec::new();
+    }
+    candidates.select_nth_unstable(offset);
+    let mut page = candidates.split_off(offset);
+    keep(&mut page, limit);
+    page.truncate(limit);
+    page.sort_unstable();
+    page
 }
