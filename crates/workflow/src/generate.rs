@@ -226,11 +226,11 @@ pub(crate) async fn post(
     funding: &mut Funding,
 ) -> Result<Vec<(Owner, Vec<PostedLine>, Totals)>, WorkflowError> {
     let places = settings.currency.code.places();
-    let (apart, owners) = usage::of_period(view, period, &funding.splits).await?;
+    let (apart, owners) = usage::of_period(view, period, funding).await?;
     let posted = owners.into_iter().map(|(owner, usage)| {
-        let (groups, _) = usage.funded(&owner, period, &apart, funding);
+        let Funded { groups, users, .. } = usage.funded(&owner, period, &apart, funding);
         let (lines, totals) =
-            post_subsidized(groups, places, |groups| funding.legs(&owner.0, &owner.1, groups));
+            post_subsidized(groups, places, |groups| funding.legs(&owner.0, &owner.1, groups, &users));
         (owner, lines, totals)
     });
     Ok(posted.collect())
