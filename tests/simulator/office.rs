@@ -494,6 +494,11 @@ impl Office {
             if state != known {
                 self.fail(&format!("{name} is {state}, and the acts made it {known}"));
             }
+            let (kept, fresh) =
+                (amount(&period["totals"]["charges"], "cost"), all.sum_where("billed_cost", "period", name));
+            if kept != fresh {
+                self.fail(&format!("{name}: the kept sum is {kept}, and its charges come to {fresh}"));
+            }
         }
         if self.log.len().is_multiple_of(10) {
             self.prove();

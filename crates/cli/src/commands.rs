@@ -17,9 +17,11 @@ mod installation;
 mod journal;
 mod journals;
 mod keeping;
+mod overview;
 mod payers;
 mod people;
 mod periods;
+mod projects;
 mod rates;
 mod reading;
 mod report;
@@ -78,6 +80,9 @@ async fn act(cli: Cli, output: Output) -> Result<(), Refusal> {
         Command::Review(command) => review::run(command, door).await,
         Command::Charges(command) => charges::run(command, door).await,
         Command::Show(args) => statements::run_show(&args, door).await,
+        Command::Projects(command) => projects::run(command, door).await,
+        Command::Pis(command) => projects::run_pis(command, door).await,
+        Command::Overview(args) => overview::run(&args, door).await,
         Command::Generate(args) => statements::run_generate(&args, door).await,
         Command::Statements(command) => statements::run(command, door).await,
         Command::Send(args) => statements::run_send(&args, door).await,

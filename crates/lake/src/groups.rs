@@ -252,7 +252,7 @@ impl View {
         Ok(projects.into_values().map(ProjectFacts::done).collect())
     }
 
-    fn billable(&self, period: Period) -> Result<DataFrame, LakeError> {
+    pub(crate) fn billable(&self, period: Period) -> Result<DataFrame, LakeError> {
         let rows = self.rows(&Filter { billed_in: Some(period), ..Filter::default() })?;
         Ok(rows.filter(self.columns.is_billable())?)
     }

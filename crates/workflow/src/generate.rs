@@ -218,6 +218,24 @@ pub async fn compute(
     Ok(statements)
 }
 
+/// What statements of a period would post, without their resources and documents.
+pub(crate) async fn post(
+    view: &View,
+    period: Period,
+    settings: &Settings,
+    funding: &mut Funding,
+) -> Result<Vec<(Owner, Vec<PostedLine>, Totals)>, WorkflowError> {
+    let places = settings.currency.code.places();
+    let (apart, owners) = usage::of_period(view, period, funding).await?;
+    let posted = owners.into_iter().map(|(owner, usage)| {
+        let Funded { groups, users, .. } = usage.funded(&owner, period, &apart, funding);
+        let (lines, totals) =
+            post_subsidized(groups, places, |groups| funding.legs(&owner.0, &owner.1, groups, &users));
+        (owner, lines, totals)
+    });
+    Ok(posted.collect())
+}
+
 fn resource_group(resource: Resource) -> ResourceGroup {
     ResourceGroup {
         service_name: resource.service_name,

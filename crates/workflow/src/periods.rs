@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::charges::{Scope, charges};
 use crate::report::{StateTotals, state_totals};
-use crate::{Actor, Installation, Refusal, WorkflowError, reading};
+use crate::{Actor, Installation, Refusal, WorkflowError, kept, reading};
 
 /// A period with what is in it.
 #[derive(Clone, Debug, Serialize)]
@@ -46,10 +46,7 @@ async fn summarize(
     reader: &mut Reader,
     record: PeriodRecord,
 ) -> Result<PeriodSummary, WorkflowError> {
-    let settings = installation.settings_of(reader, record.period).await?;
-    let scope = Scope::period(record.period);
-    let view = charges(installation, reader, scope, &settings, None).await?;
-    let totals = state_totals(&view, record.period).await?;
+    let totals = kept::sums_of(installation, reader, record.period).await?.totals;
     let statements = reader.current_statements(record.period, None).await?;
     let amount_due = statements.iter().map(|statement| statement.totals.due).sum();
     Ok(PeriodSummary { record, totals, statements: statements.len() as u64, amount_due })

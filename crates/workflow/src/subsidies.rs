@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::charges::{Scope, charges};
 use crate::funding::Rules;
-use crate::generate::compute;
+use crate::generate::{compute, post};
 use crate::rules::{NOT_LONGER, may_end, unparsed_funds};
 use crate::{Actor, Installation, Refusal, WorkflowError, funding, periods};
 
@@ -208,7 +208,7 @@ pub async fn balances(installation: &Installation, period: Period) -> Result<Vec
     let settings = installation.settings_of(&mut reader, period).await?;
     let view = charges(installation, &mut reader, Scope::period(period), &settings, None).await?;
     let mut funding = funding::of_period(&mut reader, period, &settings, None).await?;
-    compute(&view, period, &settings, BTreeSet::new(), &mut funding).await?;
+    post(&view, period, &settings, &mut funding).await?;
     let (subsidies, people) = (funding.subsidies, funding.people);
     let mut balances = Vec::new();
     for rule in subsidies.rules() {

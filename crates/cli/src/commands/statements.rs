@@ -181,7 +181,7 @@ async fn list(filter: &StatementFilter, door: &Door) -> Result<(), Refusal> {
     Ok(door.output.data(&listed, |_| list_table(&rows, door))?)
 }
 
-fn list_table(rows: &[StatementStanding], door: &Door) -> String {
+pub fn list_table(rows: &[StatementStanding], door: &Door) -> String {
     if rows.is_empty() {
         return "no statements were issued yet; `focus-billing generate --period YYYY-MM` makes them\n"
             .to_owned();

@@ -178,6 +178,7 @@ async fn every_table_of_the_books_has_its_guard() {
             [
                 "import_lease",
                 "installation",
+                "kept_sums",
                 "ledger_head",
                 "session",
                 "set_up_link",
