@@ -364,6 +364,7 @@ impl SumsPage {
         query(&self.asked)
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
     fn is_in(&self, at: &str, period: &Period) -> bool {
         let end = if at == "from" { self.periods.first() } else { self.periods.last() };
         end == Some(period)

@@ -220,8 +220,8 @@ impl ShowPage {
         )
     }
 
-    fn service(&self, name: &Option<String>) -> String {
-        name.clone().unwrap_or_else(|| "–".to_owned())
+    fn service(name: Option<&str>) -> &str {
+        name.unwrap_or("–")
     }
 
     /// Who pays which part of the whole statement: each payer once.
@@ -230,7 +230,7 @@ impl ShowPage {
         for PostedLeg { leg, amount } in self.detail.statement.lines.iter().flat_map(|line| &line.legs) {
             let key = |known: &&mut (String, String, Minor)| known.0 == leg.payer && known.1 == leg.name;
             match payers.iter_mut().find(key) {
-                Some(known) => known.2 = known.2 + *amount,
+                Some(known) => known.2 += *amount,
                 None => payers.push((leg.payer.clone(), leg.name.clone(), *amount)),
             }
         }
