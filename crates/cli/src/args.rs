@@ -47,8 +47,8 @@ pub use review::{
     ReassignArgs, ReviewCommand, ReviewFilter, RulesCommand, StateName, TryArgs, UndoArgs,
 };
 pub use statements::{
-    ExportArgs, GenerateArgs, JournalCommand, JournalFormat, JournalRef, PayersArgs, ReportArgs,
-    ReportFormat, ReportState, SendArgs, ShowArgs, StatementCommand, StatementFilter, WhyArgs,
+    EmailCommand, ExportArgs, GenerateArgs, JournalCommand, JournalFormat, JournalRef, PayersArgs,
+    ReportArgs, ReportFormat, ReportState, SendArgs, ShowArgs, StatementCommand, StatementFilter, WhyArgs,
 };
 
 pub use overview::{OverviewArgs, PiCommand, ProjectCommand, SpanArgs, UntilArgs};
@@ -158,6 +158,9 @@ pub enum Command {
     /// E-mail the statements that have not been sent
     #[command(after_help = statements::SEND_EXAMPLES)]
     Send(SendArgs),
+    /// Messages that were made: what became of each
+    #[command(subcommand)]
+    Emails(EmailCommand),
     /// Write the journal of a closed period for accounting
     #[command(after_help = statements::EXPORT_EXAMPLES)]
     ExportJournal(ExportArgs),

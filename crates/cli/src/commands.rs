@@ -9,6 +9,7 @@ mod config;
 mod credits;
 mod demo;
 mod door;
+mod emails;
 mod funding;
 mod import_config;
 mod imports;
@@ -85,7 +86,9 @@ async fn act(cli: Cli, output: Output) -> Result<(), Refusal> {
         Command::Overview(args) => overview::run(&args, door).await,
         Command::Generate(args) => statements::run_generate(&args, door).await,
         Command::Statements(command) => statements::run(command, door).await,
+        Command::Send(args) if args.dry_run => emails::run_preview(&args, door).await,
         Command::Send(args) => statements::run_send(&args, door).await,
+        Command::Emails(command) => emails::run(command, door).await,
         Command::ExportJournal(args) => journal::run(args, door).await,
         Command::Journals(command) => journals::run(command, door).await,
         Command::Why(args) => why::run(&args, door).await,

@@ -1,6 +1,8 @@
 //! Statements: numbered, versioned, immutable. The model is kept whole; lines are kept as rows, too, for
 //! `why` and for journals.
 
+use std::collections::BTreeMap;
+
 use billing::credit::CreditId;
 use billing::period::Stamp;
 use billing::statement::{PostedLeg, PostedLine, PostingGroup, Statement, Totals};
@@ -294,6 +296,28 @@ impl Reader {
             found.push((statement, own));
         }
         Ok(found)
+    }
+
+    /// The funds of the lines of statements, in order; by the filter's period and number.
+    pub async fn list_statement_funds(
+        &mut self,
+        filter: &StatementFilter,
+    ) -> Result<BTreeMap<StatementVersion, Vec<String>>, LedgerError> {
+        let query = Query::new(
+            "SELECT DISTINCT line.statement_number, line.version, line.fund_org FROM statement_line line \
+             JOIN statement ON statement.statement_number = line.statement_number \
+             AND statement.version = line.version WHERE line.fund_org IS NOT NULL",
+        );
+        let query = query
+            .and_some("statement.period =", filter.period)
+            .and_some("statement.statement_number =", filter.number.as_ref());
+        let mut funds: BTreeMap<StatementVersion, Vec<String>> = BTreeMap::new();
+        self.each(query.then("ORDER BY line.fund_org"), |row| {
+            funds.entry(read_id(row)?).or_default().push(row.text("fund_org")?);
+            Ok(())
+        })
+        .await?;
+        Ok(funds)
     }
 
     pub async fn list_statement_lines(

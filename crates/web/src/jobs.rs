@@ -77,6 +77,12 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// The number of the job.
+    #[must_use]
+    pub fn job(&self) -> u64 {
+        self.id
+    }
+
     pub fn say(&self, doing: &str, done: u64, of: Option<u64>) {
         self.set(JobState::Running { doing: doing.to_owned(), done, of });
     }

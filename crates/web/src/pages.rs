@@ -1,11 +1,18 @@
 //! One file a subject, with templates of the same name. A handler fetches, calls an act, returns a page.
 
+mod audit;
 mod dashboard;
+mod emails;
+mod generate;
 mod jobs;
+mod journals;
 mod palette;
 mod periods;
+mod reports;
 mod sign_in;
+mod statements;
 mod system;
+mod verify;
 
 use crate::routes::Routes;
 
@@ -18,4 +25,11 @@ pub fn routes() -> Routes {
         .and(periods::routes())
         .and(jobs::routes())
         .and(palette::routes())
+        .and(statements::routes())
+        .and(generate::routes())
+        .and(emails::routes())
+        .and(journals::routes())
+        .and(reports::routes())
+        .and(audit::routes())
+        .and(verify::routes())
 }

@@ -10,6 +10,7 @@ pub mod backup;
 pub mod charges;
 pub mod credits;
 pub mod drafts;
+pub mod emails;
 pub mod funding;
 pub mod generate;
 pub mod import;

@@ -130,6 +130,31 @@ pub async fn report(
     Ok(by_person(rows, &request.by, &people))
 }
 
+/// The same over several periods; none: over all.
+///
+/// # Errors
+/// As [`report`].
+pub async fn report_over(
+    installation: &Installation,
+    request: &ReportRequest,
+    periods: &[Period],
+) -> Result<Vec<TotalsRow>, WorkflowError> {
+    let periods: Vec<Option<Period>> =
+        if periods.is_empty() { vec![None] } else { periods.iter().copied().map(Some).collect() };
+    let mut sums: BTreeMap<Vec<Option<String>>, TotalsRow> = BTreeMap::new();
+    for period in periods {
+        for row in report(installation, &ReportRequest { period, ..request.clone() }).await? {
+            match sums.get_mut(&row.keys) {
+                Some(sum) => sum.add(&row),
+                None => {
+                    sums.insert(row.keys.clone(), row);
+                }
+            }
+        }
+    }
+    Ok(sums.into_values().collect())
+}
+
 /// A person is one row, under the last of their addresses.
 fn by_person(rows: Vec<TotalsRow>, by: &[String], people: &People) -> Vec<TotalsRow> {
     let Some(at) = by.iter().position(|column| column == "pi_email") else { return rows };
