@@ -30,7 +30,7 @@ impl Home {
     }
 
     pub fn account(&self, name: &str, role: &str) {
-        let line = format!("users add {name} --email {name}@example.edu --role {role}");
+        let line = format!("users add {name} --email {name}@example.edu --role {role} --keep-password");
         let mut child = self
             .command(&line)
             .stdin(Stdio::piped())

@@ -20,6 +20,7 @@ pub mod journal;
 pub mod journals;
 pub mod ledger_copy;
 pub mod listing;
+pub mod patterns;
 pub mod payers;
 pub mod people;
 pub mod periods;
