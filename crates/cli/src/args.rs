@@ -43,7 +43,7 @@ pub use rates::{
 };
 pub use review::{
     ChargeCommand, ChargeListArgs, ChargeSort, DecisionArgs, DeferArgs, ReassignArgs, ReviewCommand,
-    ReviewFilter, RulesCommand, TryArgs, UndoArgs,
+    PatternArgs, ReviewFilter, RulesCommand, TryArgs, UndoArgs,
 };
 pub use statements::{
     ExportArgs, GenerateArgs, JournalCommand, JournalFormat, JournalRef, PayersArgs, ReportArgs,

@@ -17,6 +17,7 @@ mod installation;
 mod journal;
 mod journals;
 mod keeping;
+mod patterns;
 mod payers;
 mod people;
 mod periods;

@@ -1,11 +1,16 @@
 //! One file a subject, with templates of the same name. A handler fetches, calls an act, returns a page.
 
 mod dashboard;
+mod help;
+mod imports;
 mod jobs;
 mod palette;
 mod periods;
+mod settings;
 mod sign_in;
+mod sources;
 mod system;
+mod uploads;
 
 use crate::routes::Routes;
 
@@ -18,4 +23,9 @@ pub fn routes() -> Routes {
         .and(periods::routes())
         .and(jobs::routes())
         .and(palette::routes())
+        .and(uploads::routes())
+        .and(imports::routes())
+        .and(sources::routes())
+        .and(settings::routes())
+        .and(help::routes())
 }

@@ -162,6 +162,25 @@ pub async fn quarantined(installation: &Installation, import: ImportId) -> Resul
     std::fs::read(&path).map_err(|source| WorkflowError::file("read", &path, source))
 }
 
+/// The same for a spreadsheet: no cell becomes a formula.
+///
+/// # Errors
+/// As [`quarantined`].
+pub async fn quarantined_for_people(
+    installation: &Installation,
+    import: ImportId,
+) -> Result<String, WorkflowError> {
+    let bytes = quarantined(installation, import).await?;
+    let mut reader = csv::Reader::from_reader(bytes.as_slice());
+    let unreadable = |error: csv::Error| WorkflowError::Internal(format!("quarantined rows: {error}"));
+    let names = reader.headers().map_err(unreadable)?.clone();
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        rows.push(record.map_err(unreadable)?.iter().map(str::to_owned).collect());
+    }
+    Ok(documents::table_for_people(&names.iter().collect::<Vec<_>>(), rows))
+}
+
 /// A file as it was delivered.
 pub struct DeliveredBytes {
     pub file: DeliveredFile,

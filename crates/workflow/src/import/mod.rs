@@ -26,7 +26,7 @@ use serde::Serialize;
 
 pub use quarantine::FileProblem;
 pub use read::{Input, Origin, Progress, chain};
-pub use settle::{Change, ProjectChange, Superseded};
+pub use settle::{Change, ProjectChange, Superseded, superseded_by};
 
 use crate::sources::{self, ResolvedSource};
 use crate::{Actor, Installation, Refusal, WorkflowError, reading};

@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use billing::ImportId;
+use documents::formula_safe;
 use focus::RowProblem;
 use serde::Serialize;
 use tempfile::NamedTempFile;
@@ -71,23 +72,18 @@ impl ProblemFile {
         problems: &[RowProblem],
         rows: &[(u64, String)],
     ) -> Result<(), WorkflowError> {
-        write(&mut self.out, file, problems, rows)
+        for problem in problems {
+            let record = cells(file, problem, rows);
+            self.out.write_record(record.iter().map(|cell| formula_safe(cell).into_owned())).map_err(failed)?;
+        }
+        Ok(())
     }
 }
 
-fn write<W: std::io::Write>(
-    out: &mut csv::Writer<W>,
-    file: &str,
-    problems: &[RowProblem],
-    rows: &[(u64, String)],
-) -> Result<(), WorkflowError> {
-    for problem in problems {
-        let row = rows.iter().find(|(line, _)| *line == problem.line).map_or("", |(_, row)| row.as_str());
-        let line = problem.line.to_string();
-        let record = [file, &line, &problem.column, &problem.value, &problem.message, row];
-        out.write_record(record).map_err(failed)?;
-    }
-    Ok(())
+fn cells(file: &str, problem: &RowProblem, rows: &[(u64, String)]) -> [String; 6] {
+    let row = rows.iter().find(|(line, _)| *line == problem.line).map_or("", |(_, row)| row.as_str());
+    let texts = [file, &problem.line.to_string(), &problem.column, &problem.value, &problem.message, row];
+    texts.map(str::to_owned)
 }
 
 impl Quarantine {
@@ -111,7 +107,10 @@ impl Quarantine {
         problems: &[RowProblem],
         rows: &[(u64, String)],
     ) -> Result<(), WorkflowError> {
-        write(&mut self.out, file, problems, rows)
+        for problem in problems {
+            self.out.write_record(cells(file, problem, rows)).map_err(failed)?;
+        }
+        Ok(())
     }
 
     /// Keep it under its import's number. Returns the path relative to the lake.
