@@ -2,6 +2,7 @@
 //! effective configuration by digest, so that a closed period is computed with what it was closed with.
 
 use money::Currency;
+use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use crate::SourceName;
@@ -186,14 +187,8 @@ impl Settings {
     /// refuse the first they meet.
     #[must_use]
     pub fn problems(&self) -> Vec<BadSetting> {
-        let flag = |(index, pattern): (usize, &String)| {
-            compile_pattern("review.flag_patterns", Some(index), pattern, Anchor::Anywhere, true).err()
-        };
-        let fund = |(index, pattern): (usize, &String)| fund_org_pattern(index, pattern).err();
-        let mut problems: Vec<BadSetting> = Vec::new();
-        problems.extend(self.review.flag_patterns.iter().enumerate().filter_map(flag).map(BadSetting::from));
-        problems
-            .extend(self.review.fund_org_patterns.iter().enumerate().filter_map(fund).map(BadSetting::from));
+        let patterns = self.review.patterns().err().into_iter().flatten();
+        let mut problems: Vec<BadSetting> = patterns.map(BadSetting::from).collect();
         problems.extend(fund_org_regex(&self.journal.fund_org_regex).err().map(BadSetting::from));
         let account_code = crate::journal::account_code_regex(&self.journal.account_code_regex);
         problems.extend(account_code.err().map(BadSetting::from));
@@ -202,6 +197,30 @@ impl Settings {
         let document_format = DocumentFormat::compile(&self.journal.document_format);
         problems.extend(document_format.err().map(BadSetting::from));
         problems
+    }
+}
+
+/// The patterns of a [`ReviewSettings`], as imports use them.
+#[derive(Clone, Debug)]
+pub struct ReviewPatterns {
+    pub flag: Vec<Regex>,
+    pub fund_org: Vec<Regex>,
+}
+
+impl ReviewSettings {
+    /// # Errors
+    /// Every pattern that cannot be used.
+    pub fn patterns(&self) -> Result<ReviewPatterns, Vec<BadPattern>> {
+        let mut bad = Vec::new();
+        let mut compile = |texts: &[String], compile: fn(usize, &str) -> Result<Regex, BadPattern>| {
+            let compiled = texts.iter().enumerate().map(|(index, text)| compile(index, text));
+            compiled.filter_map(|one| one.map_err(|wrong| bad.push(wrong)).ok()).collect()
+        };
+        let flag = compile(&self.flag_patterns, |index, text| {
+            compile_pattern("review.flag_patterns", Some(index), text, Anchor::Anywhere, true)
+        });
+        let fund_org = compile(&self.fund_org_patterns, fund_org_pattern);
+        if bad.is_empty() { Ok(ReviewPatterns { flag, fund_org }) } else { Err(bad) }
     }
 }
 

@@ -44,7 +44,7 @@ pub use rates::{
 };
 pub use review::{
     ChargeCommand, ChargeExportArgs, ChargeFilter, ChargeFormat, ChargeListArgs, DecisionArgs, DeferArgs,
-    ReassignArgs, ReviewCommand, ReviewFilter, RulesCommand, StateName, TryArgs, UndoArgs,
+    PatternArgs, ReassignArgs, ReviewCommand, ReviewFilter, RulesCommand, StateName, TryArgs, UndoArgs,
 };
 pub use statements::{
     EmailCommand, ExportArgs, GenerateArgs, JournalCommand, JournalFormat, JournalRef, PayersArgs,

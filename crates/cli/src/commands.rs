@@ -19,6 +19,7 @@ mod journal;
 mod journals;
 mod keeping;
 mod overview;
+mod patterns;
 mod payers;
 mod people;
 mod periods;

@@ -1,5 +1,7 @@
 //! CSV files, for people or for machines.
 
+use std::borrow::Cow;
+
 use billing::statement::{LineKind, ResourceLine};
 use money::Currency;
 
@@ -28,12 +30,8 @@ impl Table {
 
     pub fn row(&mut self, cells: &[&str]) {
         for cell in cells {
-            let written = if self.for_people && is_formula(cell) {
-                self.writer.write_field(format!("'{cell}"))
-            } else {
-                self.writer.write_field(cell)
-            };
-            written.expect("writing to memory");
+            let cell = if self.for_people { formula_safe(cell) } else { Cow::Borrowed(*cell) };
+            self.writer.write_field(cell.as_ref()).expect("writing to memory");
         }
         self.writer.write_record(None::<&[u8]>).expect("writing to memory");
     }
@@ -67,6 +65,12 @@ pub fn rows_for_people(rows: impl IntoIterator<Item = Vec<Option<String>>>) -> V
         table.row(&row.iter().map(|cell| cell.as_deref().unwrap_or_default()).collect::<Vec<_>>());
     }
     table.into_bytes()
+}
+
+/// A cell that a spreadsheet shows instead of calculating it.
+#[must_use]
+pub fn formula_safe(cell: &str) -> Cow<'_, str> {
+    if is_formula(cell) { Cow::Owned(format!("'{cell}")) } else { Cow::Borrowed(cell) }
 }
 
 /// Whether a spreadsheet would calculate the cell (OWASP, CSV injection). A plain number is none:

@@ -24,6 +24,11 @@ pub enum ReadError {
         limit / 1_000_000
     )]
     RecordTooLong { line: u64, limit: usize },
+    #[error(
+        "the file holds more than {} MB when it is unpacked ({format}), which is the most that is taken",
+        limit / 1_000_000
+    )]
+    Unpacked { format: Format, limit: u64 },
     #[error("the Parquet file is damaged at row {row}: {reason}")]
     Parquet { row: u64, reason: String },
 }
@@ -35,11 +40,20 @@ pub(crate) struct Limits {
     pub block: usize,
     /// Bytes of a record, at most.
     pub record: usize,
+    /// Bytes of a compressed file when it is unpacked, at most: a small file can hold more than a disk.
+    pub unpacked: u64,
+}
+
+impl Limits {
+    /// `None`: as much as there is.
+    pub fn unpacked(limit: Option<u64>) -> Limits {
+        Limits { unpacked: limit.unwrap_or(u64::MAX), ..Limits::default() }
+    }
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { block: 4 << 20, record: 16_000_000 }
+        Limits { block: 4 << 20, record: 16_000_000, unpacked: u64::MAX }
     }
 }
 
@@ -141,8 +155,12 @@ impl CsvBlocks {
         taken
     }
 
-    /// The first pending record is not longer than a record may be.
+    /// The first pending record is not longer than a record may be, and the file no larger than a file.
     fn check_length(&self) -> Result<(), ReadError> {
+        let (format, unpacked) = (self.input.format, self.limits.unpacked);
+        if format != Format::Csv && unpacked < self.byte_offset + self.pending.len() as u64 {
+            return Err(ReadError::Unpacked { format, limit: unpacked });
+        }
         let limit = self.limits.record;
         match self.pending.get(..limit) {
             Some(allowed) if self.pending.len() > limit && first_record_end(allowed).is_none() => {

@@ -2,6 +2,7 @@
 
 use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use ::parquet::file::metadata::RowGroupMetaData;
 use ::parquet::file::reader::ChunkReader;
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Schema};
@@ -9,7 +10,7 @@ use arrow::record_batch::RecordBatch;
 
 use crate::cells::Span;
 use crate::fields::is_null;
-use crate::source::PARQUET_MAGIC;
+use crate::source::{Format, PARQUET_MAGIC};
 use crate::values::{Shape, unpacked, write_value};
 use crate::{Block, Cells, FocusColumn, Header, Kind, OpenError, ReadError, RowProblem};
 
@@ -26,11 +27,19 @@ pub(crate) struct ParquetBlocks {
 
 impl ParquetBlocks {
     /// Read the directory of the file. Only the columns that a charge keeps will be decoded.
-    pub fn open(file: impl ChunkReader + 'static) -> Result<(Header, Vec<String>, ParquetBlocks), OpenError> {
+    pub fn open(
+        file: impl ChunkReader + 'static,
+        unpacked_max: u64,
+    ) -> Result<(Header, Vec<String>, ParquetBlocks), OpenError> {
         check_end(&file)?;
         let unreadable =
             |error: ::parquet::errors::ParquetError| OpenError::Parquet { reason: error.to_string() };
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(unreadable)?;
+        let unpacked = |group: &RowGroupMetaData| u64::try_from(group.total_byte_size()).unwrap_or(u64::MAX);
+        let sizes = builder.metadata().row_groups().iter().map(unpacked);
+        if unpacked_max < sizes.fold(0, u64::saturating_add) {
+            return Err(ReadError::Unpacked { format: Format::Parquet, limit: unpacked_max }.into());
+        }
         let header = Header::new(builder.schema().fields().iter().map(|field| field.name().as_str()))?;
         let notes = notes(&header, builder.schema());
         let mask = ProjectionMask::roots(builder.parquet_schema(), kept(&header));

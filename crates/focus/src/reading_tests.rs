@@ -8,7 +8,7 @@ use crate::blocks::Limits;
 use crate::fields::is_null;
 use crate::{Block, Header, OpenError, ReadError, RowProblem, Source};
 
-const SMALL: Limits = Limits { block: 1, record: 16_000_000 };
+const SMALL: Limits = Limits { block: 1, record: 16_000_000, unpacked: u64::MAX };
 
 /// One row as read: line, byte offset, byte length, and the kept cells.
 #[derive(Debug, PartialEq, Eq)]
@@ -394,7 +394,7 @@ fn a_record_without_end_is_refused_in_bounded_memory() {
     }
     let taken = std::sync::Arc::default();
     let start = Cursor::new(&b"x_a,x_b\n1,2\n3,\"4"[..]);
-    let limits = Limits { block: 10_000, record: 100_000 };
+    let limits = Limits { block: 10_000, record: 100_000, ..SMALL };
     let reader = std::io::Read::chain(start, Endless(std::sync::Arc::clone(&taken)));
     let mut source = Source::from_reader_limited(reader, limits).unwrap();
     assert_eq!(source.next_block().unwrap().unwrap().bytes, b"1,2\n");
@@ -413,7 +413,7 @@ fn the_limit_of_a_record_is_exact() {
         for body in [record.clone(), format!("1,2\n{record}3,4\n"), record.trim_end().to_owned() + "c"] {
             for block in [1, 7, 64, 100] {
                 let file = format!("x_a,x_b\n{body}");
-                let read = read(file.as_bytes(), Limits { block, record: 100 });
+                let read = read(file.as_bytes(), Limits { block, record: 100, ..SMALL });
                 assert_eq!(read.is_ok(), fits, "{len} {block} {body}");
             }
         }
@@ -506,4 +506,21 @@ proptest! {
         prop_assert_eq!(crate::scan::Cutter::default().last_record_end(body.as_bytes()), ends.last().copied());
         prop_assert_eq!(scanner.is_inside_quotes(), state == State::Quoted);
     }
+}
+
+/// A few kilobytes can unpack to more than a disk holds.
+#[test]
+fn a_compressed_file_that_holds_more_than_is_taken_is_refused_on_the_way() {
+    let file = "a,b\n".repeat(100_000);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gzip.write_all(file.as_bytes()).unwrap();
+    let zstd = zstd::encode_all(file.as_bytes(), 1).unwrap();
+    let limits = Limits { unpacked: 100_000, block: 1000, ..SMALL };
+    for bytes in [gzip.finish().unwrap(), zstd] {
+        let error = read(&bytes, limits).err().unwrap();
+        assert!(matches!(error, OpenError::Read(ReadError::Unpacked { .. })), "{error}");
+        assert_eq!(read(&bytes, SMALL).unwrap().rows.len(), 99_999);
+    }
+    // What is not compressed was sent as large as it is.
+    assert_eq!(read(file.as_bytes(), limits).unwrap().rows.len(), 99_999);
 }

@@ -77,17 +77,26 @@ impl Source {
     /// # Errors
     /// See [`OpenError`]. A header alone is a file without rows, not an error.
     pub fn open(path: &Path) -> Result<Source, OpenError> {
+        Source::open_bounded(path, None)
+    }
+
+    /// The same for a file from somewhere else: compressed, it may not hold more than `unpacked_max` bytes.
+    ///
+    /// # Errors
+    /// As [`open`](Source::open); what goes beyond is [`ReadError::Unpacked`], perhaps after some blocks.
+    pub fn open_bounded(path: &Path, unpacked_max: Option<u64>) -> Result<Source, OpenError> {
+        let limits = Limits::unpacked(unpacked_max);
         let mut file = File::open(path).map_err(OpenError::Io)?;
         if file.metadata().map_err(OpenError::Io)?.is_dir() {
             return Err(OpenError::Foreign { what: "a folder", way_on: "name the files in it" });
         }
         let magic = read_magic(&mut file)?;
         let mut source = if magic.starts_with(PARQUET_MAGIC) {
-            Source::from_parquet(file)?
+            Source::from_parquet_limited(file, limits)?
         } else if file.seek(SeekFrom::Start(0)).is_ok() {
-            Source::from_stream(file, &magic, Limits::default())?
+            Source::from_stream(file, &magic, limits)?
         } else {
-            Source::from_stream(Cursor::new(magic.clone()).chain(file), &magic, Limits::default())?
+            Source::from_stream(Cursor::new(magic.clone()).chain(file), &magic, limits)?
         };
         source.notes.splice(0..0, extension_note(path, source.format));
         Ok(source)
@@ -102,6 +111,17 @@ impl Source {
         Source::from_reader_limited(reader, Limits::default())
     }
 
+    /// The same, and compressed it may not hold more than `unpacked_max` bytes.
+    ///
+    /// # Errors
+    /// As [`open_bounded`](Source::open_bounded).
+    pub fn from_reader_bounded(
+        reader: impl Read + Send + 'static,
+        unpacked_max: Option<u64>,
+    ) -> Result<Source, OpenError> {
+        Source::from_reader_limited(reader, Limits::unpacked(unpacked_max))
+    }
+
     pub(crate) fn from_reader_limited(
         mut reader: impl Read + Send + 'static,
         limits: Limits,
@@ -111,7 +131,7 @@ impl Source {
         if magic.starts_with(PARQUET_MAGIC) {
             let mut bytes = Vec::new();
             whole.read_to_end(&mut bytes).map_err(OpenError::Io)?;
-            return Source::from_parquet(bytes::Bytes::from(bytes));
+            return Source::from_parquet_limited(bytes::Bytes::from(bytes), limits);
         }
         Source::from_stream(whole, &magic, limits)
     }
@@ -121,7 +141,14 @@ impl Source {
     /// # Errors
     /// See [`OpenError`].
     pub fn from_parquet(file: impl ChunkReader + 'static) -> Result<Source, OpenError> {
-        let (header, notes, rows) = ParquetBlocks::open(file)?;
+        Source::from_parquet_limited(file, Limits::default())
+    }
+
+    fn from_parquet_limited(
+        file: impl ChunkReader + 'static,
+        limits: Limits,
+    ) -> Result<Source, OpenError> {
+        let (header, notes, rows) = ParquetBlocks::open(file, limits.unpacked)?;
         Ok(Source { format: Format::Parquet, header, preamble: Vec::new(), notes, rows: Rows::Parquet(rows) })
     }
 

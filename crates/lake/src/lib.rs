@@ -10,6 +10,7 @@ mod columns;
 mod compare;
 mod decode;
 mod delivery;
+mod each;
 mod error;
 mod export;
 mod files;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::books::{Table, Value};
 use crate::error::LedgerError;
-use crate::part::{Part, PartFilter};
+use crate::part::{Part, PartFilter, PartState};
 use crate::query::{Cells, Query, Reader};
 use crate::tx::Tx;
 
@@ -177,8 +177,12 @@ pub struct ImportFilter {
     pub source: Option<SourceName>,
     /// Has a part of this period, live or not.
     pub period: Option<Period>,
+    /// Has a part in this state.
+    pub state: Option<PartState>,
     /// Only the last so many.
     pub limit: Option<u64>,
+    /// Without the last so many; where there is a limit.
+    pub offset: u64,
 }
 
 impl ImportMode {
@@ -239,6 +243,26 @@ fn read_import(row: &Cells) -> Result<ImportRow, LedgerError> {
     })
 }
 
+fn filtered(query: Query, filter: &ImportFilter) -> Query {
+    let mut query = query.and_some("import.source_key =", filter.source.as_ref().map(SourceName::key));
+    if let Some(period) = filter.period {
+        query = query.and("import.import_id IN (SELECT part.import_id FROM part WHERE part.period =", period);
+        query = query.then(")");
+    }
+    if let Some(state) = filter.state {
+        query = query
+            .then("AND import.import_id IN (SELECT latest.import_id FROM part_event latest WHERE latest.state =")
+            .value(state.name())
+            .then(
+                "AND NOT EXISTS (SELECT 1 FROM part_event later WHERE later.import_id = latest.import_id \
+                 AND later.period = latest.period AND later.account = latest.account \
+                 AND (later.number > latest.number \
+                      OR (later.number = latest.number AND later.seq > latest.seq))))",
+            );
+    }
+    query
+}
+
 impl Reader {
     pub async fn find_import(&mut self, import: ImportId) -> Result<Option<ImportRow>, LedgerError> {
         self.row(Query::new(IMPORTS).and("import.import_id =", import), read_import).await
@@ -252,20 +276,20 @@ impl Reader {
 
     /// In the order of their ids.
     pub async fn list_imports(&mut self, filter: &ImportFilter) -> Result<Vec<ImportRow>, LedgerError> {
-        let mut query =
-            Query::new(IMPORTS).and_some("import.source_key =", filter.source.as_ref().map(SourceName::key));
-        if let Some(period) = filter.period {
-            query =
-                query.and("import.import_id IN (SELECT part.import_id FROM part WHERE part.period =", period);
-            query = query.then(")");
-        }
-        query = query.then("ORDER BY import.import_id DESC");
+        let mut query = filtered(Query::new(IMPORTS), filter).then("ORDER BY import.import_id DESC");
         if let Some(limit) = filter.limit {
-            query = query.then("LIMIT").value(limit);
+            query = query.then("LIMIT").value(limit).then("OFFSET").value(filter.offset);
         }
         let mut imports = self.rows(query, read_import).await?;
         imports.reverse();
         Ok(imports)
+    }
+
+    /// How many there are, whatever the limit is.
+    pub async fn count_imports(&mut self, filter: &ImportFilter) -> Result<u64, LedgerError> {
+        const COUNT: &str = "SELECT COUNT(*) AS imports FROM import WHERE 1 = 1";
+        let counted = self.row(filtered(Query::new(COUNT), filter), |row| row.count("imports")).await?;
+        Ok(counted.unwrap_or_default())
     }
 
     pub async fn list_delivered_files(

@@ -96,6 +96,37 @@
     if (event.target.closest("[data-prints]")) window.print();
   });
 
+  // An upload says how far it is; what it leads to is shown when all of it has arrived.
+  const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
+  const send = (form, files) => {
+    const place = form.querySelector("[data-progress]");
+    const say = (words) => { place.hidden = false; place.querySelector("[role=status]").textContent = words; };
+    const all_bytes = files.reduce((sum, file) => sum + file.size, 0);
+    const free = () => { delete form.dataset.sent; all("button", form).forEach((button) => button.removeAttribute("aria-busy")); };
+    const limit = Number(form.dataset.limit);
+    if (limit && all_bytes > limit) { say(`These files are ${megabytes(all_bytes)}, and ${megabytes(limit)} may be sent at once.`); free(); return; }
+    const request = new XMLHttpRequest();
+    request.upload.addEventListener("progress", (event) => {
+      place.querySelector("progress").value = event.total ? (100 * event.loaded) / event.total : 0;
+      say(`${megabytes(event.loaded)} of ${megabytes(event.total)} sent`);
+    });
+    request.addEventListener("error", () => { say("The connection broke off. Nothing was imported; send the files again."); free(); });
+    request.addEventListener("load", () => {
+      if (request.status < 400) { window.location = request.responseURL; return; }
+      const answer = new DOMParser().parseFromString(request.responseText, "text/html").querySelector("#refusal");
+      say(answer ? answer.textContent : "The files were not taken.");
+      free();
+    });
+    request.open("POST", form.action);
+    request.send(new FormData(form));
+  };
+  document.addEventListener("submit", (event) => {
+    const input = event.target.matches("[data-upload]") && event.target.querySelector("input[type=file]");
+    if (!input || event.defaultPrevented) return;
+    event.preventDefault();
+    send(event.target, [...input.files]);
+  });
+
   // Files are dropped onto the place for files.
   const over = (event, on) => {
     const place = event.target.closest?.(".drop");
@@ -120,7 +151,7 @@
     if (!list) return;
     list.replaceChildren(...[...event.target.files].map((file) => {
       const item = document.createElement("li");
-      item.textContent = `${file.name} (${(file.size / 1e6).toFixed(1)} MB)`;
+      item.textContent = `${file.name} (${megabytes(file.size)})`;
       return item;
     }));
   });

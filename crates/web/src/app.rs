@@ -5,6 +5,7 @@ use workflow::Installation;
 use crate::jobs::Jobs;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
+use crate::upload::Uploads;
 
 /// What every handler has at hand. Cheap to clone.
 #[derive(Clone)]
@@ -15,6 +16,9 @@ pub struct Inner {
     pub settings: Settings,
     pub jobs: Jobs,
     pub metrics: Metrics,
+    pub uploads: Uploads,
+    /// When this process began to serve.
+    pub begun: jiff::Timestamp,
     /// Where requests are worked on, so that none delays the answer of `/health`.
     pub work: tokio::runtime::Handle,
 }
@@ -23,7 +27,10 @@ impl App {
     #[must_use]
     pub fn new(installation: Arc<Installation>, settings: Settings, work: tokio::runtime::Handle) -> App {
         let jobs = Jobs::new(work.clone());
-        App(Arc::new(Inner { installation, settings, jobs, metrics: Metrics::default(), work }))
+        let begun = (settings.clock)();
+        let uploads = Uploads::open(installation.folders.home.join("instance").join("uploads"), begun);
+        let metrics = Metrics::default();
+        App(Arc::new(Inner { installation, settings, jobs, metrics, uploads, begun, work }))
     }
 
     /// Now, by the clock that was handed in.

@@ -1,20 +1,32 @@
-//! Responses that are files.
+//! Responses that are files: named, and streamed where they may be large.
+
+use std::io::Read;
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_FRAME_OPTIONS};
 use axum::response::{IntoResponse, Response};
 use tokio_stream::wrappers::ReceiverStream;
 
+use crate::App;
+
 pub const CSV: &str = "text/csv; charset=utf-8";
 pub const JSON: &str = "application/json";
+pub const BYTES: &str = "application/octet-stream";
 pub const PDF: &str = "application/pdf";
 
-/// A file to be kept. The name is ours: letters, digits, `.`, `-` and `_`; anything else becomes a hyphen.
-pub fn attachment(name: &str, media_type: &'static str, body: impl Into<Body>) -> Response {
-    let kept = |c: char| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '-' };
-    let name: String = name.chars().map(kept).collect();
-    let disposition = format!("attachment; filename=\"{name}\"");
-    ([(CONTENT_TYPE, media_type.to_owned()), (CONTENT_DISPOSITION, disposition)], body.into()).into_response()
+/// A file with this name.
+#[must_use]
+pub fn attachment(name: &str, kind: &'static str, body: impl Into<Body>) -> Response {
+    let headers = [(CONTENT_TYPE, kind.to_owned()), (CONTENT_DISPOSITION, disposition(name))];
+    (headers, body.into()).into_response()
+}
+
+/// The name in ASCII, and whole as RFC 6266 has it.
+fn disposition(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_. ()".contains(c);
+    let ascii: String = name.chars().map(|c| if plain(c) { c } else { '_' }).collect();
+    let encoded = crate::form::encoded(name).replace('+', "%20");
+    format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{encoded}")
 }
 
 /// A PDF that a page of ours shows in a frame, and nobody else's.
@@ -81,5 +93,47 @@ pub fn size(bytes: &u64) -> String {
         0..1_000 => format!("{bytes} B"),
         1_000..1_000_000 => format!("{} KB", bytes.div_ceil(1_000)),
         _ => format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000),
+    }
+}
+
+const CHUNK_BYTES: usize = 256 << 10;
+/// So many chunks wait for a slow reader.
+const WAITING: usize = 4;
+
+/// What a reader holds, read as fast as it is taken.
+#[must_use]
+pub fn read_out(app: &App, mut reader: impl Read + Send + 'static) -> Body {
+    let (sender, receiver) = tokio::sync::mpsc::channel::<std::io::Result<Bytes>>(WAITING);
+    app.work.spawn_blocking(move || {
+        loop {
+            let mut chunk = vec![0; CHUNK_BYTES];
+            let next = match reader.read(&mut chunk) {
+                Ok(0) => return,
+                Ok(length) => {
+                    chunk.truncate(length);
+                    Ok(Bytes::from(chunk))
+                }
+                Err(error) => Err(error),
+            };
+            let is_last = next.is_err();
+            // Whoever asked may have left.
+            if sender.blocking_send(next).is_err() || is_last {
+                return;
+            }
+        }
+    });
+    Body::from_stream(ReceiverStream::new(receiver))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::disposition;
+
+    #[test]
+    fn a_name_cannot_leave_its_quotes() {
+        assert_eq!(
+            disposition("a\"b\r\nc;ü.csv"),
+            "attachment; filename=\"a_b__c__.csv\"; filename*=UTF-8''a%22b%0D%0Ac%3B%C3%BC.csv"
+        );
     }
 }

@@ -24,12 +24,13 @@ pub mod pages;
 pub mod routes;
 pub mod server;
 mod settings;
+pub mod upload;
 
 pub use app::App;
 pub use error::{PageError, PageResult};
 pub use routes::Listed;
 pub use server::serve;
-pub use settings::{Clock, Settings, Tls};
+pub use settings::{Clock, Configuration, Settings, Tls};
 
 /// Every route of the program.
 #[must_use]

@@ -4,14 +4,19 @@ mod audit;
 mod dashboard;
 mod emails;
 mod generate;
+mod help;
+mod imports;
 mod jobs;
 mod journals;
 mod palette;
 mod periods;
 mod reports;
+mod settings;
 mod sign_in;
+mod sources;
 mod statements;
 mod system;
+mod uploads;
 mod verify;
 
 use crate::routes::Routes;
@@ -32,4 +37,9 @@ pub fn routes() -> Routes {
         .and(reports::routes())
         .and(audit::routes())
         .and(verify::routes())
+        .and(uploads::routes())
+        .and(imports::routes())
+        .and(sources::routes())
+        .and(settings::routes())
+        .and(help::routes())
 }

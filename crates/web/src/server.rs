@@ -31,6 +31,7 @@ pub async fn serve(
     let listener = std::net::TcpListener::bind(address).map_err(|error| taken(address, &error))?;
     listener.set_nonblocking(true).map_err(|error| taken(address, &error))?;
     let at = listener.local_addr().map_err(|error| taken(address, &error))?;
+    work.spawn(sweep_uploads(app.clone()));
     let handle = axum_server::Handle::new();
     tokio::spawn({
         let handle = handle.clone();
@@ -75,6 +76,15 @@ pub fn worker() -> Result<tokio::runtime::Runtime, Refusal> {
         .enable_all()
         .build()
         .map_err(|error| Refusal::new(format!("cannot start threads: {error}")))
+}
+
+/// Uploads that nobody kept are removed when a day old.
+async fn sweep_uploads(app: App) {
+    let mut hourly = tokio::time::interval(std::time::Duration::from_hours(1));
+    loop {
+        hourly.tick().await;
+        app.uploads.sweep(app.now());
+    }
 }
 
 /// Only this machine may connect without TLS, unless a proxy that is named stands before us.

@@ -14,9 +14,23 @@ pub struct Settings {
     pub accounts: Accounts,
     /// Of one upload, as it arrives.
     pub upload_limit_bytes: u64,
+    /// Of one compressed file, unpacked.
+    pub unpacked_limit_bytes: u64,
+    pub configuration: Configuration,
     /// Where the time comes from.
     pub clock: Clock,
     pub version: &'static str,
+}
+
+/// The configuration in force, as pages show it.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    /// `None`: the defaults hold.
+    pub file: Option<PathBuf>,
+    /// All effective values, without secrets.
+    pub effective: serde_json::Value,
+    /// Where the ledger is, without passwords.
+    pub ledger: String,
 }
 
 #[derive(Clone, Debug)]

@@ -56,6 +56,23 @@ pub async fn list(
     Ok(imports)
 }
 
+/// Imports of a page, and how many there are in all.
+#[derive(Clone, Debug, Serialize)]
+pub struct ImportPage {
+    /// The latest first.
+    pub imports: Vec<ImportSummary>,
+    pub count: u64,
+}
+
+/// # Errors
+/// What the ledger could not read.
+pub async fn page(installation: &Installation, filter: &ImportFilter) -> Result<ImportPage, WorkflowError> {
+    let mut imports = list(installation, filter).await?;
+    imports.reverse();
+    let count = installation.ledger.read().await?.count_imports(filter).await?;
+    Ok(ImportPage { imports, count })
+}
+
 /// # Errors
 /// An unknown import.
 pub async fn show(installation: &Installation, import: ImportId) -> Result<ImportDetail, WorkflowError> {
@@ -143,6 +160,58 @@ pub async fn quarantined(installation: &Installation, import: ImportId) -> Resul
     }
     let path = installation.lake.root().join(file);
     std::fs::read(&path).map_err(|source| WorkflowError::file("read", &path, source))
+}
+
+/// The same for a spreadsheet: no cell becomes a formula.
+///
+/// # Errors
+/// As [`quarantined`].
+pub async fn quarantined_for_people(
+    installation: &Installation,
+    import: ImportId,
+) -> Result<String, WorkflowError> {
+    let bytes = quarantined(installation, import).await?;
+    let mut reader = csv::Reader::from_reader(bytes.as_slice());
+    let unreadable = |error: csv::Error| WorkflowError::Internal(format!("quarantined rows: {error}"));
+    let names = reader.headers().map_err(unreadable)?.clone();
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        rows.push(record.map_err(unreadable)?.iter().map(str::to_owned).collect());
+    }
+    Ok(documents::table_for_people(&names.iter().collect::<Vec<_>>(), rows))
+}
+
+/// A file as it was delivered.
+pub struct DeliveredBytes {
+    pub file: DeliveredFile,
+    pub bytes: lake::DeliveryReader,
+}
+
+/// The kept bytes of a delivered file, by its place in the delivery, from 0.
+///
+/// # Errors
+/// An unknown import or file; bytes that were pruned or are damaged.
+pub async fn delivered(
+    installation: &Installation,
+    import: ImportId,
+    ordinal: u32,
+) -> Result<DeliveredBytes, WorkflowError> {
+    let mut reader = installation.ledger.read().await?;
+    load(&mut reader, import).await?;
+    let files = reader.list_delivered_files(import).await?;
+    let Some(file) = files.into_iter().find(|file| file.ordinal == ordinal) else {
+        return Err(Refusal::new(format!("import {import} has no file {ordinal}")).into());
+    };
+    let path = lake::delivery_path(&file.sha256);
+    let pruned = reader.list_pruned_files(Some(import)).await?;
+    if let Some(gone) = pruned.into_iter().find(|pruned| pruned.file.path == path) {
+        return Err(Refusal::new(format!("`{}` was {}", file.name, when(&gone))).into());
+    }
+    let mut sha256 = [0; 32];
+    hex::decode_to_slice(&file.sha256, &mut sha256)
+        .map_err(|error| WorkflowError::Internal(format!("digest of `{}`: {error}", file.name)))?;
+    let bytes = installation.lake.delivered_reader(&sha256)?;
+    Ok(DeliveredBytes { file, bytes })
 }
 
 /// `pruned on 2025-06-01 by casey (act 57)`

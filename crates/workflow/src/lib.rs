@@ -23,6 +23,7 @@ pub mod kept;
 pub mod ledger_copy;
 pub mod listing;
 pub mod overview;
+pub mod patterns;
 pub mod payers;
 pub mod people;
 pub mod periods;

@@ -1,7 +1,7 @@
 //! Who supplies charges: sources of the configuration, and those that imports have named.
 
 use billing::SourceName;
-use billing::settings::{Settings, SourceSettings};
+use billing::settings::{Basis, Delivery, PricedBy, Settings, SourceSettings};
 use billing::source_guess::near_name;
 use ledger::{AuditEvent, LedgerNumber, NewSource, Reader, Tx};
 use serde::Serialize;
@@ -17,6 +17,10 @@ pub struct SourceSummary {
     pub configured: bool,
     pub pattern: Option<String>,
     pub fund_org: Option<String>,
+    pub account_code: Option<String>,
+    pub delivery: Delivery,
+    pub basis: Basis,
+    pub priced_by: PricedBy,
     pub last_import: Option<LastImport>,
 }
 
@@ -43,29 +47,37 @@ pub async fn list(installation: &Installation) -> Result<Vec<SourceSummary>, Wor
             }
             None => None,
         };
-        sources.push(SourceSummary {
-            name: source.name,
-            description: source.description,
-            configured: settings.is_some(),
-            pattern: settings.map(|settings| settings.pattern.clone()),
-            fund_org: settings.and_then(|settings| settings.fund_org.clone()),
-            last_import,
-        });
+        sources.push(SourceSummary::new(source.name, source.description, settings, last_import));
     }
     for settings in &installation.settings.sources {
         if !sources.iter().any(|source| source.name == settings.name) {
-            sources.push(SourceSummary {
-                name: settings.name.clone(),
-                description: None,
-                configured: true,
-                pattern: Some(settings.pattern.clone()),
-                fund_org: settings.fund_org.clone(),
-                last_import: None,
-            });
+            sources.push(SourceSummary::new(settings.name.clone(), None, Some(settings), None));
         }
     }
     sources.sort_by_key(|source| source.name.key());
     Ok(sources)
+}
+
+impl SourceSummary {
+    fn new(
+        name: SourceName,
+        description: Option<String>,
+        settings: Option<&SourceSettings>,
+        last_import: Option<LastImport>,
+    ) -> SourceSummary {
+        SourceSummary {
+            name,
+            description,
+            configured: settings.is_some(),
+            pattern: settings.map(|settings| settings.pattern.clone()),
+            fund_org: settings.and_then(|settings| settings.fund_org.clone()),
+            account_code: settings.and_then(|settings| settings.account_code.clone()),
+            delivery: settings.map(|settings| settings.delivery).unwrap_or_default(),
+            basis: settings.map(|settings| settings.basis).unwrap_or_default(),
+            priced_by: settings.map(|settings| settings.priced_by).unwrap_or_default(),
+            last_import,
+        }
+    }
 }
 
 /// Name a source before its first import; also one whose name is close to another's.

@@ -105,6 +105,24 @@ pub enum RulesCommand {
         after_help = "Examples:\n  focus-billing review rules try\n  focus-billing review rules try --ratio 2.5 --minimum 250 --period 2025-01"
     )]
     Try(TryArgs),
+    /// What patterns of the review would match among the charges that count; changes nothing
+    #[command(
+        after_help = "Examples:\n  focus-billing review rules patterns\n  focus-billing review rules patterns --flag-pattern '^gpu-' --period 2025-01"
+    )]
+    Patterns(PatternArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct PatternArgs {
+    /// Only this billing period [default: all]
+    #[arg(long, short, value_name = "YYYY-MM")]
+    pub period: Option<Period>,
+    /// Looked for in service, resource id and resource name; may be repeated [default: as configured]
+    #[arg(long, value_name = "REGEX")]
+    pub flag_pattern: Vec<String>,
+    /// A fund must match one from its start; may be repeated [default: as configured]
+    #[arg(long, value_name = "REGEX")]
+    pub fund_org_pattern: Vec<String>,
 }
 
 #[derive(Debug, Args)]

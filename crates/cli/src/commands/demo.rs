@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use billing::decision::{ChargeState, Reassignment};
-use billing::delivery::Choice;
 use billing::{Flag, Period};
 use lake::Filter;
 use workflow::import::{Request, ingest};
@@ -62,16 +61,7 @@ async fn import(installation: &Installation, door: &Door, home: &Path, month: Pe
         periods::open(installation, &door.stamp(), period).await?;
     }
     for file in sample::FILES {
-        let request = Request {
-            files: vec![home.join("sample_data").join(file.name)],
-            source: None,
-            period: None,
-            choice: Choice::Automatic,
-            dry_run: false,
-            quarantine: false,
-            force: false,
-            only_open: false,
-        };
+        let request = Request::new(vec![home.join("sample_data").join(file.name).into()]);
         let outcome = ingest(installation, &door.stamp(), request, &|_| {}).await?;
         if let Some(refused) = outcome.refusal {
             return Err(Refusal::new(refused.to_string()));

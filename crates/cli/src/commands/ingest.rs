@@ -4,7 +4,7 @@ use billing::delivery::Choice;
 use billing::{Flag, SourceName};
 use money::Amount;
 use serde::Serialize;
-use workflow::import::{FileProblem, Outcome, Progress, Request, ingest, reread};
+use workflow::import::{FileProblem, GivenFile, Outcome, Progress, Request, ingest, reread};
 
 use super::Door;
 use super::words::{count, joined};
@@ -16,7 +16,7 @@ const SHOWN_PROBLEMS: usize = 50;
 
 pub async fn run(args: IngestArgs, door: &Door) -> Result<(), Refusal> {
     let request = Request {
-        files: args.files,
+        files: args.files.into_iter().map(GivenFile::from).collect(),
         source: args.source.map(SourceName),
         period: args.period,
         choice: match (args.replace, args.append) {
@@ -28,10 +28,12 @@ pub async fn run(args: IngestArgs, door: &Door) -> Result<(), Refusal> {
         quarantine: args.quarantine,
         force: args.force,
         only_open: args.only_open,
+        unpacked_max_bytes: None,
+        problems_to: None,
     };
     let installation = door.installation().await?;
-    let label = request.files.first().and_then(|file| file.file_name());
-    let bar = Bar::new(door, &label.map_or_else(String::new, |name| name.to_string_lossy().into_owned()));
+    let label = request.files.first().map(|file| file.name.clone());
+    let bar = Bar::new(door, &label.unwrap_or_default());
     let outcome = ingest(&installation, &door.stamp(), request, &|progress| bar.show(progress)).await?;
     drop(bar);
     told(outcome, door)

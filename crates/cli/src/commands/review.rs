@@ -20,6 +20,7 @@ pub async fn run(command: ReviewCommand, door: &Door) -> Result<(), Refusal> {
             decide(act, &args.decision, door).await
         }
         ReviewCommand::Rules(RulesCommand::Try(args)) => try_rule(&args, door).await,
+        ReviewCommand::Rules(RulesCommand::Patterns(args)) => super::patterns::run(args, door).await,
         ReviewCommand::Undo(args) => undo(&args, door).await,
     }
 }

@@ -25,6 +25,12 @@ pub async fn run(args: WebArgs, door: &Door) -> Result<(), Refusal> {
         trusted_proxies: config.trusted_proxy.clone(),
         accounts,
         upload_limit_bytes: u64::from(config.upload_limit_mb) << 20,
+        unpacked_limit_bytes: u64::from(config.unpacked_limit_mb) << 20,
+        configuration: web::Configuration {
+            file: door.config.file.clone(),
+            effective: door.config.to_json(),
+            ledger: door.config.database_shown(),
+        },
         clock: door::now,
         version: env!("CARGO_PKG_VERSION"),
     };

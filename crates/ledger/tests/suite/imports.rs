@@ -151,6 +151,37 @@ async fn an_import_is_read_as_it_was_committed() {
 }
 
 #[tokio::test]
+async fn imports_are_found_by_state_and_a_page_at_a_time() {
+    for bench in benches("import_pages").await {
+        with_source(&bench, "AWS").await;
+        let (first, _) = import(&bench, "aws", &"a".repeat(64), &[("2025-01", "x", "1"), ("2025-01", "y", "2")]).await;
+        let (second, _) = import(&bench, "aws", &"b".repeat(64), &[("2025-01", "x", "3")]).await;
+        let (third, _) = import(&bench, "aws", &"c".repeat(64), &[("2025-02", "", "3")]).await;
+        let mut tx = bench.begin().await;
+        let key = PartKey { import: first, period: period("2025-01"), account: "x".to_owned() };
+        tx.supersede_part(&key, second).await.unwrap();
+        tx.withdraw_import(third, "twice").await.unwrap();
+        commit(tx).await;
+        let mut reader = bench.ledger.read().await.unwrap();
+        for (state, found) in [
+            (PartState::Live, vec![first, second]),
+            (PartState::Superseded, vec![first]),
+            (PartState::Withdrawn, vec![third]),
+        ] {
+            let filter = ImportFilter { state: Some(state), ..ImportFilter::default() };
+            let ids: Vec<ImportId> =
+                reader.list_imports(&filter).await.unwrap().iter().map(|row| row.import).collect();
+            assert_eq!(ids, found, "{}", state.name());
+            assert_eq!(reader.count_imports(&filter).await.unwrap(), found.len() as u64);
+        }
+        let page = ImportFilter { limit: Some(2), offset: 1, ..ImportFilter::default() };
+        let ids: Vec<ImportId> =
+            reader.list_imports(&page).await.unwrap().iter().map(|row| row.import).collect();
+        assert_eq!((ids, reader.count_imports(&page).await.unwrap()), (vec![first, second], 3));
+    }
+}
+
+#[tokio::test]
 async fn what_is_live_is_read_as_of_any_number() {
     for bench in benches("live").await {
         with_source(&bench, "AWS").await;

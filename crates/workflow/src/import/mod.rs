@@ -26,7 +26,7 @@ use serde::Serialize;
 
 pub use quarantine::FileProblem;
 pub use read::{Input, Origin, Progress, chain};
-pub use settle::{Change, ProjectChange, Superseded};
+pub use settle::{Change, ProjectChange, Superseded, superseded_by};
 
 use crate::sources::{self, ResolvedSource};
 use crate::{Actor, Installation, Refusal, WorkflowError, reading};
@@ -36,7 +36,7 @@ use read::{Delivered, Reading};
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch that a person sets")]
 pub struct Request {
-    pub files: Vec<PathBuf>,
+    pub files: Vec<GivenFile>,
     /// Guessed from the file names when `None`.
     pub source: Option<SourceName>,
     /// Expected period; guessed from the file names when `None`.
@@ -48,6 +48,43 @@ pub struct Request {
     pub force: bool,
     /// Leave out the rows of periods that are not open.
     pub only_open: bool,
+    /// So much a compressed file may hold at most; `None` where the files are the person's own.
+    pub unpacked_max_bytes: Option<u64>,
+    /// Where every row that cannot be a charge is written, as CSV, whatever else comes of the delivery.
+    pub problems_to: Option<PathBuf>,
+}
+
+/// A file to be imported, and the name that people and source patterns know it by.
+#[derive(Clone, Debug)]
+pub struct GivenFile {
+    pub name: String,
+    pub path: PathBuf,
+}
+
+impl From<PathBuf> for GivenFile {
+    fn from(path: PathBuf) -> GivenFile {
+        let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        GivenFile { name, path }
+    }
+}
+
+impl Request {
+    /// Files with nothing said about them.
+    #[must_use]
+    pub fn new(files: Vec<GivenFile>) -> Request {
+        Request {
+            files,
+            source: None,
+            period: None,
+            choice: Choice::Automatic,
+            dry_run: false,
+            quarantine: false,
+            force: false,
+            only_open: false,
+            unpacked_max_bytes: None,
+            problems_to: None,
+        }
+    }
 }
 
 /// What an import came to; the shape of `ingest --json`.
@@ -101,6 +138,8 @@ struct Plan {
     quarantine: bool,
     force: bool,
     only_open: bool,
+    unpacked_max_bytes: Option<u64>,
+    problems_to: Option<PathBuf>,
     /// What it is read with.
     rules: ReadingRules,
     notes: Vec<String>,
@@ -171,6 +210,8 @@ pub(crate) async fn reread_with(
         quarantine: row.quarantine_file.is_some(),
         force: true,
         only_open: false,
+        unpacked_max_bytes: None,
+        problems_to: None,
         rules,
         notes: Vec::new(),
     };
@@ -209,22 +250,23 @@ async fn plan(installation: &Installation, request: Request) -> Result<Plan, Wor
         quarantine: request.quarantine,
         force: request.force,
         only_open: request.only_open,
+        unpacked_max_bytes: request.unpacked_max_bytes,
+        problems_to: request.problems_to,
         rules: reading::record(&mut reader, None).await?,
         notes,
     })
 }
 
 /// Every file that cannot be used is named, not only the first.
-fn inputs(files: &[PathBuf]) -> Result<Vec<Input>, WorkflowError> {
+fn inputs(files: &[GivenFile]) -> Result<Vec<Input>, WorkflowError> {
     let (mut inputs, mut wrong) = (Vec::<Input>::new(), Vec::new());
-    for path in files {
-        let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    for GivenFile { name, path } in files {
         match std::fs::metadata(path) {
             Err(error) => wrong.push(format!("{}: {error}", path.display())),
             Ok(metadata) if metadata.is_dir() => {
                 wrong.push(format!("{} is a folder; name the files in it", path.display()));
             }
-            Ok(_) => inputs.push(Input { name, origin: Origin::Path(path.clone()) }),
+            Ok(_) => inputs.push(Input { name: name.clone(), origin: Origin::Path(path.clone()) }),
         }
     }
     if wrong.is_empty() {
@@ -336,6 +378,8 @@ async fn read_and_commit(
             import,
             source: &plan.source.name,
             quarantine: plan.quarantine,
+            unpacked_max_bytes: plan.unpacked_max_bytes,
+            problems_to: plan.problems_to.as_deref(),
             progress,
         };
         reading.read(&plan.inputs)

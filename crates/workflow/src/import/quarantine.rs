@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use billing::ImportId;
+use documents::formula_safe;
 use focus::RowProblem;
 use serde::Serialize;
 use tempfile::NamedTempFile;
@@ -50,6 +51,41 @@ pub struct Quarantine {
     out: csv::Writer<NamedTempFile>,
 }
 
+const COLUMNS: [&str; 6] = ["file", "line", "column", "value", "message", "row"];
+
+/// The same for somebody who only wants to know what is wrong: nothing of it is kept.
+pub struct ProblemFile {
+    out: csv::Writer<File>,
+}
+
+impl ProblemFile {
+    pub fn create(path: &Path) -> Result<ProblemFile, WorkflowError> {
+        let file = File::create(path).map_err(|source| WorkflowError::file("write", path, source))?;
+        let mut out = csv::Writer::from_writer(file);
+        out.write_record(COLUMNS).map_err(failed)?;
+        Ok(ProblemFile { out })
+    }
+
+    pub fn add(
+        &mut self,
+        file: &str,
+        problems: &[RowProblem],
+        rows: &[(u64, String)],
+    ) -> Result<(), WorkflowError> {
+        for problem in problems {
+            let record = cells(file, problem, rows);
+            self.out.write_record(record.iter().map(|cell| formula_safe(cell).into_owned())).map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+fn cells(file: &str, problem: &RowProblem, rows: &[(u64, String)]) -> [String; 6] {
+    let row = rows.iter().find(|(line, _)| *line == problem.line).map_or("", |(_, row)| row.as_str());
+    let texts = [file, &problem.line.to_string(), &problem.column, &problem.value, &problem.message, row];
+    texts.map(str::to_owned)
+}
+
 impl Quarantine {
     /// Its temporary name says whose it is, so that a sweep finds what a crash left.
     pub fn create(lake_root: &Path, import: ImportId) -> Result<Quarantine, WorkflowError> {
@@ -61,7 +97,7 @@ impl Quarantine {
         };
         let file = create().map_err(|source| WorkflowError::file("write into", &folder, source))?;
         let mut out = csv::Writer::from_writer(file);
-        out.write_record(["file", "line", "column", "value", "message", "row"]).map_err(failed)?;
+        out.write_record(COLUMNS).map_err(failed)?;
         Ok(Quarantine { out })
     }
 
@@ -72,10 +108,7 @@ impl Quarantine {
         rows: &[(u64, String)],
     ) -> Result<(), WorkflowError> {
         for problem in problems {
-            let row = rows.iter().find(|(line, _)| *line == problem.line).map_or("", |(_, row)| row.as_str());
-            let line = problem.line.to_string();
-            let record = [file, &line, &problem.column, &problem.value, &problem.message, row];
-            self.out.write_record(record).map_err(failed)?;
+            self.out.write_record(cells(file, problem, rows)).map_err(failed)?;
         }
         Ok(())
     }

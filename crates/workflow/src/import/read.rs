@@ -13,7 +13,7 @@ use ledger::DeliveredFile;
 
 use super::evidence::{Evidence, KeepError, Tee};
 use super::pipeline::{self, Done, FileWork, PipelineError};
-use super::quarantine::{Problems, Quarantine};
+use super::quarantine::{ProblemFile, Problems, Quarantine};
 use crate::{Refusal, WorkflowError};
 
 /// A file of a delivery.
@@ -67,6 +67,8 @@ pub struct Reading<'a> {
     pub source: &'a SourceName,
     /// Keep bad rows and take the others; otherwise one bad row refuses the delivery.
     pub quarantine: bool,
+    pub unpacked_max_bytes: Option<u64>,
+    pub problems_to: Option<&'a Path>,
     pub progress: &'a (dyn Fn(Progress) + Sync),
 }
 
@@ -80,6 +82,7 @@ impl Reading<'_> {
             reading: self,
             writer: self.lake.charge_writer(self.import, self.source),
             quarantine: None,
+            listed: self.problems_to.map(ProblemFile::create).transpose()?,
             sums: Sums::default(),
             problems: Problems::default(),
             charges: 0,
@@ -106,6 +109,8 @@ struct State<'a> {
     reading: &'a Reading<'a>,
     writer: lake::ChargeWriter,
     quarantine: Option<Quarantine>,
+    /// All problems, for whoever asked for them.
+    listed: Option<ProblemFile>,
     sums: Sums,
     problems: Problems,
     charges: u64,
@@ -199,6 +204,9 @@ impl State<'_> {
                 quarantine.add(&input.name, &done.problems, &done.bad_rows)?;
             }
         }
+        if let Some(listed) = &mut self.listed {
+            listed.add(&input.name, &done.problems, &done.bad_rows)?;
+        }
         let bad = self.problems.add(&input.name, done.problems);
         self.done.bytes += done.bytes;
         self.done.rows += charges + bad + left_out;
@@ -221,7 +229,8 @@ impl State<'_> {
             }
             Origin::Path(path) => path,
         };
-        let source = Source::open(path).map_err(|error| refuse(&error))?;
+        let unpacked_max = self.reading.unpacked_max_bytes;
+        let source = Source::open_bounded(path, unpacked_max).map_err(|error| refuse(&error))?;
         let mut evidence = Evidence::new(self.reading.lake.delivery_writer(self.reading.import)?);
         match source.format() {
             Format::Csv => {
@@ -239,7 +248,7 @@ impl State<'_> {
                 let file = File::open(path).map_err(|error| WorkflowError::file("open", path, error))?;
                 let tee = Tee::new(file, Arc::clone(&evidence));
                 drop(notes_of);
-                let source = Source::from_reader(tee).map_err(|error| refuse(&error))?;
+                let source = Source::from_reader_bounded(tee, unpacked_max).map_err(|error| refuse(&error))?;
                 Ok(Opened { source, evidence: Some(evidence), frames: false })
             }
         }

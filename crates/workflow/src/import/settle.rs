@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use billing::correction::is_of_corrections;
 use billing::delivery::{self, Choice, EarlierImport, PartKey, Size, Unclear};
 use billing::settings::Delivery;
-use billing::{ImportId, Period};
-use lake::{Difference, Filter, LiveFile, View, ViewSpec};
+use billing::{ImportId, LedgerNumber, Period};
+use lake::{Difference, Filter, LakeError, LiveFile, View, ViewSpec};
 use ledger::{LivePart, PartFilter, Reader};
 use money::Amount;
 use serde::Serialize;
@@ -246,6 +246,40 @@ async fn differences(
         told.push(Superseded::new(import, periods.into_iter().collect(), &difference, projects));
     }
     Ok(told)
+}
+
+/// What an import took the place of, with the difference, as of its commit.
+///
+/// # Errors
+/// An unknown import; charges that were pruned.
+pub async fn superseded_by(
+    installation: &Installation,
+    import: ImportId,
+) -> Result<Vec<Superseded>, WorkflowError> {
+    let mut reader = installation.ledger.read().await?;
+    let row = crate::imports::load(&mut reader, import).await?;
+    let events = reader.list_part_events(import).await?;
+    let supersedes: Vec<PartKey> =
+        events.into_iter().filter(|event| event.by_import == Some(import)).map(|event| event.key).collect();
+    if supersedes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let of_source = PartFilter { source: Some(row.source_name.clone()), ..PartFilter::default() };
+    let before = reader.live_parts(&of_source, Some(LedgerNumber(row.number.0 - 1))).await?;
+    let of_import = PartFilter { import: Some(import), ..PartFilter::default() };
+    let after = reader.live_parts(&of_import, Some(row.number)).await?;
+    let files = live_files(&after, &installation.settings);
+    let compared = async {
+        let new = installation.lake.view(ViewSpec { files, ..ViewSpec::default() })?;
+        differences(installation, &before, &supersedes, &new).await
+    };
+    match compared.await {
+        Err(WorkflowError::Lake(LakeError::NoChargeFile { import, .. })) => Err(Refusal::new(format!(
+            "the charges of import {import} were pruned, so nothing can be held against them"
+        ))
+        .into()),
+        compared => compared,
+    }
 }
 
 async fn by_project(
