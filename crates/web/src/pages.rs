@@ -3,7 +3,9 @@
 mod dashboard;
 mod jobs;
 mod palette;
+mod people;
 mod periods;
+mod rules;
 mod sign_in;
 mod system;
 
@@ -18,4 +20,6 @@ pub fn routes() -> Routes {
         .and(periods::routes())
         .and(jobs::routes())
         .and(palette::routes())
+        .and(rules::routes())
+        .and(people::routes())
 }

@@ -12,6 +12,7 @@ pub mod credits;
 pub mod drafts;
 pub mod funding;
 pub mod generate;
+pub mod given;
 pub mod import;
 pub mod import_config;
 pub mod imports;
