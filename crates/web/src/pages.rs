@@ -9,8 +9,10 @@ mod imports;
 mod jobs;
 mod journals;
 mod palette;
+mod people;
 mod periods;
 mod reports;
+mod rules;
 mod settings;
 mod sign_in;
 mod sources;
@@ -42,4 +44,6 @@ pub fn routes() -> Routes {
         .and(sources::routes())
         .and(settings::routes())
         .and(help::routes())
+        .and(rules::routes())
+        .and(people::routes())
 }

@@ -13,6 +13,7 @@ pub mod drafts;
 pub mod emails;
 pub mod funding;
 pub mod generate;
+pub mod given;
 pub mod import;
 pub mod import_config;
 pub mod imports;
