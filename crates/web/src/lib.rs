@@ -7,6 +7,7 @@
 //! page. [`jobs`] do what takes longer than a request may.
 
 pub mod access;
+pub mod api;
 mod app;
 mod assets;
 pub mod chart;
@@ -19,6 +20,7 @@ pub mod gate;
 pub mod jobs;
 mod metrics;
 pub mod pages;
+mod qr;
 pub mod routes;
 pub mod server;
 mod settings;
@@ -32,7 +34,7 @@ pub use settings::{Clock, Settings, Tls};
 /// Every route of the program.
 #[must_use]
 pub fn routes() -> routes::Routes {
-    pages::routes()
+    pages::routes().and(api::routes())
 }
 
 /// The address of the icons, for templates.

@@ -1,11 +1,14 @@
 //! One file a subject, with templates of the same name. A handler fetches, calls an act, returns a page.
 
+mod account;
 mod dashboard;
 mod jobs;
 mod palette;
 mod periods;
+mod second_factor;
 mod sign_in;
 mod system;
+mod users;
 
 use crate::routes::Routes;
 
@@ -18,4 +21,7 @@ pub fn routes() -> Routes {
         .and(periods::routes())
         .and(jobs::routes())
         .and(palette::routes())
+        .and(account::routes())
+        .and(second_factor::routes())
+        .and(users::routes())
 }

@@ -24,7 +24,7 @@ pub(crate) struct Looked {
 
 /// How the parts of a period change by an act that is not recorded yet.
 pub(crate) struct Changing<'a> {
-    pub gone: &'a dyn Fn(&LivePart) -> bool,
+    pub gone: &'a (dyn Fn(&LivePart) -> bool + Sync),
     pub new: Vec<LiveFile>,
 }
 

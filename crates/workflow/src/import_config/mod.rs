@@ -9,7 +9,7 @@ mod subsidies;
 mod users;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use billing::attribution_table::{AttributionRule, RuleKey};
 use billing::intake::ReadingRules;
@@ -22,6 +22,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::attribution::{self, Change};
+use crate::import::GivenFile;
 use crate::import_config::openings::State;
 use crate::people::people;
 use crate::reading::{self, Effect};
@@ -77,13 +78,13 @@ struct Read {
 /// All files that cannot be read, each with why.
 pub async fn plan(
     installation: &Installation,
-    files: &[PathBuf],
+    files: &[GivenFile],
     wanted: &Wanted,
 ) -> Result<Planned, WorkflowError> {
     let (mut planned, mut wrong) = (Planned::default(), Vec::new());
     let fiscal_year_start = installation.settings.subsidies.fiscal_year_start;
     let (mut states, mut owners) = (Vec::new(), BTreeMap::new());
-    for path in files {
+    for GivenFile { name, path } in files {
         match read(path, wanted, fiscal_year_start) {
             Ok(read) => {
                 planned.attribution.extend(read.attribution);
@@ -91,11 +92,9 @@ pub async fn plan(
                 planned.subsidies.extend(read.subsidies);
                 states.extend(read.state);
                 owners.extend(read.owners);
-                planned
-                    .notes
-                    .extend(read.notes.into_iter().map(|note| format!("{}: {note}", path.display())));
+                planned.notes.extend(read.notes.into_iter().map(|note| format!("{name}: {note}")));
             }
-            Err(why) => wrong.push(format!("{}: {why}", path.display())),
+            Err(why) => wrong.push(format!("{name}: {why}")),
         }
     }
     if !wrong.is_empty() {
@@ -143,7 +142,7 @@ pub async fn write(
     installation: &Installation,
     actor: &Actor,
     planned: &Planned,
-    files: &[PathBuf],
+    files: &[GivenFile],
 ) -> Result<LedgerNumber, WorkflowError> {
     let mut tx = installation.ledger.begin().await?;
     let (add, _) = attribution::changed(installation, &mut tx, &change(planned)).await?;
@@ -155,7 +154,7 @@ pub async fn write(
     let attribution = tx.write_rules(&add, actor).await?;
     let rates = tx.write_rules(&book.add, actor).await?;
     let subsidies = tx.write_rules(&planned.subsidies, actor).await?;
-    let names: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
+    let names: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
     let detail = json!({
         "attribution": attribution,
         "rates": rates,
