@@ -1,5 +1,9 @@
 //! Pages, as visitors see them over the wire; `browser.rs` looks at them in Chromium.
 
+#[path = "web/account.rs"]
+mod account;
+#[path = "web/api.rs"]
+mod api;
 #[path = "web/issuing.rs"]
 mod issuing;
 #[path = "web/roles.rs"]

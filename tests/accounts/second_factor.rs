@@ -169,8 +169,13 @@ async fn a_token_may_what_its_owner_may_and_not_more_than_its_scope() {
     for engine in engines() {
         let server = Server::with_people(engine).await;
         let (installation, known) = (&server.installation, &server.accounts);
-        let new =
-            |scope, days| NewToken { name: "export".to_owned(), owner: "Maria".to_owned(), scope, days };
+        let new = |scope, days| NewToken {
+            name: "export".to_owned(),
+            owner: "Maria".to_owned(),
+            scope,
+            days,
+            within: Role::Admin,
+        };
         let add = async |new| accounts::token_add(installation, known, &by("maria", 0), &new).await;
         assert_eq!(
             refused(add(new(Scope::Admin, 0)).await),

@@ -365,12 +365,8 @@ impl ErrorPage {
 
 /// Make a page, a part of one, or JSON of an error, by who asks.
 pub async fn show_error(app: &App, mut parts: Parts, error: PageError, request_id: &str) -> Response {
-    let wants_json = parts.uri.path().starts_with("/api/");
-    if wants_json {
-        let body = serde_json::json!({ "error": {
-            "message": error.refusal.message, "details": error.refusal.details,
-            "hints": error.refusal.hints, "request": request_id } });
-        return (error.status, axum::Json(body)).into_response();
+    if parts.uri.path().starts_with("/api/v1") {
+        return crate::api::error(error, request_id);
     }
     let goes_to = match error.kind {
         ErrorKind::SignedOut if parts.method == axum::http::Method::GET => {

@@ -7,6 +7,7 @@
 //! page. [`jobs`] do what takes longer than a request may.
 
 pub mod access;
+pub mod api;
 mod app;
 mod assets;
 pub mod chart;
@@ -21,6 +22,7 @@ pub mod jobs;
 mod metrics;
 pub mod pager;
 pub mod pages;
+mod qr;
 pub mod routes;
 pub mod server;
 mod settings;
@@ -35,7 +37,7 @@ pub use settings::{Clock, Configuration, Settings, Tls};
 /// Every route of the program.
 #[must_use]
 pub fn routes() -> routes::Routes {
-    pages::routes()
+    pages::routes().and(api::routes())
 }
 
 /// The address of the icons, for templates.

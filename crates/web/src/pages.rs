@@ -1,5 +1,6 @@
 //! One file a subject, with templates of the same name. A handler fetches, calls an act, returns a page.
 
+mod account;
 mod audit;
 mod dashboard;
 mod emails;
@@ -13,12 +14,14 @@ mod people;
 mod periods;
 mod reports;
 mod rules;
+mod second_factor;
 mod settings;
 mod sign_in;
 mod sources;
 mod statements;
 mod system;
 mod uploads;
+mod users;
 mod verify;
 
 use crate::routes::Routes;
@@ -46,4 +49,7 @@ pub fn routes() -> Routes {
         .and(help::routes())
         .and(rules::routes())
         .and(people::routes())
+        .and(account::routes())
+        .and(second_factor::routes())
+        .and(users::routes())
 }

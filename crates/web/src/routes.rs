@@ -5,7 +5,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::handler::Handler;
 use axum::middleware::{Next, from_fn};
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, get, post};
 
 use crate::App;
 use crate::access::{Access, guard};
@@ -77,14 +77,17 @@ impl Routes {
         self.add("POST", path, access, Some(act), Token::InUpload, route)
     }
 
-    /// The API's way to take something back.
+    /// A route of the API, which has its own ways ([`crate::api::Api`]).
     #[must_use]
-    pub fn delete<H, T>(self, path: &'static str, access: Access, act: &'static str, handler: H) -> Routes
-    where
-        H: Handler<T, App>,
-        T: 'static,
-    {
-        self.add("DELETE", path, access, Some(act), Token::InForm, delete(handler))
+    pub(crate) fn operation(
+        self,
+        method: &'static str,
+        path: &'static str,
+        access: Access,
+        act: Option<&'static str>,
+        route: MethodRouter<App>,
+    ) -> Routes {
+        self.add(method, path, access, act, Token::InForm, route)
     }
 
     fn add(

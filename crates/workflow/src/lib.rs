@@ -39,6 +39,7 @@ pub mod review;
 mod rules;
 pub mod send;
 pub mod send_again;
+pub mod shapes;
 pub mod sources;
 pub mod splits;
 pub mod statements;

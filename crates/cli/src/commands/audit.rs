@@ -4,8 +4,8 @@ use std::path::Path;
 use anyhow::Context;
 use billing::LedgerNumber;
 use ledger::{AuditFilter, AuditRow};
-use serde::Serialize;
 use workflow::audit::{self, Anchor, AnchorRef, ExportFormat, Verified};
+use workflow::shapes::VerifiedChain;
 
 use super::Door;
 use crate::args::{AuditCommand, AuditFormat, AuditRows};
@@ -37,11 +37,11 @@ pub async fn run(command: AuditCommand, door: &Door) -> Result<(), Refusal> {
         AuditCommand::Verify { anchor } => {
             let anchor = anchor.map(|text| read_anchor(&text)).transpose()?;
             let found = audit::verify(&installation, anchor.as_ref()).await?;
-            door.output.data(&Told::of(&found), |_| verified(&found))?;
+            door.output.data(&VerifiedChain::of(&found), |_| verified(&found))?;
             if found.is_sound() {
                 return Ok(());
             }
-            Err(Refusal::new("the audit chain is broken").with_details(findings(&found)))
+            Err(Refusal::new("the audit chain is broken").with_details(VerifiedChain::of(&found).findings))
         }
     }
 }
@@ -87,35 +87,6 @@ fn read_anchor(text: &str) -> Result<AnchorRef, Refusal> {
             Err(Refusal::from(anyhow::Error::from(error).context(format!("cannot read the anchor `{text}`"))))
         }
     }
-}
-
-#[derive(Serialize)]
-struct Told {
-    sound: bool,
-    rows: u64,
-    head: i64,
-    head_hash: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    anchored: Option<LedgerNumber>,
-    findings: Vec<String>,
-}
-
-impl Told {
-    fn of(found: &Verified) -> Told {
-        Told {
-            sound: found.is_sound(),
-            rows: found.check.rows,
-            head: found.check.head.0,
-            head_hash: found.check.head_hash.clone(),
-            anchored: found.anchored,
-            findings: findings(found),
-        }
-    }
-}
-
-fn findings(found: &Verified) -> Vec<String> {
-    let anchor = found.not_anchored.iter().map(|why| format!("the chain does not contain the anchor: {why}"));
-    found.check.findings.iter().map(ToString::to_string).chain(anchor).collect()
 }
 
 fn anchored(anchor: &Anchor) -> String {

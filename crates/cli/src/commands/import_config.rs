@@ -1,8 +1,10 @@
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use billing::SourceName;
 use billing::subsidy::Opening;
 use serde_json::json;
+use workflow::import::GivenFile;
 use workflow::import_config::{Planned, Wanted, plan, preview, write};
 
 use super::Door;
@@ -16,7 +18,9 @@ pub async fn run(args: &ImportConfigArgs, door: &Door) -> Result<(), Refusal> {
     let installation = door.installation().await?;
     let source = args.source.clone().map(SourceName);
     let wanted = Wanted { source, key: args.key.clone(), from: args.from };
-    let planned = plan(&installation, &args.files, &wanted).await?;
+    let named = |path: &PathBuf| GivenFile { name: path.display().to_string(), path: path.clone() };
+    let files: Vec<GivenFile> = args.files.iter().map(named).collect();
+    let planned = plan(&installation, &files, &wanted).await?;
     for note in &planned.notes {
         door.output.message(&format!("note: {note}"));
     }
@@ -36,7 +40,8 @@ pub async fn run(args: &ImportConfigArgs, door: &Door) -> Result<(), Refusal> {
         door.output.message(shown.trim_end());
     }
     door.output.confirm("write these rules?", args.sure.yes)?;
-    let number = write(&installation, &door.stamp(), &planned, &args.files).await?;
+    let names: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
+    let number = write(&installation, &door.stamp(), &planned, &names).await?;
     let reread = read_again(&installation, door).await?;
     let answer = json!({ "number": number, "planned": planned, "effect": effect, "read_again": reread });
     Ok(door.output.data(&answer, |_| format!("the rules are written (act {number})\n"))?)

@@ -4,15 +4,13 @@ use billing::delivery::Choice;
 use billing::{Flag, SourceName};
 use money::Amount;
 use serde::Serialize;
-use workflow::import::{FileProblem, GivenFile, Outcome, Progress, Request, ingest, reread};
+use workflow::import::{GivenFile, Outcome, Progress, Request, ingest, reread};
+use workflow::shapes::problem_lines;
 
 use super::Door;
 use super::words::{count, joined};
 use crate::args::{ImportRef, IngestArgs};
 use crate::output::{Column, Refusal, Table, exact};
-
-/// So many problems are part of `ingest --json` and of what people read.
-const SHOWN_PROBLEMS: usize = 50;
 
 pub async fn run(args: IngestArgs, door: &Door) -> Result<(), Refusal> {
     let request = Request {
@@ -73,15 +71,10 @@ struct Told<'a> {
 }
 
 fn told(mut outcome: Outcome, door: &Door) -> Result<(), Refusal> {
-    outcome.problems.truncate(SHOWN_PROBLEMS);
     let refusal = outcome.refusal.take();
+    let mut details = problem_lines(&mut outcome);
     if door.output.is_json() {
         door.output.data(&Told { outcome: &outcome }, |_| String::new())?;
-    }
-    let mut details: Vec<String> = outcome.problems.iter().map(line).collect();
-    let more = outcome.problem_count.saturating_sub(details.len() as u64);
-    if 0 < more {
-        details.push(format!("… and {} more like these", count(more, "problem", "problems")));
     }
     if let Some(refused) = refusal {
         details.extend(refused.details);
@@ -117,12 +110,6 @@ fn told(mut outcome: Outcome, door: &Door) -> Result<(), Refusal> {
         }
     }
     Ok(())
-}
-
-fn line(FileProblem { file, problem }: &FileProblem) -> String {
-    let value = if problem.value.is_empty() { String::new() } else { format!("`{}` ", problem.value) };
-    let column = if problem.column.is_empty() { String::new() } else { format!("{}: ", problem.column) };
-    format!("{file}:{}: {column}{value}{}", problem.line, problem.message)
 }
 
 fn first_period(outcome: &Outcome) -> String {

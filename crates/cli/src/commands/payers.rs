@@ -1,15 +1,13 @@
 use billing::Period;
 use billing::payers::Shares;
-use money::Minor;
 use workflow::payers::{Payers, PayersRequest, payers};
+use workflow::shapes::{SHARES, payer_rows, shares as shares_of};
 
 use super::Door;
 use super::report::cell;
 use super::words::{joined, or_dash};
 use crate::args::{PayersArgs, ReportFormat};
 use crate::output::{Column, Refusal, Table, posted};
-
-const SHARES: [&str; 4] = ["list_price", "discount", "subsidy", "due"];
 
 pub async fn run(args: PayersArgs, door: &Door) -> Result<(), Refusal> {
     let installation = door.installation().await?;
@@ -26,7 +24,10 @@ pub async fn run(args: PayersArgs, door: &Door) -> Result<(), Refusal> {
     let text = match format {
         ReportFormat::Table => table(&names, &payers, door),
         ReportFormat::Csv => csv(&names, &payers, door),
-        ReportFormat::Json => json(&names, &payers, door)?,
+        ReportFormat::Json => {
+            let told = payer_rows(&request, &payers, door.currency().code.places());
+            format!("{}\n", serde_json::to_string_pretty(&told)?)
+        }
     };
     Ok(door.output.text(&text)?)
 }
@@ -43,10 +44,6 @@ fn tell(payers: &Payers, door: &Door) {
     }
 }
 
-fn figures(shares: &Shares) -> [Minor; 4] {
-    [shares.list(), shares.discount, shares.subsidy, shares.due]
-}
-
 fn table(names: &[&str], payers: &Payers, door: &Door) -> String {
     if payers.rows.is_empty() {
         return "nothing was billed\n".to_owned();
@@ -54,7 +51,7 @@ fn table(names: &[&str], payers: &Payers, door: &Door) -> String {
     let mut columns: Vec<Column> = names.iter().map(|name| Column::text(name)).collect();
     columns.extend(SHARES.map(|name| Column::number(&name.replace('_', " "))));
     let mut table = Table::new(columns);
-    let shown = |shares: &Shares| figures(shares).map(|amount| posted(amount, door.currency()));
+    let shown = |shares: &Shares| shares_of(shares).map(|amount| posted(amount, door.currency()));
     let mut total = Shares::default();
     for row in &payers.rows {
         total.add(&row.shares);
@@ -69,7 +66,7 @@ fn table(names: &[&str], payers: &Payers, door: &Door) -> String {
 
 fn decimals(shares: &Shares, door: &Door) -> [String; 4] {
     let places = door.currency().code.places();
-    figures(shares).map(|amount| amount.decimal(places))
+    shares_of(shares).map(|amount| amount.decimal(places))
 }
 
 /// For machines: nothing is escaped but what CSV needs.
@@ -82,20 +79,4 @@ fn csv(names: &[&str], payers: &Payers, door: &Door) -> String {
         text.push('\n');
     }
     text
-}
-
-fn json(names: &[&str], payers: &Payers, door: &Door) -> Result<String, Refusal> {
-    let row = |row: &workflow::payers::PaidRow| -> serde_json::Map<String, serde_json::Value> {
-        let keys =
-            names.iter().zip(&row.keys).map(|(name, key)| ((*name).to_owned(), serde_json::json!(key)));
-        let shares = SHARES.iter().zip(decimals(&row.shares, door));
-        keys.chain(shares.map(|(name, amount)| ((*name).to_owned(), serde_json::json!(amount)))).collect()
-    };
-    let told = serde_json::json!({
-        "issued": payers.issued,
-        "drafts": payers.drafts,
-        "left_out": payers.left_out,
-        "rows": payers.rows.iter().map(row).collect::<Vec<_>>(),
-    });
-    Ok(format!("{}\n", serde_json::to_string_pretty(&told)?))
 }

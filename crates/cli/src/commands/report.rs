@@ -1,14 +1,15 @@
 use billing::decision::ChargeState;
 use lake::TotalsRow;
-use money::Amount;
 use workflow::report::{ReportRequest, report_over};
+use workflow::shapes::{SUMS, report_rows, sums};
 
 use super::Door;
 use super::words::or_dash;
 use crate::args::{ReportArgs, ReportFormat, ReportState};
 use crate::output::{Column, Refusal, Table, exact};
 
-const SUMS: [&str; 6] = ["rows", "list_cost", "contracted_cost", "billed_cost", "effective_cost", "discount"];
+/// The figures of a row: how many charges, and their sums.
+const FIGURES: [&str; 6] = ["rows", SUMS[0], SUMS[1], SUMS[2], SUMS[3], SUMS[4]];
 
 pub async fn run(args: ReportArgs, door: &Door) -> Result<(), Refusal> {
     let installation = door.installation().await?;
@@ -30,24 +31,20 @@ pub async fn run(args: ReportArgs, door: &Door) -> Result<(), Refusal> {
     Ok(door.output.text(&text)?)
 }
 
-fn amounts(row: &TotalsRow) -> [Amount; 5] {
-    [row.list_cost, row.contracted_cost, row.billed_cost, row.effective_cost, row.discount]
-}
-
 fn table(by: &[String], rows: &[TotalsRow], door: &Door) -> String {
     if rows.is_empty() {
         return "no charge is like that\n".to_owned();
     }
     let mut columns: Vec<Column> = by.iter().map(|name| Column::text(name)).collect();
-    columns.extend(SUMS.map(|name| Column::number(&name.replace('_', " "))));
+    columns.extend(FIGURES.map(|name| Column::number(&name.replace('_', " "))));
     let mut table = Table::new(columns);
-    let figures = |row: &TotalsRow| {
-        let sums = amounts(row).map(|amount| exact(amount, door.currency()));
+    let shown = |row: &TotalsRow| {
+        let sums = sums(row).map(|amount| exact(amount, door.currency()));
         std::iter::once(row.rows.to_string()).chain(sums).collect::<Vec<_>>()
     };
     let mut total: Option<TotalsRow> = None;
     for row in rows {
-        table.row(row.keys.iter().map(|key| or_dash(key.as_deref())).chain(figures(row)));
+        table.row(row.keys.iter().map(|key| or_dash(key.as_deref())).chain(shown(row)));
         match &mut total {
             Some(total) => total.add(row),
             None => total = Some(row.clone()),
@@ -56,18 +53,18 @@ fn table(by: &[String], rows: &[TotalsRow], door: &Door) -> String {
     if let Some(total) = total.filter(|_| !by.is_empty()) {
         let names =
             std::iter::once("total".to_owned()).chain(std::iter::repeat_n(String::new(), by.len() - 1));
-        table.total(names.chain(figures(&total)));
+        table.total(names.chain(shown(&total)));
     }
     table.render()
 }
 
 /// For machines: nothing is escaped but what CSV needs.
 fn csv(by: &[String], rows: &[TotalsRow]) -> String {
-    let mut text = by.iter().map(String::as_str).chain(SUMS).map(cell).collect::<Vec<_>>().join(",");
+    let mut text = by.iter().map(String::as_str).chain(FIGURES).map(cell).collect::<Vec<_>>().join(",");
     text.push('\n');
     for row in rows {
         let keys = row.keys.iter().map(|key| cell(key.as_deref().unwrap_or_default()));
-        let sums = amounts(row).map(|amount| amount.to_string());
+        let sums = sums(row).map(|amount| amount.to_string());
         let line: Vec<String> = keys.chain(std::iter::once(row.rows.to_string())).chain(sums).collect();
         text.push_str(&line.join(","));
         text.push('\n');
@@ -85,15 +82,5 @@ pub(super) fn cell(text: &str) -> String {
 }
 
 fn json(by: &[String], rows: &[TotalsRow]) -> Result<String, Refusal> {
-    let objects: Vec<serde_json::Map<String, serde_json::Value>> = rows
-        .iter()
-        .map(|row| {
-            let keys = by.iter().cloned().zip(row.keys.iter().map(|key| serde_json::json!(key)));
-            let rows = std::iter::once(("rows".to_owned(), serde_json::json!(row.rows)));
-            let sums = SUMS[1..].iter().map(|name| (*name).to_owned());
-            let sums = sums.zip(amounts(row).map(|amount| serde_json::json!(amount)));
-            keys.chain(rows).chain(sums).collect()
-        })
-        .collect();
-    Ok(format!("{}\n", serde_json::to_string_pretty(&objects)?))
+    Ok(format!("{}\n", serde_json::to_string_pretty(&report_rows(by, rows))?))
 }

@@ -4,15 +4,15 @@ use anyhow::Context as _;
 use billing::StatementNumber;
 use billing::rate::RatedUse;
 use billing::statement::StatementState;
-use lake::{Filter, TotalsRow};
+use lake::Filter;
 use money::{Amount, Currency, Minor};
-use serde::Serialize;
 use workflow::drafts::write_drafts;
 use workflow::generate::{Change, Generated, Issued, generate};
 use workflow::report::{ReportRequest, report};
 use workflow::send::{Outcome, send};
 use workflow::send_again::send_again;
-use workflow::statements::{self, StatementDetail, StatementEmail, StatementStanding};
+use workflow::shapes::{ListedStatement, ProjectMonth, ShownStatement};
+use workflow::statements::{self, StatementDetail, StatementStanding};
 
 use super::words::{count, joined, moment, or_dash};
 use super::{Door, statement_diff};
@@ -153,22 +153,9 @@ pub async fn run(command: StatementCommand, door: &Door) -> Result<(), Refusal> 
         }
         StatementCommand::Show { number, version } => {
             let detail = statements::show(&installation, &StatementNumber(number), version).await?;
-            Ok(door.output.data(&Shown::of(&detail), |_| show(&detail, door))?)
+            Ok(door.output.data(&ShownStatement::of(&detail), |_| show(&detail, door))?)
         }
     }
-}
-
-/// `statements list --json`.
-#[derive(Serialize)]
-struct Listed<'a> {
-    #[serde(flatten)]
-    standing: &'a StatementStanding,
-    number: &'a StatementNumber,
-    version: u32,
-    list_cost: String,
-    discount: String,
-    subsidy: String,
-    amount_due: String,
 }
 
 async fn list(filter: &StatementFilter, door: &Door) -> Result<(), Refusal> {
@@ -176,19 +163,8 @@ async fn list(filter: &StatementFilter, door: &Door) -> Result<(), Refusal> {
     let mut rows = statements::list(&installation, filter.period, filter.pi.as_deref(), true).await?;
     rows.retain(|one| filter.project.as_ref().is_none_or(|project| *project == one.row.project_id));
     let places = door.currency().code.places();
-    let listed: Vec<Listed<'_>> = rows
-        .iter()
-        .map(|standing| (standing, &standing.row))
-        .map(|(standing, row)| Listed {
-            standing,
-            number: &row.id.number,
-            version: row.id.version,
-            list_cost: row.totals.list.decimal(places),
-            discount: row.totals.discount.decimal(places),
-            subsidy: row.totals.subsidy.decimal(places),
-            amount_due: row.totals.due.decimal(places),
-        })
-        .collect();
+    let listed: Vec<ListedStatement<'_>> =
+        rows.iter().map(|standing| ListedStatement::of(standing, places)).collect();
     Ok(door.output.data(&listed, |_| list_table(&rows, door))?)
 }
 
@@ -232,33 +208,6 @@ fn life(state: &StatementState) -> String {
     match state {
         StatementState::Superseded { by_version, .. } => format!("superseded by v{by_version}"),
         _ => state.name().to_owned(),
-    }
-}
-
-/// `statements show --json`: the model as issued, with its documents and versions.
-#[derive(Serialize)]
-struct Shown<'a> {
-    #[serde(flatten)]
-    statement: &'a billing::statement::Statement,
-    #[serde(flatten)]
-    state: &'a StatementState,
-    documents: &'a [ledger::StatementDocument],
-    versions: Vec<u32>,
-    /// The versions with what became of each.
-    history: &'a [StatementStanding],
-    emails: &'a [StatementEmail],
-}
-
-impl Shown<'_> {
-    fn of(detail: &StatementDetail) -> Shown<'_> {
-        Shown {
-            statement: &detail.statement,
-            state: &detail.state,
-            documents: &detail.documents,
-            versions: detail.versions.iter().map(|one| one.row.id.version).collect(),
-            history: &detail.versions,
-            emails: &detail.emails,
-        }
     }
 }
 
@@ -426,28 +375,6 @@ pub async fn run_show(args: &ShowArgs, door: &Door) -> Result<(), Refusal> {
     }
     let data: Vec<ProjectMonth<'_>> = rows.iter().map(ProjectMonth::of).collect();
     Ok(door.output.data(&data, |data| project_table(data, door))?)
-}
-
-#[derive(Serialize)]
-struct ProjectMonth<'a> {
-    project_id: Option<&'a str>,
-    state: Option<&'a str>,
-    charges: u64,
-    list_cost: money::Amount,
-    billed_cost: money::Amount,
-}
-
-impl ProjectMonth<'_> {
-    fn of(row: &TotalsRow) -> ProjectMonth<'_> {
-        let key = |at: usize| row.keys.get(at).and_then(Option::as_deref);
-        ProjectMonth {
-            project_id: key(0),
-            state: key(1),
-            charges: row.rows,
-            list_cost: row.list_cost,
-            billed_cost: row.billed_cost,
-        }
-    }
 }
 
 /// A sum with the currency's symbol: the one figure of a table that says what the others are in.

@@ -30,7 +30,9 @@ pub async fn run(command: TokenCommand, door: &Door) -> Result<(), Refusal> {
 async fn add(args: TokenAddArgs, door: &Door) -> Result<(), Refusal> {
     let (installation, known, actor) = (door.installation().await?, door.accounts()?, door.stamp());
     let owner = args.owner.unwrap_or_else(|| actor.by.clone());
-    let new = NewToken { name: args.name, owner, scope: args.scope, days: args.expires };
+    // Whoever may run commands on the installation may do everything.
+    let within = ledger::Role::Admin;
+    let new = NewToken { name: args.name, owner, scope: args.scope, days: args.expires, within };
     let made = accounts::token_add(&installation, &known, &actor, &new).await?;
     door.output.data(&made, |made| format!("{}\n", made.secret))?;
     door.output.message(&format!(

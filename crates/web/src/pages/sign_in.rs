@@ -87,7 +87,7 @@ async fn sign_in(
 }
 
 /// The browser gets the session's token, and a new one at each step.
-fn with_session(app: &App, session: &NewSession, mut response: Response) -> Response {
+pub fn with_session(app: &App, session: &NewSession, mut response: Response) -> Response {
     let cookie = cookies::write(SESSION, session.token.as_str(), None, app.settings.is_secure());
     if let Some(cookie) = cookie {
         response.headers_mut().append(SET_COOKIE, cookie);

@@ -26,12 +26,13 @@ pub use own::{TotpSetup, begin_totp, change_password, finish_totp, remove_own_to
 pub use password::{LENGTH_MAX, LENGTH_MIN, PasswordPolicy};
 pub use secret::{BadSecretKey, SecretKey};
 pub use sessions::{
-    Session, SessionUser, choose_period, end_session, end_sessions_of, session, sessions_of, sign_out,
+    Session, SessionUser, choose_period, end_other_sessions, end_session, end_sessions_of, session,
+    sessions_of, sign_out,
 };
 pub use set_up::{set_up, set_up_token};
 pub use sign_in::{NewSession, SignIn, confirm_totp, sign_in};
 pub use tokens::{NewToken, TokenMade, TokenUser, Whose, token_add, token_list, token_revoke, token_user};
-pub use users::{Change, NewUser, ResetTo, add, change, list, remove, remove_totp, reset, set_role};
+pub use users::{Change, NewUser, ResetTo, add, change, find, list, remove, remove_totp, reset, set_role};
 
 /// What doors hand in about accounts.
 #[derive(Clone, Debug)]

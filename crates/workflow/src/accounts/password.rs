@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use super::secret::random;
+use crate::WorkflowError;
+
 /// Shorter ones are never taken, whatever the configuration says.
 pub const LENGTH_MIN: u32 = 8;
 
@@ -44,6 +47,29 @@ static STEMS: LazyLock<BTreeSet<&str>> =
 const DECORATION_MAX: usize = 6;
 
 impl PasswordPolicy {
+    /// A random one that will do, for somebody who is to choose their own with it. Made to be read aloud.
+    ///
+    /// # Errors
+    /// No chance to be had from the system.
+    pub fn temporary(&self) -> Result<String, WorkflowError> {
+        // Without letters and digits that look alike.
+        const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+        let groups = (self.length_min as usize + 1).div_ceil(5).max(4);
+        loop {
+            let mut text = String::new();
+            for group in 0..groups {
+                let bits: [u8; 4] = random()?;
+                let letters = bits.map(|byte| char::from(LETTERS[usize::from(byte % 32)]));
+                text.extend((group > 0).then_some('-'));
+                text.push(letters[0].to_ascii_uppercase());
+                text.extend(&letters[1..]);
+            }
+            if self.wrong_with(&text, &[]).is_empty() && text.contains(|c: char| c.is_ascii_digit()) {
+                return Ok(text);
+            }
+        }
+    }
+
     /// What is asked, for a person who chooses one.
     #[must_use]
     pub fn words(&self) -> String {
@@ -204,6 +230,22 @@ mod tests {
         assert_eq!(wrong(&all, "Harbour 12 lights"), "");
         let less = PasswordPolicy { length_min: 4, ..PasswordPolicy::default() };
         assert_eq!(wrong(&less, "xkc2"), "it needs at least 8 characters");
+    }
+
+    #[test]
+    fn a_temporary_password_meets_every_policy() {
+        let strict = PasswordPolicy {
+            length_min: 40,
+            uppercase: true,
+            lowercase: true,
+            numbers: true,
+            special_chars: true,
+        };
+        for policy in [PasswordPolicy::default(), strict] {
+            let (one, two) = (policy.temporary().unwrap(), policy.temporary().unwrap());
+            assert_ne!(one, two);
+            assert_eq!(wrong(&policy, &one), "");
+        }
     }
 
     #[test]

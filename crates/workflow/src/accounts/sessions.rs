@@ -217,6 +217,30 @@ pub async fn end_session(installation: &Installation, actor: &Actor, id: &str) -
     Ok(book.commit().await?)
 }
 
+/// End one's own sessions but the one at hand. How many that were.
+///
+/// # Errors
+/// A session that has ended itself.
+pub async fn end_other_sessions(
+    installation: &Installation,
+    accounts: &Accounts,
+    token: &SessionToken,
+    at: Timestamp,
+) -> Result<u64, WorkflowError> {
+    let mut book = installation.ledger.bookkeeping().await?;
+    let Some((row, account)) = accounts.holder(&mut book, token, at).await? else {
+        return Err(Refusal::new("the session has ended: sign in again").into());
+    };
+    let mut ended = 0;
+    for other in book.list_sessions(&account.name).await? {
+        if other.id != row.id && book.end_session(&other.token_sha256).await? {
+            ended += 1;
+        }
+    }
+    book.commit().await?;
+    Ok(ended)
+}
+
 /// Sign somebody out everywhere. How many sessions that ended; without any nothing is recorded.
 ///
 /// # Errors

@@ -23,6 +23,8 @@ pub struct NewToken {
     pub owner: String,
     pub scope: Scope,
     pub days: u32,
+    /// What its maker may do: a program never makes a token that may do more than its own.
+    pub within: Role,
 }
 
 /// The only time the secret is seen.
@@ -52,7 +54,7 @@ pub struct TokenUser {
 }
 
 /// # Errors
-/// An unknown owner, a scope beyond the owner's role, a name or an expiry that will not do.
+/// An unknown owner, a scope beyond the owner's role or the maker's, a name or an expiry that will not do.
 pub async fn token_add(
     installation: &Installation,
     accounts: &Accounts,
@@ -72,6 +74,10 @@ pub async fn token_add(
     if owner.role < new.scope.role() {
         let (scope, role) = (new.scope.name(), owner.role.name());
         wrong.push(format!("scope: `{}` is a {role} and cannot give `{scope}`", owner.name));
+    }
+    if new.within < new.scope.role() {
+        let (scope, role) = (new.scope.name(), new.within.name());
+        wrong.push(format!("scope: who makes this may do what a {role} may, and cannot give `{scope}`"));
     }
     if !wrong.is_empty() {
         return Err(Refusal::new("the token will not do").details(wrong).into());

@@ -42,6 +42,18 @@ pub async fn list(installation: &Installation, accounts: &Accounts) -> Result<Ve
     accounts.all(&mut installation.ledger.read().await?).await
 }
 
+/// The account of a name.
+///
+/// # Errors
+/// An unknown name.
+pub async fn find(
+    installation: &Installation,
+    accounts: &Accounts,
+    name: &str,
+) -> Result<Account, WorkflowError> {
+    accounts.load(&mut installation.ledger.read().await?, name).await
+}
+
 /// # Errors
 /// A name that is taken, and all that is wrong with name, address and password.
 pub async fn add(

@@ -9,7 +9,6 @@ mod subsidies;
 mod users;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use billing::attribution_table::{AttributionRule, RuleKey};
 use billing::intake::ReadingRules;
@@ -22,6 +21,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::attribution::{self, Change};
+use crate::import::GivenFile;
 use crate::import_config::openings::{Known, State};
 use crate::people::people;
 use crate::reading::{self, Effect};
@@ -79,12 +79,12 @@ struct Read {
 /// All files that cannot be read, each with why.
 pub async fn plan(
     installation: &Installation,
-    files: &[PathBuf],
+    files: &[GivenFile],
     wanted: &Wanted,
 ) -> Result<Planned, WorkflowError> {
-    let content = |path: &PathBuf| {
-        let text = std::fs::read_to_string(path).map_err(|error| error.to_string());
-        (path.display().to_string(), text)
+    let content = |file: &GivenFile| {
+        let text = std::fs::read_to_string(&file.path).map_err(|error| error.to_string());
+        (file.name.clone(), text)
     };
     plan_content(installation, files.iter().map(content).collect(), wanted).await
 }
@@ -160,7 +160,7 @@ pub async fn write(
     installation: &Installation,
     actor: &Actor,
     planned: &Planned,
-    files: &[PathBuf],
+    names: &[String],
 ) -> Result<LedgerNumber, WorkflowError> {
     let mut tx = installation.ledger.begin().await?;
     let (add, _) = attribution::changed(installation, &mut tx, &change(planned)).await?;
@@ -172,7 +172,6 @@ pub async fn write(
     let attribution = tx.write_rules(&add, actor).await?;
     let rates = tx.write_rules(&book.add, actor).await?;
     let subsidies = tx.write_rules(&planned.subsidies, actor).await?;
-    let names: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
     let detail = json!({
         "attribution": attribution,
         "rates": rates,

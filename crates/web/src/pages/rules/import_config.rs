@@ -1,7 +1,5 @@
 //! Files of earlier integrations become rules; what they meant there and mean otherwise here is said first.
 
-use std::path::PathBuf;
-
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -71,7 +69,7 @@ impl RuleForm for ConfigForm {
             1 => "Write 1 rule of these files".to_owned(),
             many => format!("Write {many} rules of these files"),
         };
-        let names = sent.files.iter().map(|file| PathBuf::from(&file.name)).collect();
+        let names = sent.files.iter().map(|file| file.name.clone()).collect();
         Ok(Draft {
             what,
             action: "/import-config".to_owned(),

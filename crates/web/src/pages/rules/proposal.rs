@@ -1,7 +1,6 @@
 //! A change of rules before it is written: what it would do is found first, in a job where that takes long,
 //! and shown; what is written then is exactly what was shown.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use askama::Template;
@@ -30,7 +29,7 @@ pub enum Change {
     Rates(rates::Change),
     People(PeopleChange),
     /// With the names of the files.
-    Configuration(Box<Planned>, Vec<PathBuf>),
+    Configuration(Box<Planned>, Vec<String>),
     Subsidy(subsidies::Change),
     Credit(credits::Change),
     Split(splits::Change),
