@@ -295,6 +295,7 @@ pub struct ChargeListArgs {
 pub struct ChargeExportArgs {
     #[command(flatten)]
     pub filter: ChargeFilter,
+    /// csv for a spreadsheet, parquet for a program
     #[arg(long, value_enum, default_value_t = ChargeFormat::Csv)]
     pub format: ChargeFormat,
     /// Where to write [default: standard output, for csv]
