@@ -1,8 +1,12 @@
 //! Pages, as visitors see them over the wire; `browser.rs` looks at them in Chromium.
 
+#[path = "web/imports.rs"]
+mod imports;
 #[path = "web/roles.rs"]
 mod roles;
 #[path = "web/safety.rs"]
 mod safety;
+#[path = "web/settings.rs"]
+mod settings;
 #[path = "support/mod.rs"]
 mod support;

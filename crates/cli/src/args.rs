@@ -42,8 +42,8 @@ pub use rates::{
     RateTryArgs,
 };
 pub use review::{
-    ChargeCommand, ChargeListArgs, ChargeSort, DecisionArgs, DeferArgs, ReassignArgs, ReviewCommand,
-    PatternArgs, ReviewFilter, RulesCommand, TryArgs, UndoArgs,
+    ChargeCommand, ChargeListArgs, ChargeSort, DecisionArgs, DeferArgs, PatternArgs, ReassignArgs,
+    ReviewCommand, ReviewFilter, RulesCommand, TryArgs, UndoArgs,
 };
 pub use statements::{
     ExportArgs, GenerateArgs, JournalCommand, JournalFormat, JournalRef, PayersArgs, ReportArgs,

@@ -144,10 +144,7 @@ impl Source {
         Source::from_parquet_limited(file, Limits::default())
     }
 
-    fn from_parquet_limited(
-        file: impl ChunkReader + 'static,
-        limits: Limits,
-    ) -> Result<Source, OpenError> {
+    fn from_parquet_limited(file: impl ChunkReader + 'static, limits: Limits) -> Result<Source, OpenError> {
         let (header, notes, rows) = ParquetBlocks::open(file, limits.unpacked)?;
         Ok(Source { format: Format::Parquet, header, preamble: Vec::new(), notes, rows: Rows::Parquet(rows) })
     }

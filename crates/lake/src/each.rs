@@ -31,7 +31,8 @@ impl View {
         let mut batches = self.rows(filter)?.select(wanted)?.execute_stream().await?;
         while let Some(batch) = batches.next().await {
             let batch = Batch(batch?);
-            let texts = (0..columns.len()).map(|at| batch.text(&name(at))).collect::<Result<Vec<Text<'_>>, _>>()?;
+            let texts =
+                (0..columns.len()).map(|at| batch.text(&name(at))).collect::<Result<Vec<Text<'_>>, _>>()?;
             let costs = batch.amounts("cost")?;
             let mut values = vec![None; texts.len()];
             for row in 0..batch.rows() {

@@ -290,7 +290,8 @@ pub async fn receive(app: &App, caller: &Caller, request: Request) -> PageResult
         receiving.file(name, field, limit).await?;
     }
     if receiving.files.is_empty() {
-        let refusal = Refusal::new("no file was chosen").hint("choose one or several files and send them again");
+        let refusal =
+            Refusal::new("no file was chosen").hint("choose one or several files and send them again");
         return Err(refusal.into());
     }
     let settings = &app.installation.settings;

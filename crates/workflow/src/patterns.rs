@@ -220,6 +220,9 @@ mod tests {
     #[test]
     fn what_is_to_be_pasted_reads_back_as_it_was() {
         let yaml = as_yaml(&settings(&["^a\\d+ \"b\""], &[]));
-        assert_eq!(yaml, "review:\n  flag_patterns:\n    - \"^a\\\\d+ \\\"b\\\"\"\n  fund_org_patterns: []\n");
+        assert_eq!(
+            yaml,
+            "review:\n  flag_patterns:\n    - \"^a\\\\d+ \\\"b\\\"\"\n  fund_org_patterns: []\n"
+        );
     }
 }

@@ -154,7 +154,8 @@ async fn an_import_is_read_as_it_was_committed() {
 async fn imports_are_found_by_state_and_a_page_at_a_time() {
     for bench in benches("import_pages").await {
         with_source(&bench, "AWS").await;
-        let (first, _) = import(&bench, "aws", &"a".repeat(64), &[("2025-01", "x", "1"), ("2025-01", "y", "2")]).await;
+        let (first, _) =
+            import(&bench, "aws", &"a".repeat(64), &[("2025-01", "x", "1"), ("2025-01", "y", "2")]).await;
         let (second, _) = import(&bench, "aws", &"b".repeat(64), &[("2025-01", "x", "3")]).await;
         let (third, _) = import(&bench, "aws", &"c".repeat(64), &[("2025-02", "", "3")]).await;
         let mut tx = bench.begin().await;

@@ -252,7 +252,11 @@ fn search(asked: &str) -> Vec<Found> {
             }
             let weight = terms
                 .iter()
-                .map(|term| 20 * heading.matches(term).count() + 5 * title.matches(term).count() + text.matches(term).count().min(10))
+                .map(|term| {
+                    20 * heading.matches(term).count()
+                        + 5 * title.matches(term).count()
+                        + text.matches(term).count().min(10)
+                })
                 .sum();
             let anchor = if section.id.is_empty() { String::new() } else { format!("#{}", section.id) };
             let to = format!("/help/{}{anchor}", page.name);
@@ -360,7 +364,8 @@ mod tests {
     fn what_is_asked_for_is_found_in_headings_first() {
         let found = search("quarantine");
         assert!(!found.is_empty());
-        assert!(found.iter().all(|one| one.excerpt.iter().any(|(_, is_term)| *is_term) || one.heading.to_lowercase().contains("quarantine")));
+        assert!(found.iter().all(|one| one.excerpt.iter().any(|(_, is_term)| *is_term)
+            || one.heading.to_lowercase().contains("quarantine")));
         assert!(search("withdraw")[0].to.starts_with("/help/web"), "{}", search("withdraw")[0].to);
         assert!(search("no-such-word-anywhere").is_empty() && search("  ").is_empty());
         let marked = excerpt("Ünder the Tree", &["tree".to_owned()]);

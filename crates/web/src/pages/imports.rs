@@ -263,20 +263,29 @@ async fn read_again(State(app): State<App>, caller: Caller, Path(import): Path<i
     let id = ImportId(import);
     imports::show(&app.installation, id).await?;
     let (app_then, actor) = (app.clone(), caller.actor());
-    let job = app.jobs.begin(format!("Import {import} read again"), None, &caller.actor(), move |progress| async move {
-        let show = |read: workflow::import::Progress| {
-            progress.say("reading (kB)", read.bytes / 1000, Some(read.bytes_total.max(1000) / 1000));
-        };
-        let outcome = reread(&app_then.installation, &actor, id, false, &show).await?;
-        if let Some(refusal) = outcome.refusal {
-            return Err(refusal.into());
-        }
-        let said = match outcome.import {
-            Some(new) => format!("import {import} was read again as import {new}: {} charges", outcome.charges),
-            None => "nothing changes: it was read under today's configuration and rules already".to_owned(),
-        };
-        Ok(Ending::new(said, format!("/imports/{}", outcome.import.unwrap_or(id))))
-    });
+    let job = app.jobs.begin(
+        format!("Import {import} read again"),
+        None,
+        &caller.actor(),
+        move |progress| async move {
+            let show = |read: workflow::import::Progress| {
+                progress.say("reading (kB)", read.bytes / 1000, Some(read.bytes_total.max(1000) / 1000));
+            };
+            let outcome = reread(&app_then.installation, &actor, id, false, &show).await?;
+            if let Some(refusal) = outcome.refusal {
+                return Err(refusal.into());
+            }
+            let said = match outcome.import {
+                Some(new) => {
+                    format!("import {import} was read again as import {new}: {} charges", outcome.charges)
+                }
+                None => {
+                    "nothing changes: it was read under today's configuration and rules already".to_owned()
+                }
+            };
+            Ok(Ending::new(said, format!("/imports/{}", outcome.import.unwrap_or(id))))
+        },
+    );
     Ok(Next::page(format!("/jobs/{job}")))
 }
 

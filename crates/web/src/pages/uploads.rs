@@ -250,7 +250,8 @@ async fn preview(
                 fields.problem(format!("{}: the source is missing", file.name));
             }
             source.trim().clone_into(&mut file.source);
-            file.period = fields.optional(&format!("{}: period", file.name), period, "a month such as 2025-01");
+            file.period =
+                fields.optional(&format!("{}: period", file.name), period, "a month such as 2025-01");
         }
         upload.sort_out();
         Ok(fields.finish("it is not clear yet whose the files are"))
@@ -282,9 +283,9 @@ impl Chosen {
         let choice = match (self.choice.as_str(), some(&self.replace)) {
             ("append", _) => Choice::Append,
             ("replace", Some(import)) => {
-                let number = import.parse().map_err(|_| {
-                    Refusal::new(format!("`{import}` is not the number of an import"))
-                })?;
+                let number = import
+                    .parse()
+                    .map_err(|_| Refusal::new(format!("`{import}` is not the number of an import")))?;
                 Choice::Replace(ImportId(number))
             }
             ("replace", None) => {
@@ -423,7 +424,8 @@ async fn do_one(
     let upload = app.uploads.find(id)?;
     let Some(delivery) = upload.deliveries.get(at) else { return Ok(()) };
     let last_import = last_import(app, &delivery.source).await?;
-    let changed = matches!(&delivery.state, DeliveryState::Seen { last_import: seen, .. } if *seen != last_import);
+    let changed =
+        matches!(&delivery.state, DeliveryState::Seen { last_import: seen, .. } if *seen != last_import);
     // What was seen is no longer what would happen: it is looked at again, and nothing is kept unseen.
     let dry_run = work == Work::Preview || changed;
     let Some(request) = app.uploads.request(app, &upload, at, dry_run) else { return Ok(()) };

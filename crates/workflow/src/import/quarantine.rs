@@ -74,7 +74,9 @@ impl ProblemFile {
     ) -> Result<(), WorkflowError> {
         for problem in problems {
             let record = cells(file, problem, rows);
-            self.out.write_record(record.iter().map(|cell| formula_safe(cell).into_owned())).map_err(failed)?;
+            self.out
+                .write_record(record.iter().map(|cell| formula_safe(cell).into_owned()))
+                .map_err(failed)?;
         }
         Ok(())
     }

@@ -248,7 +248,8 @@ impl State<'_> {
                 let file = File::open(path).map_err(|error| WorkflowError::file("open", path, error))?;
                 let tee = Tee::new(file, Arc::clone(&evidence));
                 drop(notes_of);
-                let source = Source::from_reader_bounded(tee, unpacked_max).map_err(|error| refuse(&error))?;
+                let source =
+                    Source::from_reader_bounded(tee, unpacked_max).map_err(|error| refuse(&error))?;
                 Ok(Opened { source, evidence: Some(evidence), frames: false })
             }
         }
