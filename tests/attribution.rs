@@ -255,10 +255,10 @@ fn the_table_goes_out_and_in_as_csv() {
     home.ok("attribution import rules.csv --yes");
     let out = home.ok("attribution export");
     assert_snapshot!(out, @r#"
-    source,key,value,pi_email,project_id,fund_org,cost_center,account_code,reference_1,reference_2,end_date,reconciliation_end,fallback_fund_org,customer_class,from,to,note
-    AWS,sub_account_id,1111,ada@example.edu,looms,MATH-1,,,,,,,,,2025-01-01,2025-06-30,"moved, in summer"
-    AWS,sub_account_id,1111,bo@example.edu,quanta,PHYS-1,,,,,,,,,2025-07-01,,
-    ,tag:team,blue*,cy@example.edu,genome,,,,,,,,,,,,
+    source,key,value,pi_email,project_id,fund_org,cost_center,account_code,reference_1,reference_2,end_date,reconciliation_end,fallback_fund_org,customer_class,usage_user,from,to,note
+    AWS,sub_account_id,1111,ada@example.edu,looms,MATH-1,,,,,,,,,,2025-01-01,2025-06-30,"moved, in summer"
+    AWS,sub_account_id,1111,bo@example.edu,quanta,PHYS-1,,,,,,,,,,2025-07-01,,
+    ,tag:team,blue*,cy@example.edu,genome,,,,,,,,,,,,,
     "#);
     home.write("out.csv", &out);
     let acts = entries(&home.json("audit list")).len();
@@ -309,7 +309,7 @@ fn everything_that_is_wrong_is_said_at_once() {
     line 1: `pi` is no column of the table
     line 1: there is no column `value`
     error: cannot read rules from `header.csv`: its header is not that of an attribution table
-    hint: columns are source, key, value, pi_email, project_id, fund_org, cost_center, account_code, reference_1, reference_2, end_date, reconciliation_end, fallback_fund_org, customer_class, from, to, note
+    hint: columns are source, key, value, pi_email, project_id, fund_org, cost_center, account_code, reference_1, reference_2, end_date, reconciliation_end, fallback_fund_org, customer_class, usage_user, from, to, note
 
     line 2: key: `a key` is no key; keys are columns (sub_account_id, resource_id), tags (tag:Department) and fields (pi_email, project_id, fund_org)
     line 3: from: `1.1.2025` is not a date; write 2025-01-31

@@ -15,7 +15,7 @@ const HEADER: &str = "BillingPeriodStart,ChargePeriodStart,ChargePeriodEnd,Bille
                       SubAccountId,ConsumedQuantity,ConsumedUnit,Tags";
 
 /// What is written before anything is delivered, or after all of it.
-const RULES: [&str; 11] = [
+const RULES: [&str; 12] = [
     "people add Ada ada@x.edu --also a.old@x.edu",
     "attribution add --key sub_account_id --value 1111 --pi a.old@x.edu --project looms --fund-org MATH-1",
     "attribution add --source Lab --key resource_id --value 'r-1*' --customer-class external --from 2025-01-10",
@@ -25,6 +25,7 @@ const RULES: [&str; 11] = [
     "splits add --pi bo@x.edu --source AWS A-1:33.3333% B-2:66.6667% --from 2025-01-01 --to 2025-01-20 --note agreed",
     "subsidies add Provost --payer PROV-1 --tier 25:100 --tier 60:50 --every fiscal-year --from 2025-01",
     "subsidies add College --payer SCI-1 --percent 12.5 --service Stor* --cap 9 --per all --order 2 --from 2025-01",
+    "subsidies add Starter --payer USER-1 --tier 8:100 --tier 20:50 --per user --order 3 --from 2025-01",
     "credits add Cloud --kind provider --amount 31.005 --payer CRED-1 --project looms --project quanta --from 2025-01 --to 2025-06",
     "credits add Prepaid --kind prepayment --amount 11 --payer PRE-1 --pi bo@x.edu --order 2 --from 2025-01",
 ];
@@ -39,6 +40,7 @@ struct Row {
     resource: u8,
     account: Option<u16>,
     who: usize,
+    user: usize,
     ended: bool,
 }
 
@@ -49,11 +51,17 @@ const WHO: [(&str, &str, &str); 4] = [
     ("cy@x.edu", "genome", "BIO-7"),
 ];
 
+/// Ada under two addresses, a login, one that looks like the number of a person, and nobody.
+const USERS: [&str; 5] = ["Ada@x.edu", "a.old@x.edu", "bo7", "p-1", ""];
+
 impl Row {
     fn line(&self, number: usize) -> String {
         let Row { day, amount, resource, .. } = self;
         let (pi, project, fund) = WHO[self.who];
         let mut tags = json!({ "pi_email": pi, "project_id": project, "fund_org": fund });
+        if !USERS[self.user].is_empty() {
+            tags["user"] = json!(USERS[self.user]);
+        }
         if self.ended {
             tags["end_date"] = json!("2025-01-08");
             tags["fallback_fund_org"] = json!("DEPT-9");
@@ -77,8 +85,8 @@ impl Row {
 
 fn row() -> impl Strategy<Value = Row> {
     let what = (any::<bool>(), 1_u8..28, -20_000_i64..90_000, any::<bool>(), 0_u8..3);
-    let who = (prop::option::weighted(0.2, Just(1111_u16)), 0..WHO.len(), any::<bool>());
-    (what, who).prop_map(|((lab, day, amount, storage, resource), (account, who, ended))| Row {
+    let who = (prop::option::weighted(0.2, Just(1111_u16)), 0..WHO.len(), 0..USERS.len(), any::<bool>());
+    (what, who).prop_map(|((lab, day, amount, storage, resource), (account, who, user, ended))| Row {
         lab,
         day,
         amount: if lab { amount.abs() } else { amount },
@@ -86,6 +94,7 @@ fn row() -> impl Strategy<Value = Row> {
         resource,
         account,
         who,
+        user,
         ended,
     })
 }
@@ -150,7 +159,8 @@ fn bill(home: &Home) -> Billed {
 }
 
 /// Every one of these must have paid something in some case, else the test proves less than it says.
-const PAYERS: [&str; 9] = ["PROV-1", "SCI-1", "CRED-1", "PRE-1", "DEPT-9", "MATH-1", "CS-2", "BIO-3", "B-2"];
+const PAYERS: [&str; 10] =
+    ["PROV-1", "SCI-1", "USER-1", "CRED-1", "PRE-1", "DEPT-9", "MATH-1", "CS-2", "BIO-3", "B-2"];
 
 #[test]
 fn it_does_not_matter_how_and_when_things_are_said() {

@@ -167,6 +167,58 @@ fn prices_of_earlier_integrations_become_rates() {
 }
 
 #[test]
+fn subsidies_of_users_are_counted_by_user_with_what_each_had() {
+    let home = Home::with("");
+    home.write("projects.json", USERS);
+    home.write("subsidies.json", SUBSIDIES.replace("per_project_cap", "per_user_cap"));
+    // `bots` has two users.
+    home.write("state.json", STATE.replace("\"ai\"", "\"bots\""));
+    let files = "projects.json subsidies.json state.json --from 2025-01";
+    assert_snapshot!(home.refused(&format!("import-config {files} --yes")), @r"
+    `bots`, FY2025, `provost_ai`: it counts by user, and the project has 2: write what each used under their address, in place of the project
+    error: not every opening balance has a place; nothing was written
+    ");
+    home.write("state.json", STATE.replace("\"ai\"", "\"Ah@example.edu\""));
+    let tried = home.run(&format!("import-config {files} --dry-run"));
+    assert_snapshot!(format!("{}{}", tried.stderr, tried.stdout), @r"
+    note: projects.json: users are looked for in `tag:usage_user`, in any case; their roles are not used
+    note: projects.json: charges of users of no project are held for review; they were billed to `unassigned`
+    note: projects.json: `ah@example.edu` is a user of `ai` and of `bots`: the last one counts, as it did
+    note: subsidies.json: the payer is a leg of each line; it was a row of its own under the PI's name, which doubled the list cost
+    note: subsidies.json: all 2 count, in their order, each of what the one before left; only the first did
+    note: subsidies.json: `provost_ai`: type `per_user_cap` counts as it says; every type was counted per project
+    note: subsidies.json: `provost_ai`: its fiscal year begins in month 10, the configuration's in 7: set `subsidies: { fiscal_year_start: 10 }`
+    note: subsidies.json: `pool`: type `global_pool` counts as it says; every type was counted per project
+    note: subsidies.json: `pool`: period `month` counts as it says; it was taken for a calendar year
+    note: subsidies.json: `old` is not enabled: no rule is written
+      tag:usage_user `ah@example.edu` is of bo@example.edu, bots, DEPT-Y
+      tag:usage_user `s1@example.edu` is of bo@example.edu, bots, DEPT-Y
+      subsidy `provost_ai`, paid by PROVOST-AI, up to 500, from 2025-01
+        had paid 480 for ah@example.edu in the year of 2024-07
+      subsidy `pool`, paid by DEAN-1, up to 1000, from 2025-01
+    4 rules would be written
+    no import of an open period is concerned
+    ");
+    home.ok(&format!("import-config {files} --yes"));
+    let row = |user: &str| {
+        let tags = format!(r#"{{"usage_user": "{user}"}}"#);
+        support::row(user, "OpenAI", "100", "100", &tags)
+    };
+    home.focus("aws_2025-01.csv", &[row("AH@example.edu"), row("s1@example.edu")]);
+    home.ok("ingest aws_2025-01.csv");
+    home.ok("subsidies end 2 --last 2024-12 --yes");
+    assert_snapshot!(home.ok("subsidies show 2025-01"), @r"
+    rule  name        user            counted over        cost seen    paid    left
+    ────  ──────────  ──────────────  ──────────────────  ─────────  ──────  ──────
+       1  provost_ai  ah@example.edu  2024-07 to 2025-06     580.00  500.00    0.00
+       1  provost_ai  s1@example.edu  2024-07 to 2025-06     100.00  100.00  400.00
+    ");
+    let statements = home.bill_january();
+    assert_eq!(text(&statements[0], "subsidy"), "120.00");
+    home.ok("verify --deep");
+}
+
+#[test]
 fn what_was_used_of_a_subsidy_before_is_its_opening_balance() {
     let home = Home::with("");
     home.write("projects.json", USERS);

@@ -187,6 +187,156 @@ fn what_a_month_does_not_use_is_carried_over() {
     home.ok("verify");
 }
 
+/// Rows of projects by who used them; `-`: nobody is named.
+fn deliver_use(home: &Home, period: &str, file: &str, rows: &[(&str, &str, &str)]) {
+    let row = |(at, (name, user, cost)): (usize, &(&str, &str, &str))| {
+        let tags = match *user {
+            "-" => project(name),
+            user => project(name).replace('}', &format!(r#", "User": "{user}"}}"#)),
+        };
+        row_of(period, &format!("tokens-{at}"), "Compute", cost, cost, &tags)
+    };
+    home.focus(file, &rows.iter().enumerate().map(row).collect::<Vec<_>>());
+    home.ok(&format!("ingest {file}"));
+}
+
+#[test]
+fn the_provost_pays_the_first_fifty_of_each_user_whoever_is_billed() {
+    for engine in engines() {
+        let home = Home::bare_on(engine);
+        home.write("config.yaml", CONFIG.replace("name: AWS,", "name: AWS, delivery: snapshot,"));
+        home.ok("people add Ada ada@example.edu --also a.lovelace@example.edu --yes");
+        home.ok("subsidies add Provost --payer PROV-1 --tier 50:100 --per user --every fiscal-year --from 2025-01 --yes");
+        let listed = home.ok("subsidies list");
+        home.open("2025-01");
+        let january = [
+            ("course", "ada@example.edu", "40"),
+            ("course", "bo@example.edu", "80.005"),
+            ("genome", "A.Lovelace@example.edu ", "30"),
+            ("genome", "-", "12.50"),
+        ];
+        deliver_use(&home, "2025-01", "aws_2025-01.csv", &january);
+        let shown = home.ok("subsidies show 2025-01");
+        home.close("2025-01");
+        let statements = home.generate("2025-01");
+        assert_eq!(shares(&home, "2025-01"), ["course 90.00 30.00", "genome 10.00 32.50"]);
+        let notes = |statement: &serde_json::Value| {
+            support::texts(&home.json(&format!("statements show {}", text(statement, "number")))["notes"])
+                .join(" ")
+        };
+        let notes: Vec<String> = statements.iter().map(notes).collect();
+        // Accounting is not told of users: every payer has one line.
+        let journal = home.gl("2025-01");
+        let debits = journal.column("fund_org").into_iter().zip(journal.column("debit"));
+        let debits: Vec<_> = debits.filter(|(_, debit)| !debit.is_empty()).collect();
+        assert_eq!(debits, [("PHYS-1001", "62.50"), ("PROV-1", "100.00")]);
+        // In February Ada has used up hers, Bo too, and Cy is new.
+        home.open("2025-02");
+        let february = [
+            ("genome", "a.lovelace@example.edu", "5"),
+            ("genome", "bo@example.edu", "5"),
+            ("genome", "cy", "20"),
+        ];
+        deliver_use(&home, "2025-02", "aws_2025-02.csv", &february);
+        home.close("2025-02");
+        home.generate("2025-02");
+        assert_eq!(shares(&home, "2025-02"), ["genome 20.00 10.00"]);
+        let left = home.ok("subsidies show 2025-02");
+        // January again, where it was another who used it: the same is due, and Bo has theirs.
+        home.reopen("2025-01", "a late file");
+        let again = [january[0], ("course", "dee", "80.005"), january[2], january[3]];
+        deliver_use(&home, "2025-01", "aws_2025-01b.csv", &again);
+        home.close("2025-01");
+        let statements = entries(&home.json("generate --period 2025-01"));
+        let told: Vec<_> = statements.iter().map(|s| s["version"].as_u64().unwrap()).collect();
+        assert_eq!(told, [2, 1]);
+        let bo = &entries(&home.json("subsidies show 2025-02"))[1];
+        assert_eq!(
+            (text(bo, "user"), text(bo, "paid"), text(bo, "left")),
+            ("bo@example.edu", "5", "45"),
+            "February again"
+        );
+        home.gl("2025-01");
+        home.ok("verify --deep");
+        insta::allow_duplicates! {
+            assert_snapshot!(listed, @r"
+            rule  name     payer   pays                                        for         when          order
+            ────  ───────  ──────  ──────────────────────────────────────────  ──────────  ────────────  ─────
+               1  Provost  PROV-1  100% up to 50.00, per user and fiscal year  everything  from 2025-01      0
+            ");
+            assert_snapshot!(shown, @r"
+            rule  name     user             counted over        cost seen   paid  left
+            ────  ───────  ───────────────  ──────────────────  ─────────  ─────  ────
+               1  Provost  ada@example.edu  2024-07 to 2025-06      70.00  50.00  0.00
+               1  Provost  bo@example.edu   2024-07 to 2025-06     80.005  50.00  0.00
+               1  Provost  (not named)      2025-01                 12.50   0.00  0.00
+            ");
+            assert_snapshot!(left, @r"
+            rule  name     user             counted over        cost seen   paid   left
+            ────  ───────  ───────────────  ──────────────────  ─────────  ─────  ─────
+               1  Provost  ada@example.edu  2024-07 to 2025-06      75.00  50.00   0.00
+               1  Provost  bo@example.edu   2024-07 to 2025-06     85.005  50.00   0.00
+               1  Provost  cy               2024-07 to 2025-06      20.00  20.00  30.00
+            ");
+            assert_snapshot!(notes.join("\n"), @r"
+            Provost (PROV-1) pays $90.00 of these charges: $40.00 for ada@example.edu and $50.00 for bo@example.edu.
+            Provost (PROV-1) pays $10.00 of these charges, for ada@example.edu.
+            ");
+        }
+    }
+}
+
+#[test]
+fn what_a_user_gets_back_was_paid_for_the_user() {
+    let home = Home::with("");
+    home.ok("subsidies add Provost --payer PROV-1 --percent 50 --cap 20 --per user --every once --from 2025-01 --yes");
+    home.ok("attribution add --key resource_id --value tokens-2 --usage-user Ada --yes");
+    deliver_use(
+        &home,
+        "2025-01",
+        "aws_2025-01.csv",
+        &[("genome", "ada", "30"), ("genome", "bo", "30"), ("genome", "-", "4")],
+    );
+    let charges = home.ok("report --period 2025-01 --by usage_user");
+    home.bill_january();
+    assert_eq!(shares(&home, "2025-01"), ["genome 32.00 32.00"]);
+    home.finalize("2025-01");
+    // Bo's tokens were 10.00: half of what is less goes back to the Provost, and Bo's next are paid for.
+    home.open("2025-02");
+    deliver_use(
+        &home,
+        "2025-01",
+        "aws_2025-01b.csv",
+        &[("genome", "ada", "30"), ("genome", "bo", "10"), ("genome", "-", "4")],
+    );
+    deliver_use(&home, "2025-02", "aws_2025-02.csv", &[("genome", "bo", "24"), ("genome", "ada", "24")]);
+    home.decide("approve", "--period 2025-02 --flag correction");
+    home.close("2025-02");
+    home.generate("2025-02");
+    let shown = home.ok("subsidies show 2025-02");
+    assert_snapshot!(charges, @r"
+    usage_user  rows  list cost  contracted cost  billed cost  effective cost  discount
+    ──────────  ────  ─────────  ───────────────  ───────────  ──────────────  ────────
+    ada            2      34.00            34.00        34.00           34.00      0.00
+    bo             1      30.00            30.00        30.00           30.00      0.00
+    ──────────  ────  ─────────  ───────────────  ───────────  ──────────────  ────────
+    total          3      64.00            64.00        64.00           64.00      0.00
+    ");
+    assert_snapshot!(shown, @r"
+    rule  name     user  counted over  cost seen   paid  left
+    ────  ───────  ────  ────────────  ─────────  ─────  ────
+       1  Provost  ada   from 2025-01      58.00  20.00  0.00
+       1  Provost  bo    from 2025-01      34.00  17.00  3.00
+    ");
+    assert_snapshot!(home.ok("subsidies list"), @r"
+    rule  name     payer   pays                                for         when          order
+    ────  ───────  ──────  ──────────────────────────────────  ──────────  ────────────  ─────
+       1  Provost  PROV-1  50%, at most 20.00, per user, once  everything  from 2025-01      0
+    ");
+    assert_eq!(shares(&home, "2025-02"), ["genome 5.00 23.00"]);
+    home.ok("verify --deep");
+}
+
 #[test]
 fn everything_that_is_wrong_is_said_at_once() {
     let home = Home::with("");

@@ -49,6 +49,9 @@ impl Office {
                 write!(told, "  on {}: list {}", text(&line, "fund_org"), money(cents("list"))).unwrap();
                 for leg in line.get("legs").map(entries).unwrap_or_default() {
                     write!(told, ", {} pays {}", text(&leg, "name"), money(posted(&leg, "amount"))).unwrap();
+                    if let Some(user) = leg.get("user").and_then(serde_json::Value::as_str) {
+                        write!(told, " for {user}").unwrap();
+                    }
                 }
                 writeln!(told, ", due {}", money(cents("due"))).unwrap();
             }
@@ -155,6 +158,57 @@ fn a_charge_on_two_funds_with_a_college_that_pays_and_what_a_late_refund_gives_b
     "#);
     let line = &office.0.statement_lines("S-2025-02-0001")[0];
     assert_eq!(text(line, "service_name"), "Correction of 2025-01 (S-2025-01-0001): Compute");
+    office.0.ok("verify --deep");
+}
+
+#[test]
+fn a_class_with_fifty_for_each_on_two_funds_and_a_department_that_shares_the_rest() {
+    let office = Office::with(&[
+        "splits add --project looms NSF-1:60% MATH-2:40% --from 2025-01-01 --note 'taught together'",
+        "subsidies add Teaching --payer EDU-1 --tier 50:100 --per user --every quarter --order 1 --from 2025-01",
+        "subsidies add Department --payer DEP-7 --percent 50 --order 2 --from 2025-01",
+    ]);
+    let used_by = |user: &str| format!(r#", "user": "{user}""#);
+    let (ada, bo, cy) = (used_by("ada"), used_by("bo"), used_by("cy"));
+    // 130.00 of it is within the fifty of ada, bo and cy; the department pays half of 32.004.
+    let january = [(1, "a", "70", &*ada), (2, "b", "30", &*bo), (3, "c", "50.004", &*cy), (4, "d", "12", "")];
+    office.deliver("2025-01", "aws_2025-01.csv", &january);
+    let mut told = office.month("2025-01");
+    // Of the quarter, 20.00 are left for bo, and nothing for ada, who gives 25.00 back: 20.00 were not paid for.
+    office.0.open("2025-02");
+    office.deliver("2025-02", "aws_2025-02.csv", &[(1, "a", "-25", &*ada), (2, "b", "30", &*bo)]);
+    told.push_str(&office.month("2025-02"));
+    assert_snapshot!(told, @r#"
+    2025-01
+      on MATH-2: list 64.80, Teaching pays 28.00 for ada, Teaching pays 12.00 for bo, Teaching pays 20.00 for cy, Department pays 2.40, due 2.40
+      on NSF-1: list 97.20, Teaching pays 22.00 for ada, Teaching pays 18.00 for bo, Teaching pays 30.00 for cy, Department pays 13.60, due 13.60
+      "Teaching (EDU-1) pays $130.00 of these charges: $50.00 for ada, $30.00 for bo and $50.00 for cy."
+      "Department (DEP-7) pays $16.00 of these charges."
+      debit  DEP-7         16.00
+      debit  EDU-1        130.00
+      debit  MATH-2         2.40
+      debit  NSF-1         13.60
+      credit IT-AWS       162.00
+    2025-02
+      on MATH-2: list 12.00, Teaching pays 12.00 for bo, due 0.00
+      on NSF-1: list 18.00, Teaching pays 8.00 for bo, Department pays 5.00, due 5.00
+      on MATH-2: list -10.00, Teaching pays 0.00 for ada, Department pays -5.00, due -5.00
+      on NSF-1: list -15.00, Teaching pays -5.00 for ada, Department pays -5.00, due -5.00
+      "Teaching (EDU-1) pays $15.00 of these charges: −$5.00 for ada and $20.00 for bo."
+      "Department (DEP-7) gets back $5.00 that it had paid for you."
+      debit  EDU-1         15.00
+      credit DEP-7          5.00
+      credit MATH-2         5.00
+      credit IT-AWS         5.00
+    "#);
+    assert_snapshot!(office.0.ok("subsidies show 2025-02"), @r"
+    rule  name        PI               project  user  counted over        cost seen   paid  left
+    ────  ──────────  ───────────────  ───────  ────  ──────────────────  ─────────  ─────  ────
+       1  Teaching    –                –        ada   2025-01 to 2025-03      45.00  45.00  5.00
+       1  Teaching    –                –        bo    2025-01 to 2025-03      60.00  50.00  0.00
+       1  Teaching    –                –        cy    2025-01 to 2025-03     50.004  50.00  0.00
+       2  Department  ada@example.edu  looms    –     2025-02                -10.00  -5.00     –
+    ");
     office.0.ok("verify --deep");
 }
 

@@ -2,6 +2,8 @@
 
 #[path = "web/imports.rs"]
 mod imports;
+#[path = "web/issuing.rs"]
+mod issuing;
 #[path = "web/roles.rs"]
 mod roles;
 #[path = "web/safety.rs"]

@@ -67,7 +67,8 @@ pub fn refused<T: std::fmt::Debug>(outcome: Result<T, WorkflowError>) -> String 
 
 impl Server {
     pub async fn start(engine: Engine) -> Server {
-        let home = Home::bare_on(engine);
+        // It asks the database server by itself.
+        let home = tokio::task::spawn_blocking(move || Home::bare_on(engine)).await.unwrap();
         let location = match home.database() {
             Some(url) => Location::Postgres(url),
             None => Location::Sqlite(home.path().join("instance/ledger.db")),

@@ -162,6 +162,11 @@ impl Office {
             let former = pi.replace('@', "@old.");
             let pi = if self.dice.below(6) == 0 { &former } else { pi };
             let tags = if self.dice.below(10) == 0 { "{}".to_owned() } else { tags(pi, project, fund) };
+            let user = [pi, "lab-1", "lab-2", ""][self.dice.below(4)];
+            let tags = match user {
+                "" => tags,
+                user => tags.replacen('{', &format!(r#"{{"user": "{user}", "#), 1).replace(", }", "}"),
+            };
             let (list, cost) = (list.to_string(), billed.to_string());
             let quoted = tags.replace('"', "\"\"");
             let row = match source {
@@ -320,7 +325,7 @@ impl Office {
     fn fund(&mut self) {
         let (pi, project, _) = *self.dice.pick(&PROJECTS);
         let percent = 5 * self.dice.below(20) + 5;
-        let line = match self.dice.below(8) {
+        let line = match self.dice.below(9) {
             0 => format!(
                 "subsidies add College --payer SCI-1 --percent {percent} --from 2025-01 --alone --yes"
             ),
@@ -341,6 +346,10 @@ impl Office {
                 self.dice.below(30) + 1
             ),
             6 => format!("credits end {} --last 2025-01 --yes", self.dice.below(4) + 1),
+            7 => format!(
+                "subsidies add Tokens --payer USER-1 --tier {percent}:100 --per user --every {} --from 2025-01 --yes",
+                ["month", "quarter", "year"][self.dice.below(3)]
+            ),
             _ => format!(
                 "splits add --project {project} A-1:{percent} B-2:{percent}% C-3:{}% --from 2025-01-01 --to 2025-0{}-01 --note agreed --yes",
                 100 - percent,
@@ -484,6 +493,11 @@ impl Office {
             let known = format!("{:?}", self.model.state(name)).to_lowercase();
             if state != known {
                 self.fail(&format!("{name} is {state}, and the acts made it {known}"));
+            }
+            let (kept, fresh) =
+                (amount(&period["totals"]["charges"], "cost"), all.sum_where("billed_cost", "period", name));
+            if kept != fresh {
+                self.fail(&format!("{name}: the kept sum is {kept}, and its charges come to {fresh}"));
             }
         }
         if self.log.len().is_multiple_of(10) {

@@ -79,7 +79,7 @@ impl Drop for Server {
 impl Server {
     /// Somebody who is not signed in.
     pub fn visitor(&self) -> Visitor {
-        Visitor { address: self.address.clone(), cookies: Vec::new(), csrf: String::new(), bearer: None }
+        Visitor::of(&self.address)
     }
 
     /// Somebody who signed in; the name of a role is the name of its account.
@@ -152,6 +152,11 @@ impl Reply {
 }
 
 impl Visitor {
+    /// Of whatever listens there.
+    pub fn of(address: &str) -> Visitor {
+        Visitor { address: address.to_owned(), cookies: Vec::new(), csrf: String::new(), bearer: None }
+    }
+
     pub fn get(&mut self, path: &str) -> Reply {
         self.ask("GET", path, &[], b"")
     }
@@ -235,24 +240,25 @@ impl Visitor {
 
     pub fn ask(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
         let mut stream = TcpStream::connect(&self.address).unwrap();
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
+        let mut head = Vec::new();
+        let address = &self.address;
+        write!(head, "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n").unwrap();
         if !self.cookies.is_empty() {
             let pairs: Vec<String> =
                 self.cookies.iter().map(|(key, value)| format!("{key}={value}")).collect();
-            head.push_str(&format!("Cookie: {}\r\n", pairs.join("; ")));
+            write!(head, "Cookie: {}\r\n", pairs.join("; ")).unwrap();
         }
         if let Some(bearer) = &self.bearer {
-            head.push_str(&format!("Authorization: Bearer {bearer}\r\n"));
+            write!(head, "Authorization: Bearer {bearer}\r\n").unwrap();
         }
         for (key, value) in headers {
-            head.push_str(&format!("{key}: {value}\r\n"));
+            write!(head, "{key}: {value}\r\n").unwrap();
         }
-        head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
-        stream.write_all(head.as_bytes()).unwrap();
+        write!(head, "Content-Length: {}\r\n\r\n", body.len()).unwrap();
+        stream.write_all(&head).unwrap();
         // A server that has seen enough may close before all is sent.
         let _ = stream.write_all(body);
-        let mut bytes = Vec::new();
-        let _ = stream.read_to_end(&mut bytes);
+        let bytes = read_whole(&mut stream);
         let reply = read_reply(&bytes);
         self.keep(&reply);
         reply
@@ -286,6 +292,30 @@ impl Visitor {
     }
 }
 
+/// All of a reply; not every server closes after it.
+fn read_whole(stream: &mut TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut piece = [0; 64 << 10];
+    while !is_whole(&bytes) {
+        match stream.read(&mut piece) {
+            Ok(0) | Err(_) => break,
+            Ok(count) => bytes.extend_from_slice(&piece[..count]),
+        }
+    }
+    bytes
+}
+
+fn is_whole(bytes: &[u8]) -> bool {
+    let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
+    let head = String::from_utf8_lossy(&bytes[..at]).to_lowercase();
+    let length =
+        head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+    match length {
+        Some(length) => at + 4 + length <= bytes.len(),
+        None => head.contains("transfer-encoding: chunked") && bytes.ends_with(b"\r\n0\r\n\r\n"),
+    }
+}
+
 fn read_reply(bytes: &[u8]) -> Reply {
     let at = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a reply has a head");
     let head = String::from_utf8_lossy(&bytes[..at]).into_owned();
@@ -316,11 +346,13 @@ fn unchunked(mut rest: &[u8]) -> Vec<u8> {
 
 /// As a form or an address carries it.
 pub fn encoded(text: &str) -> String {
+    use std::fmt::Write as _;
+
     let mut encoded = String::new();
     for byte in text.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => encoded.push(char::from(byte)),
-            byte => encoded.push_str(&format!("%{byte:02X}")),
+            byte => write!(encoded, "%{byte:02X}").unwrap(),
         }
     }
     encoded

@@ -10,7 +10,7 @@ use crate::settings::Settings;
 use crate::{Flag, Flags};
 
 /// The fields that tags (or a reassignment) give a charge. Text as delivered, except that `pi_email`
-/// is trimmed and in lower case.
+/// and `usage_user` are trimmed and in lower case.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Attribution {
     pub pi_email: Option<String>,
@@ -29,11 +29,14 @@ pub struct Attribution {
     /// Which prices of the rate book are meant: internal, external, …
     #[serde(default)]
     pub customer_class: Option<String>,
+    /// Who used it: an address or a login, as one user is spelled once. Subsidies may count by it.
+    #[serde(default)]
+    pub usage_user: Option<String>,
 }
 
 impl Attribution {
     /// How many fields there are.
-    pub const COUNT: usize = 11;
+    pub const COUNT: usize = 12;
 
     /// Column names, in the order of [`values`](Attribution::values).
     pub const FIELDS: [&'static str; Attribution::COUNT] = [
@@ -48,6 +51,7 @@ impl Attribution {
         "reconciliation_end",
         "fallback_fund_org",
         "customer_class",
+        "usage_user",
     ];
 
     #[must_use]
@@ -64,6 +68,7 @@ impl Attribution {
             self.reconciliation_end.as_deref(),
             self.fallback_fund_org.as_deref(),
             self.customer_class.as_deref(),
+            self.usage_user.as_deref(),
         ]
     }
 
@@ -82,6 +87,7 @@ impl Attribution {
             reconciliation_end,
             fallback_fund_org,
             customer_class,
+            usage_user,
         ] = values;
         Attribution {
             pi_email,
@@ -95,6 +101,7 @@ impl Attribution {
             reconciliation_end,
             fallback_fund_org,
             customer_class,
+            usage_user,
         }
     }
 
@@ -120,7 +127,7 @@ pub fn field_text(delivered: &str) -> Option<&str> {
     Some(delivered.trim()).filter(|text| !text.is_empty())
 }
 
-/// One PI has one spelling: trimmed and in lower case, so that `M@x.edu ` and `m@x.edu` are one person.
+/// One person has one spelling: trimmed and in lower case, so that `M@x.edu ` and `m@x.edu` are one PI, or one user.
 #[must_use]
 pub fn pi_email_text(delivered: &str) -> Option<String> {
     field_text(delivered).map(str::to_lowercase)

@@ -141,6 +141,7 @@ impl AttributionRule {
         let gives = self.gives.values().map(|value| value.and_then(field_text).map(str::to_owned));
         self.gives = Attribution::from_values(gives);
         self.gives.pi_email = self.gives.pi_email.as_deref().and_then(pi_email_text);
+        self.gives.usage_user = self.gives.usage_user.as_deref().and_then(pi_email_text);
         if self.gives == Attribution::default() {
             return Err(BadRule::GivesNothing);
         }

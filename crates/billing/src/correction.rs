@@ -140,6 +140,9 @@ fn of_charge(fingerprint: Fingerprint, [original, corrections, new]: &[Vec<&Side
     }
     for side in new {
         let same = original.iter().find(|old| old.delivered == side.delivered);
+        // Who used it is not who is billed: another user alone corrects nothing.
+        let same =
+            same.or_else(|| original.iter().find(|old| is_same_owner(&old.delivered, &side.delivered)));
         add(same.map_or(&side.owner, |old| &old.owner), side, 1);
     }
     let first = original.first().map(|side| side.id);
@@ -153,6 +156,10 @@ fn of_charge(fingerprint: Fingerprint, [original, corrections, new]: &[Vec<&Side
             said_by: owed.said_by,
         })
         .collect()
+}
+
+fn is_same_owner(one: &Attribution, other: &Attribution) -> bool {
+    *one == Attribution { usage_user: one.usage_user.clone(), ..other.clone() }
 }
 
 /// Adjustments are identified by what they correct, and in which import and place among its adjustments, so
@@ -315,6 +322,25 @@ mod tests {
                 side(&id, fingerprint, &list.to_string(), &billed.to_string(), ["ada", "bo", "cy"][pi])
             },
         )
+    }
+
+    #[test]
+    fn another_user_alone_corrects_nothing() {
+        let used_by = |mut side: Side, user: &str| {
+            side.delivered.usage_user = Some(user.to_owned());
+            side.owner = side.delivered.clone();
+            side
+        };
+        let old = [side("1:0", 7, "10", "10", "ada"), used_by(side("1:1", 7, "20", "20", "ada"), "bo")];
+        let same = [
+            used_by(side("2:0", 7, "20", "20", "ada"), "bo"),
+            used_by(side("2:1", 7, "10", "10", "ada"), "cy"),
+        ];
+        assert_eq!(adjustments(&old, &[], &same), []);
+        let more = [used_by(side("2:0", 7, "25", "25", "ada"), "bo"), side("2:1", 7, "10", "10", "ada")];
+        let made = adjustments(&old, &[], &more);
+        assert_eq!(made.len(), 1);
+        assert_eq!(made[0].owner.usage_user.as_deref(), Some("bo"), "who used more of it");
     }
 
     proptest! {

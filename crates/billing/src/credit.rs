@@ -245,6 +245,7 @@ impl Credits {
                 name: credit.name.clone(),
                 payer: credit.payer.clone(),
                 account_code: credit.account_code.clone(),
+                user: None,
                 seen: left,
                 paid,
             });

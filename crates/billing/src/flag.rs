@@ -210,6 +210,13 @@ impl serde::Serialize for Flag {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for Flag {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Flag, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Flag::from_name(&name).ok_or_else(|| serde::de::Error::custom(format!("`{name}` is not a flag")))
+    }
+}
+
 impl serde::Serialize for Flags {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.iter().map(Flag::name))

@@ -168,6 +168,7 @@ mod tests {
                 name: "College".to_owned(),
                 payer: "SCI-1".to_owned(),
                 account_code: None,
+                user: None,
                 seen: cost,
                 paid: money::Amount::from_units(cost.units() / 100 * percent),
             };

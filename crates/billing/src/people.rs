@@ -182,6 +182,15 @@ impl People {
         self.address_on(who, Date::MAX)
     }
 
+    /// Who a user is: the current address of the person who has theirs, else what was delivered. A login may
+    /// look like the number of a person, and is none.
+    #[must_use]
+    pub fn user(&self, name: &str) -> String {
+        let id = self.by_address.get(&name.trim().to_lowercase());
+        let person = id.and_then(|id| self.people.get(id));
+        person.map_or_else(|| name.to_owned(), |person| person.address_on(Date::MAX).to_owned())
+    }
+
     /// Rules that put charges of any address of a person under the current one. Their numbers are those of
     /// the persons, below zero.
     #[must_use]

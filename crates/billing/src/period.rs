@@ -5,8 +5,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+mod checklist;
 mod life;
 
+pub use checklist::{NextAct, Step, StepStanding, StepState, Work, checklist, next_act};
 pub use life::{Opening, PeriodAct, PeriodRefusal, PeriodState, RefusedAct, Stamp, Unfinished, may, opening};
 
 /// A calendar month, `2025-01`. Its end is exclusive, as FOCUS has it.

@@ -62,6 +62,8 @@ pub struct TagMapping {
     pub fallback_fund_org: Vec<String>,
     #[serde(default)]
     pub customer_class: Vec<String>,
+    #[serde(default)]
+    pub usage_user: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -252,6 +254,7 @@ impl Default for TagMapping {
             reconciliation_end: one("reconciliation_end"),
             fallback_fund_org: one("fallback_fund_org"),
             customer_class: one("customer_class"),
+            usage_user: vec!["usage_user".to_owned(), "user".to_owned()],
         }
     }
 }

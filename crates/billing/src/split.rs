@@ -155,7 +155,9 @@ impl SplitRule {
             && self.to.is_none_or(|to| other.from <= to)
     }
 
-    fn is_for(&self, pi_email: &str, project_id: &str, source: &str) -> bool {
+    /// Whether it may be meant by charges of a source of this PI and project.
+    #[must_use]
+    pub fn is_for(&self, pi_email: &str, project_id: &str, source: &str) -> bool {
         let same = |named: &Option<String>, value: &str| {
             named.as_ref().is_none_or(|named| named.trim().to_lowercase() == value.trim().to_lowercase())
         };

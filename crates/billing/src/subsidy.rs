@@ -2,11 +2,12 @@
 //! the PI's amount due and the legs of a line always come to what its source is owed.
 //!
 //! Rules are taken in their order, each on what the ones before it left over. What a rule pays follows from
-//! the cost that it has seen so far in its scope (a project, a PI, everybody) and window (a month, a fiscal
+//! the cost that it has seen so far in its scope (a project, a PI, a user, everybody) and window (a month, a fiscal
 //! year, its whole life): its tiers say how much of the next dollar it pays, its cap where it ends. So the
 //! order of deliveries and the number of runs do not matter, and a refund takes back what was paid for it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::str::FromStr;
 
@@ -14,8 +15,10 @@ use money::Amount;
 use serde::{Deserialize, Serialize};
 
 mod carried;
+mod whose;
 
 use carried::Room;
+pub use whose::{Pool, Users, Whose};
 
 use crate::correction;
 use crate::credit::CreditId;
@@ -119,6 +122,8 @@ pub enum Scope {
     #[default]
     Project,
     Pi,
+    /// Who used it, whoever is billed. What names no user gets nothing.
+    User,
     /// One pool for everybody: in order of PI and project.
     All,
 }
@@ -181,11 +186,14 @@ pub struct SubsidyRule {
     pub opening: Vec<Opening>,
 }
 
-/// An opening balance: what another system had seen and paid for a project in the window that a period is in.
+/// An opening balance: what another system had seen and paid for a project, or for one of its users, in the window
+/// that a period is in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opening {
     pub pi_email: String,
     pub project_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     pub period: Period,
     pub seen: Amount,
     pub paid: Amount,
@@ -339,13 +347,13 @@ pub struct Leg {
     pub payer: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account_code: Option<String>,
+    /// Whose use is paid for, where the rule counts by user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// The cost that the rule looked at.
     pub seen: Amount,
     pub paid: Amount,
 }
-
-/// Who shares a pool with whom: see [`Scope`].
-pub type Pool = (SubsidyId, Option<String>, Option<String>);
 
 /// A leg that the statements of another period have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -353,8 +361,21 @@ pub struct Used {
     pub period: Period,
     pub pi_email: String,
     pub project_id: String,
+    pub user: Option<String>,
     pub by: PaidBy,
     pub seen: Seen,
+}
+
+impl Used {
+    fn whose(&self) -> Whose<'_> {
+        Whose { pi_email: &self.pi_email, project_id: &self.project_id, user: self.user.as_deref() }
+    }
+}
+
+impl Opening {
+    fn whose(&self) -> Whose<'_> {
+        Whose { pi_email: &self.pi_email, project_id: &self.project_id, user: self.user.as_deref() }
+    }
 }
 
 /// The rules of a period, with what other periods used of them.
@@ -364,6 +385,8 @@ pub struct Subsidies {
     /// What a pool has that nothing was seen of yet.
     untouched: BTreeMap<SubsidyId, Room>,
     pools: BTreeMap<Pool, (Room, Seen)>,
+    /// What rules that count by user were for, and nobody was named to have used.
+    without_user: BTreeMap<SubsidyId, Amount>,
 }
 
 /// What a pool has seen and paid by now.
@@ -374,16 +397,6 @@ pub struct Standing {
     pub most: Option<Amount>,
     /// How much of that earlier windows left over.
     pub carried: Amount,
-}
-
-/// The pool of a rule that a PI's project draws from.
-#[must_use]
-pub fn pool(rule: &SubsidyRule, pi_email: &str, project_id: &str) -> Pool {
-    match rule.scope {
-        Scope::Project => (rule.id, Some(pi_email.to_owned()), Some(project_id.to_owned())),
-        Scope::Pi => (rule.id, Some(pi_email.to_owned()), None),
-        Scope::All => (rule.id, None, None),
-    }
 }
 
 impl Subsidies {
@@ -401,18 +414,19 @@ impl Subsidies {
         rules.sort_by_key(|rule| (rule.order, rule.id));
         let mut windows: BTreeMap<Pool, BTreeMap<Period, Seen>> = BTreeMap::new();
         for rule in &rules {
-            for Opening { pi_email, project_id, period, seen, paid } in &rule.opening {
-                let (first, _) = rule.window_of(*period, fiscal_year_start);
-                let of_pool = windows.entry(pool(rule, pi_email, project_id)).or_default();
-                of_pool.entry(first).or_default().add(Seen { cost: *seen, paid: *paid });
+            for opening in &rule.opening {
+                let Some(pool) = rule.pool(opening.whose()) else { continue };
+                let (first, _) = rule.window_of(opening.period, fiscal_year_start);
+                let seen = Seen { cost: opening.seen, paid: opening.paid };
+                windows.entry(pool).or_default().entry(first).or_default().add(seen);
             }
         }
         for used in used {
             let rule = rules.iter().find(|rule| used.by == PaidBy::Subsidy(rule.id));
             let Some(rule) = rule.filter(|_| used.period != period) else { continue };
+            let Some(pool) = rule.pool(used.whose()) else { continue };
             let (first, _) = rule.window_of(used.period, fiscal_year_start);
-            let of_pool = windows.entry(pool(rule, &used.pi_email, &used.project_id)).or_default();
-            of_pool.entry(first).or_default().add(used.seen);
+            windows.entry(pool).or_default().entry(first).or_default().add(used.seen);
         }
         let room = |rule: &SubsidyRule, windows: &BTreeMap<Period, Seen>| {
             rule.room_in(period, fiscal_year_start, windows)
@@ -420,14 +434,14 @@ impl Subsidies {
         let untouched = rules.iter().map(|rule| (rule.id, room(rule, &BTreeMap::new()))).collect();
         let mut pools = BTreeMap::new();
         for (pool, windows) in windows {
-            let Some(rule) = rules.iter().find(|rule| rule.id == pool.0) else { continue };
+            let Some(rule) = rules.iter().find(|rule| rule.id == pool.rule) else { continue };
             let (now, _) = rule.window_of(period, fiscal_year_start);
             let seen = windows.get(&now).copied();
             if seen.is_some() || rule.carries_over {
                 pools.insert(pool, (room(rule, &windows), seen.unwrap_or_default()));
             }
         }
-        Subsidies { rules, untouched, pools }
+        Subsidies { rules, untouched, pools, without_user: BTreeMap::new() }
     }
 
     /// In the order in which they are taken.
@@ -436,33 +450,74 @@ impl Subsidies {
         &self.rules
     }
 
-    /// The legs of a group of a statement. Statements are to come in order of PI and project, groups in
-    /// reading order.
-    pub fn legs(&mut self, pi_email: &str, project_id: &str, group: &PostingGroup) -> Vec<Leg> {
+    /// Whether any of them counts by user, so that lines are to be looked at by user.
+    #[must_use]
+    pub fn count_users(&self) -> bool {
+        self.rules.iter().any(|rule| rule.scope == Scope::User)
+    }
+
+    /// The legs of a group of a statement: one of each rule or, where it counts by user, of each user. Statements
+    /// are to come in order of PI and project, groups in reading order.
+    pub fn legs(
+        &mut self,
+        pi_email: &str,
+        project_id: &str,
+        group: &PostingGroup,
+        users: &Users,
+    ) -> Vec<Leg> {
+        let mut legs: BTreeMap<(usize, Option<String>), Leg> = BTreeMap::new();
+        for (user, cost) in users.of(group) {
+            for (at, leg) in self.legs_of(Whose { pi_email, project_id, user }, group, cost) {
+                match legs.entry((at, leg.user.clone())) {
+                    Entry::Vacant(none) => drop(none.insert(leg)),
+                    Entry::Occupied(known) => {
+                        let known = known.into_mut();
+                        known.seen += leg.seen;
+                        known.paid += leg.paid;
+                    }
+                }
+            }
+        }
+        legs.into_values().collect()
+    }
+
+    /// Those of what one user used of a group, each with the place of its rule.
+    fn legs_of(&mut self, whose: Whose<'_>, group: &PostingGroup, cost: Amount) -> Vec<(usize, Leg)> {
         let mut legs = Vec::new();
-        let mut left = group.cost;
-        for rule in &self.rules {
+        let mut left = cost;
+        for (at, rule) in self.rules.iter().enumerate() {
             let is_taken = !legs.is_empty() && !rule.stacks;
-            if left.is_zero() || is_taken || !rule.is_for(pi_email, project_id, group) {
+            if left.is_zero() || is_taken || !rule.is_for(whose.pi_email, whose.project_id, group) {
                 continue;
             }
-            let (room, seen) = self
-                .pools
-                .entry(pool(rule, pi_email, project_id))
-                .or_insert_with(|| (self.untouched[&rule.id].clone(), Seen::default()));
+            let Some(pool) = rule.pool(whose) else {
+                *self.without_user.entry(rule.id).or_default() += left;
+                continue;
+            };
+            let user = pool.user.clone();
+            let (room, seen) =
+                self.pools.entry(pool).or_insert_with(|| (self.untouched[&rule.id].clone(), Seen::default()));
             let paid = room.pays(*seen, left);
-            legs.push(Leg {
+            let leg = Leg {
                 by: PaidBy::Subsidy(rule.id),
                 name: rule.name.clone(),
                 payer: rule.payer.clone(),
                 account_code: rule.account_code.clone(),
+                user,
                 seen: left,
                 paid,
-            });
+            };
+            legs.push((at, leg));
             seen.add(Seen { cost: left, paid });
             left = left - paid;
         }
         legs
+    }
+
+    /// What a rule that counts by user was for by now, and nobody was named to have used: it pays nothing of it.
+    #[must_use]
+    pub fn without_user(&self, rule: &SubsidyRule) -> Option<Amount> {
+        self.without_user.get(&rule.id).copied()
     }
 
     /// How the pools of a rule stand by now.
@@ -470,7 +525,7 @@ impl Subsidies {
         &'a self,
         rule: &'a SubsidyRule,
     ) -> impl Iterator<Item = (&'a Pool, Standing)> + use<'a> {
-        let own = self.pools.iter().filter(|(pool, _)| pool.0 == rule.id);
+        let own = self.pools.iter().filter(|(pool, _)| pool.rule == rule.id);
         own.map(|(pool, (room, seen))| {
             let carried =
                 room.most().zip(rule.room().most()).map(|(now, plain)| (now - plain).max(Amount::ZERO));

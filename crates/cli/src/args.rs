@@ -7,6 +7,7 @@ mod attribution;
 mod credits;
 mod imports;
 mod keeping;
+mod overview;
 mod people;
 mod rates;
 mod review;
@@ -42,14 +43,15 @@ pub use rates::{
     RateTryArgs,
 };
 pub use review::{
-    ChargeCommand, ChargeListArgs, ChargeSort, DecisionArgs, DeferArgs, PatternArgs, ReassignArgs,
-    ReviewCommand, ReviewFilter, RulesCommand, TryArgs, UndoArgs,
+    ChargeCommand, ChargeExportArgs, ChargeFilter, ChargeFormat, ChargeListArgs, DecisionArgs, DeferArgs,
+    PatternArgs, ReassignArgs, ReviewCommand, ReviewFilter, RulesCommand, StateName, TryArgs, UndoArgs,
 };
 pub use statements::{
-    ExportArgs, GenerateArgs, JournalCommand, JournalFormat, JournalRef, PayersArgs, ReportArgs,
-    ReportFormat, ReportState, SendArgs, ShowArgs, StatementCommand, StatementFilter, WhyArgs,
+    EmailCommand, ExportArgs, GenerateArgs, JournalCommand, JournalFormat, JournalRef, PayersArgs,
+    ReportArgs, ReportFormat, ReportState, SendArgs, ShowArgs, StatementCommand, StatementFilter, WhyArgs,
 };
 
+pub use overview::{OverviewArgs, PiCommand, ProjectCommand, SpanArgs, UntilArgs};
 pub use people::{PeopleAddArgs, PeopleAddressArgs, PeopleCommand, PeopleMergeArgs};
 pub use splits::{SplitAddArgs, SplitCommand, SplitEndArgs, SplitListArgs};
 pub use subsidies::{SubsidyAddArgs, SubsidyCommand, SubsidyEndArgs, SubsidyListArgs, SubsidyShowArgs};
@@ -96,6 +98,9 @@ pub enum Command {
     /// Bill a whole month of bundled sample data, start to end
     #[command(after_help = "Example:\n  focus-billing demo --dir demo")]
     Demo(DemoArgs),
+    /// A month at a glance: what is done, what comes next, and the money
+    #[command(after_help = overview::OVERVIEW_EXAMPLES)]
+    Overview(OverviewArgs),
     /// Import the files of one delivery of one source
     #[command(after_help = imports::INGEST_EXAMPLES)]
     Ingest(IngestArgs),
@@ -135,6 +140,12 @@ pub enum Command {
     /// Charges: list, and show one as it was delivered
     #[command(subcommand)]
     Charges(ChargeCommand),
+    /// Projects: what each used, and one in full
+    #[command(subcommand)]
+    Projects(ProjectCommand),
+    /// PIs: what each used, and one in full
+    #[command(subcommand)]
+    Pis(PiCommand),
     /// A PI's month by project
     #[command(after_help = "Example:\n  focus-billing show maren.okafor@example.edu --period 2025-01")]
     Show(ShowArgs),
@@ -147,6 +158,9 @@ pub enum Command {
     /// E-mail the statements that have not been sent
     #[command(after_help = statements::SEND_EXAMPLES)]
     Send(SendArgs),
+    /// Messages that were made: what became of each
+    #[command(subcommand)]
+    Emails(EmailCommand),
     /// Write the journal of a closed period for accounting
     #[command(after_help = statements::EXPORT_EXAMPLES)]
     ExportJournal(ExportArgs),

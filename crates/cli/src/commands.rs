@@ -9,6 +9,7 @@ mod config;
 mod credits;
 mod demo;
 mod door;
+mod emails;
 mod funding;
 mod import_config;
 mod imports;
@@ -17,10 +18,12 @@ mod installation;
 mod journal;
 mod journals;
 mod keeping;
+mod overview;
 mod patterns;
 mod payers;
 mod people;
 mod periods;
+mod projects;
 mod rates;
 mod reading;
 mod report;
@@ -79,9 +82,14 @@ async fn act(cli: Cli, output: Output) -> Result<(), Refusal> {
         Command::Review(command) => review::run(command, door).await,
         Command::Charges(command) => charges::run(command, door).await,
         Command::Show(args) => statements::run_show(&args, door).await,
+        Command::Projects(command) => projects::run(command, door).await,
+        Command::Pis(command) => projects::run_pis(command, door).await,
+        Command::Overview(args) => overview::run(&args, door).await,
         Command::Generate(args) => statements::run_generate(&args, door).await,
         Command::Statements(command) => statements::run(command, door).await,
+        Command::Send(args) if args.dry_run => emails::run_preview(&args, door).await,
         Command::Send(args) => statements::run_send(&args, door).await,
+        Command::Emails(command) => emails::run(command, door).await,
         Command::ExportJournal(args) => journal::run(args, door).await,
         Command::Journals(command) => journals::run(command, door).await,
         Command::Why(args) => why::run(&args, door).await,

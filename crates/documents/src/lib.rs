@@ -17,4 +17,4 @@ pub use email::{
 pub use file_name::{statement_csv_name, statement_file_name};
 pub use journal::{JournalTemplate, TemplateError, journal_detail, journal_gl, journal_summary};
 pub use statement::{Institution, Logo, LogoKind, Paper, RenderError, StatementRenderer, Template};
-pub use table::{formula_safe, statement_csv, table_for_people};
+pub use table::{formula_safe, rows_for_people, statement_csv, table_for_people};

@@ -54,6 +54,19 @@ pub fn table_for_people(names: &[&str], rows: impl IntoIterator<Item = Vec<Strin
     String::from_utf8_lossy(&table.into_bytes()).into_owned()
 }
 
+/// Rows of such a file, to be written after those that were written before.
+///
+/// # Panics
+/// Never: it writes to memory.
+#[must_use]
+pub fn rows_for_people(rows: impl IntoIterator<Item = Vec<Option<String>>>) -> Vec<u8> {
+    let mut table = Table { writer: csv::Writer::from_writer(Vec::new()), for_people: true };
+    for row in rows {
+        table.row(&row.iter().map(|cell| cell.as_deref().unwrap_or_default()).collect::<Vec<_>>());
+    }
+    table.into_bytes()
+}
+
 /// A cell that a spreadsheet shows instead of calculating it.
 #[must_use]
 pub fn formula_safe(cell: &str) -> Cow<'_, str> {

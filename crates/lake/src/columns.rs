@@ -82,6 +82,11 @@ impl Columns {
         self.files.iter().any(|(known, _)| known == name)
     }
 
+    /// Whether any charge can have a value: of a file, of the view, or by a decision.
+    pub(crate) fn may_have(&self, name: &str) -> bool {
+        self.has(name) || DERIVED.contains(&name) || (self.decided && REASSIGNED.contains(&name))
+    }
+
     /// Every column of the view, sorted.
     pub(crate) fn names(&self) -> Vec<String> {
         let mut names: BTreeSet<String> = self.files.iter().map(|(name, _)| name.clone()).collect();

@@ -7,13 +7,16 @@ use arrow::array::{AsArray, BooleanArray};
 use arrow::datatypes::{DataType, Int64Type};
 use billing::decision::ChargeState;
 use billing::{ChargeId, Flag, ImportId, Period};
-use datafusion::functions::string::expr_fn::{contains, lower};
+use datafusion::functions::string::expr_fn::contains;
 use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
-use datafusion::prelude::{Expr, ident, lit};
+use datafusion::prelude::{Expr, cast, ident, lit};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use money::Amount;
 use serde::Serialize;
 
 use crate::columns::{Columns, amount, text};
+use crate::find::mentions;
 use crate::overlay::state_name;
 use crate::view::LiveFile;
 
@@ -49,12 +52,20 @@ pub struct Filter {
     /// Bounds of |cost|, both included.
     pub amount_min: Option<Amount>,
     pub amount_max: Option<Amount>,
-    /// Found anywhere in service, resource, attribution or description, in any case.
+    /// Of the day that the charge period begins on, both included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub charged_from: Option<Date>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub charged_to: Option<Date>,
+    /// Found anywhere in source, service, SKU, resource, attribution or description, in any case.
     pub text: Option<String>,
 }
 
-const SEARCHED: [&str; 8] = [
+const SEARCHED: [&str; 11] = [
+    "source",
     "service_name",
+    "sku_id",
+    "account_code",
     "resource_id",
     "resource_name",
     "charge_description",
@@ -116,13 +127,23 @@ impl Filter {
             cost.clone().gt_eq(amount(least)).or(cost.lt_eq(amount(-least)))
         }));
         exprs.extend(self.amount_max.map(|most| columns.cost().between(amount(-most), amount(most))));
+        let start = || cast(ident("charge_period_start"), DataType::Int64);
+        exprs.extend(self.charged_from.map(|day| start().gt_eq(lit(start_micros(day)))));
+        exprs.extend(
+            self.charged_to
+                .and_then(|day| day.tomorrow().ok())
+                .map(|next| start().lt(lit(start_micros(next)))),
+        );
         if let Some(words) = &self.text {
-            let words = text(&words.to_lowercase());
-            let found = |name| contains(lower(columns.get(name)), words.clone()).is_true();
-            exprs.extend(SEARCHED.into_iter().map(found).reduce(Expr::or));
+            let known = SEARCHED.into_iter().filter(|name| columns.may_have(name));
+            exprs.push(mentions(known.map(|name| columns.get(name)).collect(), words));
         }
         exprs
     }
+}
+
+fn start_micros(day: Date) -> i64 {
+    day.to_zoned(TimeZone::UTC).map_or(i64::MAX, |start| start.timestamp().as_microsecond())
 }
 
 /// By import, with the bounds of the rows beside the list, so that row groups without any are not read.

@@ -67,6 +67,8 @@ pub struct Apart {
     /// Charge periods that begin before and from each.
     pub days: Vec<Date>,
     pub charges: Vec<ChargeId>,
+    /// Whether by who used it.
+    pub users: bool,
 }
 
 /// What a posted line is of, and whose it is.
@@ -78,6 +80,8 @@ pub struct Posted {
     pub after: usize,
     /// Which of its charges it is, if it is one.
     pub charge: Option<usize>,
+    /// Who used it, where that is asked and said.
+    pub user: Option<String>,
     /// The fund of an award that has ended; the group's is the one that stands in for it.
     pub fallback_from: Option<String>,
     /// The rate that priced them, if one did, and the quantity in its unit.
@@ -146,6 +150,8 @@ impl View {
         let mut keys = self.keys(&POSTED);
         keys.push(after.alias("_after"));
         keys.push(which(&apart.charges).alias("_charge"));
+        let user = if apart.users { self.columns.get("usage_user") } else { no_text() };
+        keys.push(user.alias("_usage_user"));
         let sums = vec![
             count(lit(1)).alias("charges"),
             sum(self.columns.list()).alias("list"),
@@ -246,7 +252,7 @@ impl View {
         Ok(projects.into_values().map(ProjectFacts::done).collect())
     }
 
-    fn billable(&self, period: Period) -> Result<DataFrame, LakeError> {
+    pub(crate) fn billable(&self, period: Period) -> Result<DataFrame, LakeError> {
         let rows = self.rows(&Filter { billed_in: Some(period), ..Filter::default() })?;
         Ok(rows.filter(self.columns.is_billable())?)
     }
@@ -330,7 +336,7 @@ fn decode_usage(batch: &Batch, groups: &mut Vec<UsageGroup>) -> Result<(), LakeE
 }
 
 type PostedOrder<'a> =
-    ((&'a str, &'a str, usize, Option<usize>), [Option<&'a str>; 5], LineKind, Option<RateId>);
+    ((&'a str, &'a str, usize, Option<usize>), [Option<&'a str>; 6], LineKind, Option<RateId>);
 
 fn posted_order(posted: &Posted) -> PostedOrder<'_> {
     let PostingGroup { fund_org, source, service_name, account_code, kind, .. } = &posted.group;
@@ -340,6 +346,7 @@ fn posted_order(posted: &Posted) -> PostedOrder<'_> {
         service_name.as_deref(),
         account_code.as_deref(),
         posted.fallback_from.as_deref(),
+        posted.user.as_deref(),
     ];
     let rate = posted.rated.map(|(rate, _)| rate);
     ((&posted.pi_email, &posted.project_id, posted.after, posted.charge), texts, *kind, rate)
@@ -352,7 +359,7 @@ fn decode_posted(batch: &Batch, period: Period, groups: &mut Vec<Posted>) -> Res
     let (service, account, kind, fallback_from) = (service?, account?, kind?, fallback_from?);
     let (rated_by, quantity) = (rated_by?, batch.amounts("quantity")?);
     let (charges, after) = (batch.integers("charges")?, batch.integers("_after")?);
-    let which = batch.integers("_charge")?;
+    let (which, user) = (batch.integers("_charge")?, batch.text("_usage_user")?);
     let (list, cost) = (batch.amounts("list")?, batch.amounts("cost")?);
     for row in 0..batch.rows() {
         let (Some(pi), Some(project)) = (pi.owned(row), project.owned(row)) else {
@@ -373,7 +380,16 @@ fn decode_posted(batch: &Batch, period: Period, groups: &mut Vec<Posted>) -> Res
         let fallback_from = fallback_from.owned(row);
         let rate = rated_by.get(row).and_then(|rate| rate.parse().ok()).map(RateId);
         let rated = rate.map(|rate| (rate, quantity.or_zero(row)));
-        groups.push(Posted { pi_email: pi, project_id: project, after, charge, fallback_from, rated, group });
+        groups.push(Posted {
+            pi_email: pi,
+            project_id: project,
+            after,
+            charge,
+            user: user.owned(row),
+            fallback_from,
+            rated,
+            group,
+        });
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Single charges: lists, one in full, and what decisions need to know.
 
+use std::collections::HashMap;
+
 use arrow::array::ArrayRef;
 use billing::attribution::Attribution;
 use billing::decision::ChargeState;
@@ -71,6 +73,22 @@ pub struct Sort {
 
 /// So many charges are looked up by id after the list is made; reading all columns to sort would cost more.
 const LOOKED_UP: usize = 1000;
+
+/// Columns of the files that a list needs.
+const LISTED: [&str; 12] = [
+    "row",
+    "file",
+    "line",
+    "byte_offset",
+    "byte_len",
+    "list_cost",
+    "billed_cost",
+    "fingerprint",
+    "content_digest",
+    "charge_period_start",
+    "account_code",
+    "flag_detail",
+];
 
 const TEXT: [&str; 5] = ["service_name", "resource_id", "resource_name", "state", "kind"];
 const MATCHED: [&str; 6] = ["source", "period", "billed_in", "state", "flags", "delivered_flags"];
@@ -179,9 +197,26 @@ impl View {
         Ok(ids)
     }
 
+    /// These charges, in this order, without the columns of the file that no list shows.
+    pub(crate) async fn listed(&self, ids: &[ChargeId]) -> Result<Vec<ChargeRow>, LakeError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let names = self.columns.file_names().filter(|name| LISTED.contains(name)).map(str::to_owned);
+        let rows = self.rows(&Filter::ids(ids.to_vec()))?;
+        let mut found = self.decode_columns(rows, names.collect()).await?;
+        let places: HashMap<ChargeId, usize> = ids.iter().enumerate().map(|(at, id)| (*id, at)).collect();
+        found.sort_by_key(|charge| places.get(&charge.id));
+        Ok(found)
+    }
+
     async fn decode_charges(&self, rows: DataFrame) -> Result<Vec<ChargeRow>, LakeError> {
+        let names = self.columns.file_names().map(str::to_owned).collect();
+        self.decode_columns(rows, names).await
+    }
+
+    async fn decode_columns(&self, rows: DataFrame, names: Vec<String>) -> Result<Vec<ChargeRow>, LakeError> {
         let mut exprs = vec![ident("import")];
-        let names: Vec<String> = self.columns.file_names().map(str::to_owned).collect();
         exprs.extend(names.iter().map(ident));
         exprs.extend(
             MATCHED
@@ -202,12 +237,12 @@ impl View {
     }
 }
 
-fn id(import: i64, row: i64) -> ChargeId {
+pub(crate) fn id(import: i64, row: i64) -> ChargeId {
     ChargeId { import: ImportId(import), row }
 }
 
 /// The view writes periods; what is not one cannot come back.
-fn period(text: Option<&str>) -> Period {
+pub(crate) fn period(text: Option<&str>) -> Period {
     text.and_then(|text| text.parse().ok()).unwrap_or(Period::from_code(0))
 }
 
@@ -220,7 +255,7 @@ pub(crate) fn kind_of(name: Option<&str>) -> LineKind {
     }
 }
 
-fn flags(text: Option<&str>) -> Flags {
+pub(crate) fn flags(text: Option<&str>) -> Flags {
     text.map_or(Flags::NONE, Flags::from_text)
 }
 

@@ -161,6 +161,10 @@ impl TableProvider for Table {
 }
 
 impl Table {
+    pub(crate) fn is_there(&self) -> bool {
+        self.files.iter().all(|file| file.path.exists())
+    }
+
     fn statistics_of_files(&self) -> Statistics {
         let sum = |of: fn(&Footer) -> u64| {
             usize::try_from(self.files.iter().map(|file| of(&file.footer)).sum::<u64>()).unwrap_or(usize::MAX)

@@ -113,6 +113,18 @@ impl View {
         self.files.iter().map(|(_, file)| file.footer.rows).sum()
     }
 
+    /// Views of one file each, by import and file.
+    pub(crate) fn single_files(&self) -> impl Iterator<Item = View> + '_ {
+        let mut files: Vec<&(LiveFile, TableFile)> = self.files.iter().collect();
+        files.sort_by(|(a, _), (b, _)| (a.import, &a.path).cmp(&(b.import, &b.path)));
+        files.into_iter().map(|file| View { files: vec![file.clone()], ..self.clone() })
+    }
+
+    /// Whether any file can have what is asked for.
+    pub(crate) fn may_have(&self, filter: &Filter) -> bool {
+        self.files.iter().any(|(live, _)| filter.may_match(live))
+    }
+
     /// The rows of the files that can have what `filter` asks for, with their overlay, filtered.
     pub(crate) fn rows(&self, filter: &Filter) -> Result<DataFrame, LakeError> {
         let kept: Vec<&(LiveFile, TableFile)> =
@@ -151,6 +163,13 @@ impl View {
         }
         // An unknown answer (a null compared) is no.
         elsewhere.or(counts.is_true())
+    }
+
+    /// Whether the files it reads are where they were when it was made: an overlay may be thrown away.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.overlay.as_ref().is_none_or(|overlay| overlay.is_there())
+            && self.files.iter().all(|(_, file)| file.path.exists())
     }
 
     /// Every column that can be asked for.

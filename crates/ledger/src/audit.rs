@@ -6,6 +6,7 @@ use std::fmt;
 use billing::LedgerNumber;
 use billing::period::Stamp;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -104,8 +105,14 @@ pub struct AuditFilter {
     pub act: Option<String>,
     pub by: Option<String>,
     pub subject: Option<String>,
+    /// Words of the subject or of the detail, in capitals or not.
+    pub text: Option<String>,
     pub from: Option<LedgerNumber>,
     pub to: Option<LedgerNumber>,
+    /// The first day, in UTC.
+    pub since: Option<Date>,
+    /// The last day, in UTC.
+    pub until: Option<Date>,
     /// Only the last so many.
     pub limit: Option<u64>,
 }
@@ -150,6 +157,11 @@ impl AuditCheck {
 const AUDIT: &str =
     "SELECT number, at, by_user, act, subject, detail, books, prev_hash, hash FROM audit WHERE 1 = 1";
 
+/// What LIKE takes for itself.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+}
+
 fn read_row(row: &Cells) -> Result<AuditRow, LedgerError> {
     Ok(AuditRow {
         number: row.number()?,
@@ -171,7 +183,18 @@ impl Reader {
             .and_some("by_user =", filter.by.as_deref())
             .and_some("subject =", filter.subject.as_deref())
             .and_some("number >=", filter.from)
-            .and_some("number <=", filter.to);
+            .and_some("number <=", filter.to)
+            // Times are kept as text, whose order is theirs.
+            .and_some("at >=", filter.since.map(|day| day.to_string()))
+            .and_some(
+                "at <",
+                filter.until.map(|day| day.saturating_add(jiff::Span::new().days(1)).to_string()),
+            );
+        if let Some(text) = &filter.text {
+            let like = format!("%{}%", escaped(&text.to_lowercase()));
+            query = query.and("(LOWER(subject) LIKE", like.clone()).then("ESCAPE '\\'");
+            query = query.then("OR LOWER(detail) LIKE").value(like).then("ESCAPE '\\')");
+        }
         if let Some(act) = &filter.act {
             // `import` up to, not including, `import/`: the character after the dot.
             query = query.and("(act =", act).then("OR (act >").value(format!("{act}."));
@@ -185,6 +208,14 @@ impl Reader {
         let mut rows = self.rows(query, read_row).await?;
         rows.reverse();
         Ok(rows)
+    }
+
+    /// Everybody who did something, and every kind of act, each in order: what a filter can ask for.
+    pub async fn list_audit_names(&mut self) -> Result<(Vec<String>, Vec<String>), LedgerError> {
+        let people = Query::new("SELECT DISTINCT by_user FROM audit ORDER BY by_user");
+        let people = self.rows(people, |row| row.text("by_user")).await?;
+        let acts = Query::new("SELECT DISTINCT act FROM audit ORDER BY act");
+        Ok((people, self.rows(acts, |row| row.text("act")).await?))
     }
 
     pub async fn find_audit(&mut self, number: LedgerNumber) -> Result<Option<AuditRow>, LedgerError> {

@@ -22,7 +22,7 @@ struct Migration {
     postgres: &'static str,
 }
 
-const MIGRATIONS: [Migration; 8] = [
+const MIGRATIONS: [Migration; 10] = [
     Migration {
         sqlite: include_str!("../migrations/sqlite/0001_the_books.sql"),
         postgres: include_str!("../migrations/postgres/0001_the_books.sql"),
@@ -54,6 +54,14 @@ const MIGRATIONS: [Migration; 8] = [
     Migration {
         sqlite: include_str!("../migrations/sqlite/0008_web.sql"),
         postgres: include_str!("../migrations/postgres/0008_web.sql"),
+    },
+    Migration {
+        sqlite: include_str!("../migrations/sqlite/0009_leg_user.sql"),
+        postgres: include_str!("../migrations/postgres/0009_leg_user.sql"),
+    },
+    Migration {
+        sqlite: include_str!("../migrations/sqlite/0010_kept_sums.sql"),
+        postgres: include_str!("../migrations/postgres/0010_kept_sums.sql"),
     },
 ];
 

@@ -5,7 +5,8 @@
 //! snapshot; all queries are functions of it. [`Ledger::begin`] gives a [`Tx`], which reads the same way,
 //! records, and ends only by [`Tx::commit`] with the [`AuditEvent`] of the act; dropped, it never was.
 //! What is written outside acts is no part of the books: leases of running imports
-//! ([`Ledger::reserve_import`]), and who is signed in ([`Ledger::bookkeeping`]).
+//! ([`Ledger::reserve_import`]), who is signed in ([`Ledger::bookkeeping`]), and sums that are kept for pages
+//! ([`Ledger::keep_sums`]).
 //!
 //! One file per noun, its queries beside its functions; what differs between the engines is in
 //! `engine.rs`; how a row is written and proven is in `books.rs` and `tx.rs`. Start with `tx.rs`.
@@ -24,6 +25,7 @@ mod import;
 mod installation;
 mod journal;
 mod journal_life;
+mod kept;
 mod lease;
 mod ledger;
 mod part;
@@ -55,6 +57,7 @@ pub use import::{
 pub use installation::Installation;
 pub use journal::{JournalExport, JournalLineRow, JournalRow, NewJournal, NewJournalExport};
 pub use journal_life::{JournalEvent, JournalEventKind, JournalRecord};
+pub use kept::LastChange;
 pub use lease::ImportLease;
 pub use ledger::{Ledger, Upgraded};
 pub use part::{LivePart, Part, PartEvent, PartFilter, PartKey, PartState};

@@ -1,6 +1,8 @@
 //! Statements: numbered, versioned, immutable. The model is kept whole; lines are kept as rows, too, for
 //! `why` and for journals.
 
+use std::collections::BTreeMap;
+
 use billing::credit::CreditId;
 use billing::period::Stamp;
 use billing::statement::{PostedLeg, PostedLine, PostingGroup, Statement, Totals};
@@ -78,6 +80,7 @@ pub(crate) const STATEMENT_LEG: Table = Table {
         "paid",
         "amount_minor",
         "kind",
+        "usage_user",
     ],
 };
 
@@ -295,6 +298,28 @@ impl Reader {
         Ok(found)
     }
 
+    /// The funds of the lines of statements, in order; by the filter's period and number.
+    pub async fn list_statement_funds(
+        &mut self,
+        filter: &StatementFilter,
+    ) -> Result<BTreeMap<StatementVersion, Vec<String>>, LedgerError> {
+        let query = Query::new(
+            "SELECT DISTINCT line.statement_number, line.version, line.fund_org FROM statement_line line \
+             JOIN statement ON statement.statement_number = line.statement_number \
+             AND statement.version = line.version WHERE line.fund_org IS NOT NULL",
+        );
+        let query = query
+            .and_some("statement.period =", filter.period)
+            .and_some("statement.statement_number =", filter.number.as_ref());
+        let mut funds: BTreeMap<StatementVersion, Vec<String>> = BTreeMap::new();
+        self.each(query.then("ORDER BY line.fund_org"), |row| {
+            funds.entry(read_id(row)?).or_default().push(row.text("fund_org")?);
+            Ok(())
+        })
+        .await?;
+        Ok(funds)
+    }
+
     pub async fn list_statement_lines(
         &mut self,
         id: &StatementVersion,
@@ -326,6 +351,7 @@ impl Reader {
                 period: row.period("period")?,
                 pi_email: row.text("pi_email")?,
                 project_id: row.text("project_id")?,
+                user: row.opt_text("usage_user")?,
                 by: read_paid_by(row)?,
                 seen: Seen { cost: row.amount("seen")?, paid: row.amount("paid")? },
             })
@@ -376,7 +402,7 @@ const LEGS_OF_PERIOD: &str = "SELECT leg.* FROM statement_leg leg
     ORDER BY leg.statement_number, leg.version, leg.line, leg.leg";
 
 const LEGS: &str = "SELECT statement.period, statement.pi_email, statement.project_id, leg.kind,
-    leg.rule_id, leg.seen, leg.paid FROM statement_leg leg
+    leg.rule_id, leg.usage_user, leg.seen, leg.paid FROM statement_leg leg
     JOIN statement ON statement.statement_number = leg.statement_number AND statement.version = leg.version
     WHERE statement.number <= $1";
 
@@ -412,6 +438,7 @@ fn read_leg(row: &Cells) -> Result<(StatementVersion, u32, PostedLeg), LedgerErr
         name: row.text("name")?,
         payer: row.text("payer")?,
         account_code: row.opt_text("account_code")?,
+        user: row.opt_text("usage_user")?,
         seen: row.amount("seen")?,
         paid: row.amount("paid")?,
     };
@@ -571,6 +598,7 @@ fn leg_row(statement: &Statement, line: u32, at: u32, PostedLeg { leg, amount }:
         leg.paid.into(),
         (*amount).into(),
         kind.name().into(),
+        (&leg.user).into(),
     ]
 }
 

@@ -61,6 +61,14 @@ pub struct KnownPeriod {
     pub state: PeriodState,
 }
 
+impl KnownPeriod {
+    /// Whether it is the one that was chosen.
+    #[must_use]
+    pub fn is(&self, chosen: &Option<Period>) -> bool {
+        *chosen == Some(self.period)
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Theme {
     #[default]

@@ -98,6 +98,9 @@ async fn with_caller(app: App, request: Request, next: Next) -> Response {
         parts.extensions.insert(caller.clone());
     }
     let mut response = remember_route(Request::from_parts(parts.clone(), body), next).await;
+    if let Some(error) = refused_by_extractor(&mut response).await {
+        response.extensions_mut().insert(error);
+    }
     if let Some(error) = response.extensions_mut().remove::<PageError>() {
         let route = response.extensions().get::<MatchedRoute>().cloned();
         response = show_error(&app, parts, error, &request_id).await;
@@ -118,6 +121,21 @@ async fn with_caller(app: App, request: Request, next: Next) -> Response {
         response.extensions_mut().insert(caller);
     }
     response
+}
+
+/// What the framework answers to a path or a body that it cannot read is a line of text: it gets a page, too.
+async fn refused_by_extractor(response: &mut Response) -> Option<PageError> {
+    let is_text =
+        response.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if !response.status().is_client_error() || !is_text || response.extensions().get::<PageError>().is_some()
+    {
+        return None;
+    }
+    let status = response.status();
+    let body = std::mem::take(response.body_mut());
+    let bytes = axum::body::to_bytes(body, 64 << 10).await.unwrap_or_default();
+    let words = String::from_utf8_lossy(&bytes).into_owned();
+    Some(PageError::refused(status, workflow::Refusal::new(words)))
 }
 
 /// The person of a session or the program of a token; `None` for a visitor.

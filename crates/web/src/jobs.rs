@@ -5,12 +5,16 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use billing::Period;
 use workflow::Refusal;
 
 /// How many jobs that ended are kept for their pages.
 const KEPT: usize = 200;
+
+/// What ends within this time is answered at once.
+const SOON: Duration = Duration::from_millis(1500);
 
 #[derive(Clone)]
 pub struct Jobs {
@@ -77,6 +81,12 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// The number of the job.
+    #[must_use]
+    pub fn job(&self) -> u64 {
+        self.id
+    }
+
     pub fn say(&self, doing: &str, done: u64, of: Option<u64>) {
         self.set(JobState::Running { doing: doing.to_owned(), done, of });
     }
@@ -146,6 +156,18 @@ impl Jobs {
     #[must_use]
     pub fn find(&self, id: u64) -> Option<Job> {
         self.jobs.lock().ok()?.jobs.get(&id).cloned()
+    }
+
+    /// What a job came to, waiting a little for it: small work needs no page of its own.
+    pub async fn soon(&self, id: u64) -> Option<JobState> {
+        let end = tokio::time::Instant::now() + SOON;
+        loop {
+            let job = self.find(id)?;
+            if !job.is_running() || end <= tokio::time::Instant::now() {
+                return Some(job.state);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// The latest first.

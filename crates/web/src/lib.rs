@@ -19,6 +19,7 @@ pub mod frame;
 pub mod gate;
 pub mod jobs;
 mod metrics;
+pub mod pager;
 pub mod pages;
 pub mod routes;
 pub mod server;

@@ -7,6 +7,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum_server::tls_rustls::RustlsConfig;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
 use workflow::{Installation, Refusal};
 
 use crate::error::PageError;
@@ -121,7 +122,14 @@ pub fn router(app: App) -> Router {
             )
         })
         .layer(from_fn_with_state(app.clone(), gate::serve))
-        .layer(CompressionLayer::new())
+        // Documents are compressed as they are.
+        .layer(
+            CompressionLayer::new().compress_when(
+                DefaultPredicate::new()
+                    .and(NotForContentType::const_new("application/zip"))
+                    .and(NotForContentType::const_new("application/pdf")),
+            ),
+        )
         .layer(from_fn_with_state(app.clone(), gate::enter))
         .with_state(app)
 }

@@ -11,10 +11,11 @@ use billing::{ChargeId, ContentDigest, Fingerprint, Flag, Flags, ImportId, Ledge
 use lake::{Filter, LiveFile, Matched, View, ViewSpec};
 use ledger::{DecisionFilter, DecisionRow, LivePart, PartFilter, Reader};
 
+use crate::kept::made_of;
 use crate::{Installation, Refusal, WorkflowError, unusual};
 
 /// Which charges: `None` is all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Scope {
     pub period: Option<Period>,
     pub import: Option<ImportId>,
@@ -33,6 +34,23 @@ impl Scope {
 /// # Errors
 /// What the lake or the ledger could not read; a bad pattern in the settings.
 pub async fn charges(
+    installation: &Installation,
+    reader: &mut Reader,
+    scope: Scope,
+    settings: &Settings,
+    as_of: Option<LedgerNumber>,
+) -> Result<View, WorkflowError> {
+    let state = match as_of {
+        None => made_of(reader, scope.period, settings).await?,
+        Some(_) => None,
+    };
+    let Some(state) = state else { return view(installation, reader, scope, settings, as_of).await };
+    let kept = installation.kept.view(scope, &state);
+    let made = kept.get_or_try_init(|| view(installation, reader, scope, settings, as_of)).await?;
+    if made.is_there() { Ok(made.clone()) } else { view(installation, reader, scope, settings, as_of).await }
+}
+
+async fn view(
     installation: &Installation,
     reader: &mut Reader,
     scope: Scope,

@@ -1,6 +1,6 @@
 //! Credits: what was granted to whom, how much of it is left, and what a change would do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use billing::credit::{BadCredit, Credit, CreditId, Standing, moved_on};
 use billing::period::PeriodState;
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::charges::{Scope, charges};
 use crate::funding::Rules;
-use crate::generate::compute;
+use crate::generate::post;
 use crate::rules::{may_end, unparsed_funds};
 use crate::subsidies::{Effect, effects};
 use crate::{Actor, Installation, Refusal, WorkflowError, funding, periods};
@@ -230,7 +230,7 @@ async fn standing(
     let settings = installation.settings_of(reader, period).await?;
     let view = charges(installation, reader, Scope::period(period), &settings, None).await?;
     let mut funding = funding::of_period(reader, period, &settings, None).await?;
-    compute(&view, period, &settings, BTreeSet::new(), &mut funding).await?;
+    post(&view, period, &settings, &mut funding).await?;
     Ok(funding.credits.standing())
 }
 

@@ -7,7 +7,7 @@ use billing::rate::{PooledPrice, Rate};
 use billing::settings::Settings;
 use billing::split::{SplitRule, Splits};
 use billing::statement::PostingGroup;
-use billing::subsidy::{Leg, Subsidies, SubsidyRule};
+use billing::subsidy::{Leg, Subsidies, SubsidyRule, Users};
 use billing::{LedgerNumber, Period};
 use ledger::{PeriodAct, Reader};
 use money::Amount;
@@ -26,10 +26,16 @@ pub struct Funding {
 
 impl Funding {
     /// What others pay of the groups of a statement: subsidies, and of what they leave, credits.
-    pub fn legs(&mut self, pi_email: &str, project_id: &str, groups: &[PostingGroup]) -> Vec<Vec<Leg>> {
+    pub fn legs(
+        &mut self,
+        pi_email: &str,
+        project_id: &str,
+        groups: &[PostingGroup],
+        users: &Users,
+    ) -> Vec<Vec<Leg>> {
         let who = self.people.key(pi_email);
         let legs_of = |group: &PostingGroup| {
-            let mut legs = self.subsidies.legs(&who, project_id, group);
+            let mut legs = self.subsidies.legs(&who, project_id, group, users);
             let paid: Amount = legs.iter().map(|leg| leg.paid).sum();
             legs.extend(self.credits.legs(&who, project_id, group, group.cost - paid));
             legs
@@ -69,7 +75,10 @@ impl Rules {
         rules.splits.iter_mut().filter_map(|rule| rule.pi_email.as_mut()).for_each(who);
         for rule in &mut rules.subsidies {
             rule.pis.iter_mut().for_each(who);
-            rule.opening.iter_mut().map(|opening| &mut opening.pi_email).for_each(who);
+            for opening in &mut rule.opening {
+                who(&mut opening.pi_email);
+                opening.user = opening.user.as_ref().map(|user| self.people.user(user));
+            }
         }
         rules.credits.iter_mut().chain(&mut rules.all_credits).flat_map(|rule| &mut rule.pis).for_each(who);
         rules
@@ -87,6 +96,7 @@ impl Rules {
         let mut used = subsidies::used(reader, period, settings, &rules.subsidies, as_of).await?;
         for used in &mut used {
             used.pi_email = self.people.key(&used.pi_email);
+            used.user = used.user.as_ref().map(|user| self.people.user(user));
         }
         let year = settings.subsidies.fiscal_year_start;
         let subsidies = Subsidies::of_period(&rules.subsidies, period, year, &used);

@@ -22,6 +22,7 @@ use crate::charges::{Scope, charges};
 use crate::funding::Funding;
 use crate::installation::RULES_VERSION;
 use crate::render::{pdf_path, render_missing};
+use crate::usage::Funded;
 use crate::{Actor, Installation, WorkflowError, funding, periods, usage};
 
 /// A statement of the period, as it stands after the act; the shape of `generate --json`.
@@ -186,7 +187,7 @@ pub async fn compute(
     had_one: BTreeSet<Owner>,
     funding: &mut Funding,
 ) -> Result<Vec<(Statement, Option<Vec<u8>>)>, WorkflowError> {
-    let (apart, mut owners) = usage::of_period(view, period, &funding.splits).await?;
+    let (apart, mut owners) = usage::of_period(view, period, funding).await?;
     for owner in had_one {
         owners.entry(owner).or_default();
     }
@@ -209,12 +210,30 @@ pub async fn compute(
             own.push(resource_group(resource));
             next = resources.try_next().await?;
         }
-        let (groups, rates) = usage.funded(&owner, period, &apart, funding);
-        own.extend(rates.iter().filter_map(RatedUse::resource));
-        let facts = Facts { project: projects.get(&owner), has_deferred: late.contains(&owner), rates };
-        statements.push(build(owner, period, settings, groups, own, &facts, funding));
+        let funded = usage.funded(&owner, period, &apart, funding);
+        own.extend(funded.rates.iter().filter_map(RatedUse::resource));
+        let facts = Facts { project: projects.get(&owner), has_deferred: late.contains(&owner) };
+        statements.push(build(owner, period, settings, funded, own, &facts, funding));
     }
     Ok(statements)
+}
+
+/// What statements of a period would post, without their resources and documents.
+pub(crate) async fn post(
+    view: &View,
+    period: Period,
+    settings: &Settings,
+    funding: &mut Funding,
+) -> Result<Vec<(Owner, Vec<PostedLine>, Totals)>, WorkflowError> {
+    let places = settings.currency.code.places();
+    let (apart, owners) = usage::of_period(view, period, funding).await?;
+    let posted = owners.into_iter().map(|(owner, usage)| {
+        let Funded { groups, users, .. } = usage.funded(&owner, period, &apart, funding);
+        let (lines, totals) =
+            post_subsidized(groups, places, |groups| funding.legs(&owner.0, &owner.1, groups, &users));
+        (owner, lines, totals)
+    });
+    Ok(posted.collect())
 }
 
 fn resource_group(resource: Resource) -> ResourceGroup {
@@ -235,14 +254,13 @@ struct Facts<'a> {
     project: Option<&'a Project>,
     /// Whether charges of earlier periods are billed with it.
     has_deferred: bool,
-    rates: Vec<RatedUse>,
 }
 
 fn build(
     (pi_email, project_id): Owner,
     period: Period,
     settings: &Settings,
-    groups: Vec<billing::statement::PostingGroup>,
+    Funded { groups, users, rates }: Funded,
     resources: Vec<ResourceGroup>,
     facts: &Facts<'_>,
     funding: &mut Funding,
@@ -250,7 +268,7 @@ fn build(
     let places = settings.currency.code.places();
     let fund_orgs: BTreeSet<String> = groups.iter().filter_map(|group| group.fund_org.clone()).collect();
     let (lines, totals) =
-        post_subsidized(groups, places, |groups| funding.legs(&pi_email, &project_id, groups));
+        post_subsidized(groups, places, |groups| funding.legs(&pi_email, &project_id, groups, &users));
     let posted = post_resources(resources, &by_service(&lines), places);
     let resources = || posted.listed.iter().chain(&posted.not_listed);
     let all = posted.rest.is_some().then(|| documents::statement_csv(resources(), &settings.currency));
@@ -276,7 +294,7 @@ fn build(
         currency: settings.currency.clone(),
         lines,
         totals,
-        rates: facts.rates.clone(),
+        rates,
         resources: posted.listed,
         rest: posted.rest,
         notes,

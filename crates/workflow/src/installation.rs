@@ -10,6 +10,7 @@ use lake::Lake;
 use ledger::{Ledger, PeriodRecord, Reader};
 
 use crate::WorkflowError;
+use crate::kept::Kept;
 
 /// Who acts, and when: the door reads the clock once for each act.
 pub use billing::period::Stamp as Actor;
@@ -25,6 +26,8 @@ pub struct Installation {
     pub email: EmailSettings,
     /// The configuration as journal templates may see it: without secrets.
     pub template_config: serde_json::Value,
+    /// What was computed for pages and is still true.
+    pub kept: Kept,
 }
 
 #[derive(Clone, Debug)]
@@ -84,7 +87,7 @@ impl Installation {
             return Ok(self.settings.clone());
         }
         let text = reader.load_configuration(digest).await?;
-        let kept: Kept = serde_json::from_str(&text)
+        let kept: KeptSettings = serde_json::from_str(&text)
             .map_err(|error| WorkflowError::Internal(format!("kept configuration {digest}: {error}")))?;
         Ok(kept.settings)
     }
@@ -144,7 +147,7 @@ pub fn with_accounts_of(mut settings: Settings, today: &Settings) -> Settings {
 
 /// What is read again of a kept configuration.
 #[derive(serde::Deserialize)]
-struct Kept {
+struct KeptSettings {
     settings: Settings,
 }
 

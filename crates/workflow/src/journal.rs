@@ -4,6 +4,7 @@
 
 mod file;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use billing::journal::{
@@ -17,6 +18,7 @@ use ledger::{
     AuditEvent, JournalEventKind, JournalRecord, JournalRow, NewJournal, NewJournalExport, PeriodRecord,
     Reader, StatementVersion, Tx,
 };
+use money::Minor;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -130,6 +132,83 @@ impl Format {
             Format::Template => "template",
         }
     }
+}
+
+/// What an export would post, and nothing else happens.
+#[derive(Clone, Debug, Serialize)]
+pub struct Preview {
+    pub period: Period,
+    /// What is to be posted of each statement: all of it, or what changed since it was posted.
+    pub postings: Vec<ToPost>,
+    /// The general-ledger lines, entry by entry; `None` when nothing is to be posted, or when `missing` says
+    /// why it cannot be.
+    pub journal: Option<Journal>,
+    pub control: Option<Control>,
+    #[serde(skip)]
+    pub totals: ControlTotals,
+    /// The rejected documents that it would post again.
+    pub replaces: Vec<String>,
+    /// The documents that stand.
+    pub standing: Vec<String>,
+    /// Why no journal can be made of it: what the configuration lacks.
+    #[serde(skip)]
+    pub missing: Option<Refusal>,
+}
+
+/// A statement as the next document posts it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ToPost {
+    #[serde(flatten)]
+    pub posting: Posting,
+    /// What its payers owe by it, in minor units.
+    pub sum: Minor,
+    /// A document that stands has posted it before: only the difference is posted.
+    pub posted_before: bool,
+}
+
+/// # Errors
+/// A period that was never opened; what could not be read.
+pub async fn preview(installation: &Installation, period: Period) -> Result<Preview, WorkflowError> {
+    let mut reader = installation.ledger.read().await?;
+    periods::load(&mut reader, period).await?;
+    let settings = installation.settings_for_journal(&mut reader, period).await?;
+    let records = reader.list_journal_records(Some(period), None).await?;
+    let posted = all_postings(&mut reader, &records).await?;
+    let standing = || posted.iter().filter(|(record, _)| record.state.stands());
+    let before: BTreeSet<StatementNumber> =
+        standing().flat_map(|(_, postings)| postings).map(|posting| posting.number.clone()).collect();
+    let standing = standing().map(|(record, _)| record.journal.document.clone()).collect();
+    let postings = unposted(&mut reader, period, None).await?;
+    let (mut journal, mut missing) = (None, None);
+    if !postings.is_empty() {
+        let sequence = reader.next_journal_sequence(period).await?;
+        let made = DocumentFormat::compile(&settings.journal.document_format)
+            .map_err(|error| Refusal::new(error.to_string()).into())
+            .and_then(|format| make(period, format.document_id(period, sequence), &postings, &settings))
+            .and_then(|journal| general_ledger(&journal, &settings));
+        match made {
+            Ok(made) => journal = Some(made),
+            Err(WorkflowError::Refused(refusal)) => missing = Some(refusal),
+            Err(error) => return Err(error),
+        }
+    }
+    let totals = journal.as_ref().map(Journal::control_totals).unwrap_or_default();
+    let places = settings.currency.code.places();
+    let to_post = |posting: Posting| ToPost {
+        sum: posting.sum(),
+        posted_before: before.contains(&posting.number),
+        posting,
+    };
+    Ok(Preview {
+        period,
+        control: journal.as_ref().map(|_| Control::of(&totals, places)),
+        journal,
+        totals,
+        postings: postings.into_iter().map(to_post).collect(),
+        replaces: to_replace(&mut reader, period).await?,
+        standing,
+        missing,
+    })
 }
 
 /// # Errors

@@ -4,10 +4,11 @@
 use billing::journal::{ControlTotals, JournalAct, JournalLine, JournalState};
 use billing::{Period, StatementNumber};
 use ledger::{AuditEvent, JournalEventKind, JournalExport, JournalRecord, Reader};
+use money::Minor;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::journal::{Control, general_ledger, read_model, statements_of};
+use crate::journal::{Control, all_postings, general_ledger, read_model, statements_of};
 use crate::{Actor, Installation, Refusal, WorkflowError, periods};
 
 /// A journal with what accounting checks it by.
@@ -80,6 +81,72 @@ async fn summarize(
     let control = Control::of(&totals, settings.currency.code.places());
     let lines = journal.lines().cloned().collect();
     Ok((JournalSummary { record, control, totals }, lines))
+}
+
+/// The bytes of a file that was handed out, as they were.
+///
+/// # Errors
+/// An unknown document; a file that is not one of its files, is gone or was changed.
+pub async fn file(
+    installation: &Installation,
+    document: &str,
+    sha256: &str,
+) -> Result<(JournalExport, Vec<u8>), WorkflowError> {
+    let mut reader = installation.ledger.read().await?;
+    let record = load(&mut reader, document).await?;
+    let document = record.journal.document;
+    let files = reader.list_journal_exports(Some(&document)).await?;
+    let Some(export) = files.into_iter().find(|file| file.sha256 == sha256) else {
+        return Err(Refusal::new(format!("journal {document} has no file with the SHA-256 `{sha256}`"))
+            .hint(format!("`journals show {document}` lists its files"))
+            .into());
+    };
+    let path = installation.folders.documents.join(&sha256[..2]).join(format!("{sha256}.journal"));
+    let bytes = std::fs::read(&path).map_err(|source| WorkflowError::file("read", &path, source))?;
+    if ledger::sha256_hex(&bytes) != export.sha256 {
+        let shown = installation.folders.shown(&path).to_string();
+        let refusal = Refusal::new(format!("`{shown}` is not what was handed out as journal {document}"));
+        return Err(refusal.hint("restore it from a backup").into());
+    }
+    Ok((export, bytes))
+}
+
+/// The documents that post a statement.
+#[derive(Clone, Debug, Serialize)]
+pub struct PostedIn {
+    pub document: String,
+    #[serde(flatten)]
+    pub state: JournalState,
+    /// Which version is posted in full with it.
+    pub version: u32,
+    /// What it posts, in minor units.
+    pub sum: Minor,
+}
+
+/// Oldest first.
+///
+/// # Errors
+/// What the ledger could not read.
+pub async fn posted_in(
+    installation: &Installation,
+    period: Period,
+    number: &StatementNumber,
+) -> Result<Vec<PostedIn>, WorkflowError> {
+    let mut reader = installation.ledger.read().await?;
+    let records = reader.list_journal_records(Some(period), None).await?;
+    let mut documents = Vec::new();
+    let all = all_postings(&mut reader, &records).await?;
+    for (record, (_, postings)) in records.iter().zip(&all) {
+        for posting in postings.iter().filter(|posting| posting.number == *number) {
+            documents.push(PostedIn {
+                document: record.journal.document.clone(),
+                state: record.state.clone(),
+                version: posting.version,
+                sum: posting.sum(),
+            });
+        }
+    }
+    Ok(documents)
 }
 
 /// Record what accounting said, or that no answer is needed.

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::charges::{Scope, charges};
 use crate::report::{StateTotals, state_totals};
-use crate::{Actor, Installation, Refusal, WorkflowError, reading};
+use crate::{Actor, Installation, Refusal, WorkflowError, kept, reading};
 
 /// A period with what is in it.
 #[derive(Clone, Debug, Serialize)]
@@ -46,10 +46,7 @@ async fn summarize(
     reader: &mut Reader,
     record: PeriodRecord,
 ) -> Result<PeriodSummary, WorkflowError> {
-    let settings = installation.settings_of(reader, record.period).await?;
-    let scope = Scope::period(record.period);
-    let view = charges(installation, reader, scope, &settings, None).await?;
-    let totals = state_totals(&view, record.period).await?;
+    let totals = kept::sums_of(installation, reader, record.period).await?.totals;
     let statements = reader.current_statements(record.period, None).await?;
     let amount_due = statements.iter().map(|statement| statement.totals.due).sum();
     Ok(PeriodSummary { record, totals, statements: statements.len() as u64, amount_due })
@@ -182,15 +179,53 @@ pub async fn finalize(
     Ok(tx.commit(AuditEvent::new(actor, "period.finalized", period, json!({ "notes": notes }))).await?)
 }
 
+/// Everything that stands between a closed period and being final.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Missing {
+    /// Charges that wait for a decision.
+    pub held: u64,
+    /// Charges that are billable, and no statement was made.
+    pub without_statements: u64,
+    #[serde(flatten)]
+    pub not_settled: NotSettled,
+}
+
+impl Missing {
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        let NotSettled { unposted, rejected, unanswered } = &self.not_settled;
+        let settled = unposted.is_empty() && rejected.is_empty() && unanswered.is_empty();
+        self.held == 0 && self.without_statements == 0 && settled
+    }
+}
+
+/// What [`finalize`] would refuse a closed period for, all of it.
+///
+/// # Errors
+/// A period that was never opened; what could not be read.
+pub async fn missing(installation: &Installation, period: Period) -> Result<Missing, WorkflowError> {
+    let mut reader = installation.ledger.read().await?;
+    load(&mut reader, period).await?;
+    let settings = installation.settings_of(&mut reader, period).await?;
+    let view = charges(installation, &mut reader, Scope::period(period), &settings, None).await?;
+    let totals = state_totals(&view, period).await?;
+    let has_none = reader.current_statements(period, None).await?.is_empty();
+    Ok(Missing {
+        held: totals.held.rows,
+        without_statements: if has_none { totals.billed_here.rows } else { 0 },
+        not_settled: not_settled(&mut reader, period, &settings).await?,
+    })
+}
+
 /// What of a period's money has not arrived, a line of words for each.
-#[derive(Default)]
-struct NotSettled {
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct NotSettled {
     /// Statements that no document posts as they stand.
-    unposted: Vec<String>,
+    pub unposted: Vec<String>,
     /// Documents that accounting rejected and nothing replaces yet.
-    rejected: Vec<String>,
+    pub rejected: Vec<String>,
     /// Documents without an answer.
-    unanswered: Vec<String>,
+    pub unanswered: Vec<String>,
 }
 
 /// Where funds are not required (showback) nothing has to be posted, unless something was.

@@ -7,13 +7,13 @@ use billing::people::People;
 use billing::{LedgerNumber, Period};
 use lake::{Filter, TotalsRow, View};
 use money::Amount;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::charges::{Scope, charges};
 use crate::{Installation, WorkflowError, people};
 
 /// Where the charges of a period stand: counts and exact sums on the billing basis.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateTotals {
     /// All charges of the live parts of the period.
     pub charges: Sum,
@@ -29,7 +29,7 @@ pub struct StateTotals {
     pub billed_here: Sum,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sum {
     pub rows: u64,
     pub list_cost: Amount,
@@ -37,10 +37,39 @@ pub struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, row: &TotalsRow) {
-        self.rows += row.rows;
-        self.list_cost += row.list_cost;
-        self.cost += row.cost;
+    fn add(&mut self, other: &Sum) {
+        self.rows += other.rows;
+        self.list_cost += other.list_cost;
+        self.cost += other.cost;
+    }
+}
+
+impl StateTotals {
+    /// Count charges of one period that are billed in one and stand alike.
+    pub(crate) fn add(
+        &mut self,
+        period: Period,
+        (own, billed_in): (Period, Period),
+        state: ChargeState,
+        sum: &Sum,
+    ) {
+        let is_here = billed_in == period;
+        if own == period {
+            self.charges.add(sum);
+            match state {
+                ChargeState::Billable => self.billable.add(sum),
+                ChargeState::Held => self.held.add(sum),
+                ChargeState::Rejected => self.rejected.add(sum),
+                ChargeState::Deferred => self.deferred.add(sum),
+            }
+        } else if is_here && state == ChargeState::Billable {
+            self.deferred_here.add(sum);
+        } else if is_here && state == ChargeState::Held {
+            self.held.add(sum);
+        }
+        if is_here && state == ChargeState::Billable {
+            self.billed_here.add(sum);
+        }
     }
 }
 
@@ -49,28 +78,18 @@ impl Sum {
 pub async fn state_totals(view: &View, period: Period) -> Result<StateTotals, WorkflowError> {
     let by = ["period".to_owned(), "billed_in".to_owned(), "state".to_owned()];
     let mut totals = StateTotals::default();
-    let own = period.to_string();
     for row in view.totals(&by, &Filter::default()).await? {
-        let [of, billed_in, state] = row.keys.as_slice() else { continue };
-        let is_own = of.as_deref() == Some(&own);
-        let is_here = billed_in.as_deref() == Some(&own);
-        let state = state.as_deref().unwrap_or_default();
-        if is_own {
-            totals.charges.add(&row);
-            match state {
-                "billable" => totals.billable.add(&row),
-                "held" => totals.held.add(&row),
-                "rejected" => totals.rejected.add(&row),
-                _ => totals.deferred.add(&row),
-            }
-        } else if is_here && state == "billable" {
-            totals.deferred_here.add(&row);
-        } else if is_here && state == "held" {
-            totals.held.add(&row);
-        }
-        if is_here && state == "billable" {
-            totals.billed_here.add(&row);
-        }
+        let [own, billed_in, state] = row.keys.as_slice() else { continue };
+        let of = |text: &Option<String>| text.as_deref().and_then(|text| text.parse().ok());
+        let (Some(own), Some(billed_in)) = (of(own), of(billed_in)) else { continue };
+        let state = match state.as_deref() {
+            Some("billable") => ChargeState::Billable,
+            Some("held") => ChargeState::Held,
+            Some("rejected") => ChargeState::Rejected,
+            _ => ChargeState::Deferred,
+        };
+        let sum = Sum { rows: row.rows, list_cost: row.list_cost, cost: row.cost };
+        totals.add(period, (own, billed_in), state, &sum);
     }
     Ok(totals)
 }
@@ -109,6 +128,31 @@ pub async fn report(
     let rows = view.totals(&request.by, &filter).await?;
     let people = people::people(&mut reader, None).await?;
     Ok(by_person(rows, &request.by, &people))
+}
+
+/// The same over several periods; none: over all.
+///
+/// # Errors
+/// As [`report`].
+pub async fn report_over(
+    installation: &Installation,
+    request: &ReportRequest,
+    periods: &[Period],
+) -> Result<Vec<TotalsRow>, WorkflowError> {
+    let periods: Vec<Option<Period>> =
+        if periods.is_empty() { vec![None] } else { periods.iter().copied().map(Some).collect() };
+    let mut sums: BTreeMap<Vec<Option<String>>, TotalsRow> = BTreeMap::new();
+    for period in periods {
+        for row in report(installation, &ReportRequest { period, ..request.clone() }).await? {
+            match sums.get_mut(&row.keys) {
+                Some(sum) => sum.add(&row),
+                None => {
+                    sums.insert(row.keys.clone(), row);
+                }
+            }
+        }
+    }
+    Ok(sums.into_values().collect())
 }
 
 /// A person is one row, under the last of their addresses.

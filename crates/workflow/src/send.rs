@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 
 use billing::Period;
 use billing::period::PeriodAct;
-use documents::{EmailModel, EmailStatement, statement_email};
+use documents::{EmailModel, EmailStatement, EmailText, statement_email};
 use jiff::civil::Date;
 use ledger::{
-    AuditEvent, EmailFilter, EmailMessage, EmailRecord, MessageState, Reader, StatementRow, StatementVersion,
+    AuditEvent, EmailFilter, EmailMessage, EmailRecord, MessageState, Reader, StatementDocument,
+    StatementFilter, StatementRow, StatementVersion,
 };
 use mail::{Address, Attachment, Message, Sent};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::people::people;
-use crate::render::load_documents;
+use crate::render::{documents_of, load_documents};
 use crate::{Actor, Installation, Refusal, WorkflowError, periods};
 
 /// What became of the messages of a period.
@@ -37,8 +38,38 @@ pub struct Delivery {
     pub detail: String,
 }
 
+/// A message that would go out, as it would read.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outgoing {
+    pub pi_email: String,
+    pub subject: String,
+    pub text: String,
+    #[serde(skip)]
+    pub html: String,
+    pub statements: Vec<StatementRow>,
+    pub attachments: Vec<Attached>,
+}
+
+/// A file that goes with a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Attached {
+    pub file_name: String,
+    pub size_bytes: u64,
+}
+
+/// What `send` would do.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Pending {
+    pub messages: Vec<Outgoing>,
+    pub already_sent: u64,
+    /// Messages that may have arrived, and are left alone unless asked to be sent again.
+    pub uncertain: Vec<Delivery>,
+    /// Statements whose documents are not rendered yet, as `S-2025-01-0001 v1`: nothing can be sent before.
+    pub not_rendered: Vec<String>,
+}
+
 /// Attachments beyond this go by a further message each.
-const ATTACHED_BYTES_MAX: usize = 10 << 20;
+const ATTACHED_BYTES_MAX: u64 = 10 << 20;
 
 /// A sender that was cut off is given this long before what it was sending counts as uncertain.
 const SENDER_PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_secs(120);
@@ -68,17 +99,7 @@ pub async fn send(
         already_sent: records.iter().filter(|record| record.state == MessageState::Sent).count() as u64,
         ..Outcome::default()
     };
-    let unclear = |(at, record): &(usize, &EmailRecord)| {
-        record.state == MessageState::Uncertain && !made_up_for(record, &records[at + 1..])
-    };
-    for (_, record) in records.iter().enumerate().filter(unclear).filter(|_| !retry_uncertain) {
-        outcome.uncertain.push(Delivery::of(record, "it may have arrived: sending was cut off"));
-    }
-    for record in records.iter().filter(|record| record.state == MessageState::Sending) {
-        outcome
-            .uncertain
-            .push(Delivery::of(record, "it is being sent at this moment, or sending was cut off"));
-    }
+    outcome.uncertain = unclear(&records, retry_uncertain);
     if !by_pi.is_empty() && installation.email.from_address.is_empty() {
         return Err(Refusal::new("e-mails have no sender: `email.from_address` is not set")
             .hint("add to the configuration:\nemail:\n  from_address: billing@example.edu")
@@ -96,6 +117,68 @@ pub async fn send(
         progress(at + 1, total);
     }
     Ok(outcome)
+}
+
+/// What would go out, and nothing else happens: no message is recorded, none is sent.
+///
+/// # Errors
+/// A period that was never opened; a subject that cannot be filled; what could not be read.
+pub async fn preview(
+    installation: &Installation,
+    actor: &Actor,
+    period: Period,
+    retry_uncertain: bool,
+) -> Result<Pending, WorkflowError> {
+    let mut reader = installation.ledger.read().await?;
+    periods::load(&mut reader, period).await?;
+    let records =
+        reader.list_messages(&EmailFilter { period: Some(period), ..EmailFilter::default() }).await?;
+    let mut documents: BTreeMap<StatementVersion, Vec<StatementDocument>> = BTreeMap::new();
+    let current = StatementFilter { period: Some(period), current: true, ..StatementFilter::default() };
+    for document in reader.list_statement_documents(&current).await? {
+        documents.entry(document.id.clone()).or_default().push(document);
+    }
+    let mut pending = Pending {
+        already_sent: records.iter().filter(|record| record.state == MessageState::Sent).count() as u64,
+        uncertain: unclear(&records, retry_uncertain),
+        ..Pending::default()
+    };
+    for (pi_email, rows) in unsent(&mut reader, period, &records, retry_uncertain, actor.day()).await? {
+        let rows: Vec<(StatementRow, Vec<StatementDocument>)> = rows
+            .into_iter()
+            .map(|row| {
+                let own = documents.remove(&row.id).unwrap_or_default();
+                (row, own)
+            })
+            .collect();
+        let missing = rows.iter().filter(|(_, documents)| documents.is_empty());
+        pending.not_rendered.extend(missing.map(|(row, _)| format!("{} v{}", row.id.number, row.id.version)));
+        for batch in batches(rows) {
+            let attachments = batch.iter().flat_map(|(row, documents)| attached(row, documents)).collect();
+            let statements: Vec<StatementRow> = batch.into_iter().map(|(row, _)| row).collect();
+            let words = words(installation, period, &pi_email, &statements, None)?;
+            let EmailText { subject, text, html } = words;
+            let pi_email = pi_email.clone();
+            pending.messages.push(Outgoing { pi_email, subject, text, html, statements, attachments });
+        }
+    }
+    Ok(pending)
+}
+
+/// Messages of which nobody knows whether they arrived.
+fn unclear(records: &[EmailRecord], retry_uncertain: bool) -> Vec<Delivery> {
+    let is_unclear = |(at, record): &(usize, &EmailRecord)| {
+        record.state == MessageState::Uncertain && !made_up_for(record, &records[at + 1..])
+    };
+    let uncertain = records.iter().enumerate().filter(is_unclear).filter(|_| !retry_uncertain);
+    let mut deliveries: Vec<Delivery> = uncertain
+        .map(|(_, record)| Delivery::of(record, "it may have arrived: sending was cut off"))
+        .collect();
+    let sending = records.iter().filter(|record| record.state == MessageState::Sending);
+    deliveries.extend(
+        sending.map(|record| Delivery::of(record, "it is being sent at this moment, or sending was cut off")),
+    );
+    deliveries
 }
 
 /// What was being sent when something stopped it may have arrived.
@@ -170,21 +253,61 @@ pub(crate) async fn compose(
     rows: Vec<StatementRow>,
     again: Option<&Again>,
 ) -> Result<Vec<(Message, EmailMessage)>, WorkflowError> {
-    let mut batches: Vec<Vec<(StatementRow, Vec<Attachment>)>> = vec![Vec::new()];
-    let mut bytes = 0;
+    let mut with_documents = Vec::with_capacity(rows.len());
     for row in rows {
-        let attachments = attachments(installation, reader, &row).await?;
-        let size: usize = attachments.iter().map(|attachment| attachment.bytes.len()).sum();
+        let documents = documents_of(reader, &row.id).await?;
+        with_documents.push((row, documents));
+    }
+    let mut messages = Vec::new();
+    for batch in batches(with_documents) {
+        let mut rows = Vec::with_capacity(batch.len());
+        let mut files = Vec::new();
+        for (row, _) in batch {
+            files.extend(attachments(installation, reader, &row).await?);
+            rows.push(row);
+        }
+        messages.push(message(installation, actor, period, pi_email, &rows, files, again)?);
+    }
+    Ok(messages)
+}
+
+/// The statements of each message: together, while their documents fit.
+fn batches(
+    rows: Vec<(StatementRow, Vec<StatementDocument>)>,
+) -> Vec<Vec<(StatementRow, Vec<StatementDocument>)>> {
+    let mut batches = vec![Vec::new()];
+    let mut bytes = 0;
+    for (row, documents) in rows {
+        let size: u64 = documents.iter().map(|document| document.size_bytes).sum();
         if 0 < bytes && ATTACHED_BYTES_MAX < bytes + size {
             batches.push(Vec::new());
             bytes = 0;
         }
         bytes += size;
         if let Some(batch) = batches.last_mut() {
-            batch.push((row, attachments));
+            batch.push((row, documents));
         }
     }
-    batches.into_iter().map(|batch| message(installation, actor, period, pi_email, batch, again)).collect()
+    batches
+}
+
+/// The files of a statement under the names that its reader sees.
+pub(crate) fn attached(row: &StatementRow, documents: &[StatementDocument]) -> Vec<Attached> {
+    let named = |document: &StatementDocument| Attached {
+        file_name: document_name(row, document),
+        size_bytes: document.size_bytes,
+    };
+    documents.iter().map(named).collect()
+}
+
+/// What a document of a statement is called, for people.
+#[must_use]
+pub fn document_name(row: &StatementRow, document: &StatementDocument) -> String {
+    let name = match document.kind.as_str() {
+        "csv" => documents::statement_csv_name,
+        _ => documents::statement_file_name,
+    };
+    name(row.period, &row.pi_email, &row.project_id, &row.id.number, row.id.version)
 }
 
 async fn attachments(
@@ -200,12 +323,8 @@ async fn attachments(
     }
     let mut attachments = Vec::new();
     for (document, bytes) in documents {
-        let name = match document.kind.as_str() {
-            "csv" => documents::statement_csv_name,
-            _ => documents::statement_file_name,
-        };
         attachments.push(Attachment {
-            file_name: name(row.period, &row.pi_email, &row.project_id, &row.id.number, row.id.version),
+            file_name: document_name(row, &document),
             media_type: if document.kind == "csv" { "text/csv" } else { "application/pdf" }.to_owned(),
             bytes,
         });
@@ -213,33 +332,41 @@ async fn attachments(
     Ok(attachments)
 }
 
-fn message(
+/// What a message says. `subject` stands for the configured one where it is known already.
+pub(crate) fn words(
     installation: &Installation,
-    actor: &Actor,
     period: Period,
     pi_email: &str,
-    batch: Vec<(StatementRow, Vec<Attachment>)>,
-    again: Option<&Again>,
-) -> Result<(Message, EmailMessage), WorkflowError> {
-    let settings = &installation.email;
+    rows: &[StatementRow],
+    subject: Option<&str>,
+) -> Result<EmailText, Refusal> {
+    let given = subject.map(|subject| subject.replace('{', "{{").replace('}', "}}"));
     let model = EmailModel {
         institution: installation.institution.name.clone(),
         contact_email: installation.institution.contact_email.clone(),
         pi_email: pi_email.to_owned(),
         period,
         currency: installation.settings.currency.clone(),
-        statements: batch.iter().map(|(row, _)| email_statement(row)).collect(),
-        subject_template: settings.subject_template.clone(),
+        statements: rows.iter().map(email_statement).collect(),
+        subject_template: given.unwrap_or_else(|| installation.email.subject_template.clone()),
     };
-    let text =
-        statement_email(&model).map_err(|error| Refusal::new(format!("email.subject_template: {error}")))?;
-    let statements: Vec<StatementVersion> = batch.iter().map(|(row, _)| row.id.clone()).collect();
-    let attachments: Vec<Attachment> = batch.into_iter().flat_map(|(_, attachments)| attachments).collect();
-    let digest = digest(pi_email, &text.subject, &text.text, &attachments);
-    let digest = match again {
-        None => digest,
-        Some(again) => ledger::sha256_hex(format!("{digest} again {}", again.before).as_bytes()),
-    };
+    statement_email(&model).map_err(|error| Refusal::new(format!("email.subject_template: {error}")))
+}
+
+fn message(
+    installation: &Installation,
+    actor: &Actor,
+    period: Period,
+    pi_email: &str,
+    rows: &[StatementRow],
+    attachments: Vec<Attachment>,
+    again: Option<&Again>,
+) -> Result<(Message, EmailMessage), WorkflowError> {
+    let settings = &installation.email;
+    let text = words(installation, period, pi_email, rows, None)?;
+    let statements: Vec<StatementVersion> = rows.iter().map(|row| row.id.clone()).collect();
+    let files: Vec<String> = attachments.iter().map(|file| ledger::sha256_hex(&file.bytes)).collect();
+    let digest = digest(pi_email, &text, &files, again.map(|again| again.before));
     let domain = settings.from_address.rsplit_once('@').map_or("localhost", |(_, domain)| domain);
     let message_id = format!("<{period}.{}@{domain}>", &digest[..24]);
     let message = Message {
@@ -279,10 +406,14 @@ fn email_statement(row: &StatementRow) -> EmailStatement {
     }
 }
 
-/// What makes a message the same message: whom it is for, what it says and what it carries.
-fn digest(pi_email: &str, subject: &str, text: &str, attachments: &[Attachment]) -> String {
-    let files: Vec<String> = attachments.iter().map(|file| ledger::sha256_hex(&file.bytes)).collect();
-    ledger::sha256_hex(json!([pi_email, subject, text, files]).to_string().as_bytes())
+/// What makes a message the same message: whom it is for, what it says and what it carries (by digest);
+/// and how many carried the same before, when it is sent again on purpose.
+pub(crate) fn digest(pi_email: &str, text: &EmailText, files: &[String], again: Option<usize>) -> String {
+    let first = ledger::sha256_hex(json!([pi_email, text.subject, text.text, files]).to_string().as_bytes());
+    match again {
+        None => first,
+        Some(before) => ledger::sha256_hex(format!("{first} again {before}").as_bytes()),
+    }
 }
 
 /// On whose word a message goes out that would not go by itself.

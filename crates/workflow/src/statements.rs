@@ -1,6 +1,8 @@
 //! Look at issued statements, where each is in its life, and how two of them differ.
 
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
 
 use billing::period::Stamp;
 use billing::statement::{Statement, StatementDifference, StatementState, difference};
@@ -10,9 +12,12 @@ use ledger::{
     StatementVersion,
 };
 use serde::Serialize;
+use zip::CompressionMethod;
+use zip::write::{SimpleFileOptions, ZipWriter};
 
 use crate::people::people;
-use crate::render::documents_of;
+use crate::render::{documents_of, load_documents};
+use crate::send::document_name;
 use crate::{Installation, Refusal, WorkflowError};
 
 /// One version with its place in its life.
@@ -20,6 +25,8 @@ use crate::{Installation, Refusal, WorkflowError};
 pub struct StatementStanding {
     #[serde(flatten)]
     pub row: StatementRow,
+    /// Who is charged on its lines.
+    pub fund_orgs: Vec<String>,
     #[serde(flatten)]
     pub state: StatementState,
 }
@@ -80,9 +87,18 @@ pub async fn list(
     rows.sort_by_key(|row| (row.period, row.id.clone()));
     let emails = EmailFilter { period, ..EmailFilter::default() };
     let emails = reader.list_messages(&emails).await?;
-    let mut standing = stand(&mut reader, rows, &emails).await?;
-    standing.retain(|one| all_versions || !matches!(one.state, StatementState::Superseded { .. }));
-    Ok(standing)
+    if !all_versions {
+        // The last of each number; why earlier ones were replaced is in their models, which take time.
+        let mut current: Vec<StatementRow> = Vec::with_capacity(rows.len());
+        for row in rows {
+            if current.last().is_some_and(|before| before.id.number == row.id.number) {
+                current.pop();
+            }
+            current.push(row);
+        }
+        rows = current;
+    }
+    stand(&mut reader, rows, &emails).await
 }
 
 /// Where versions are in their lives; `rows` has every version of a number that it has one of.
@@ -100,6 +116,9 @@ async fn stand(
             sent.entry(id).or_insert(&event.stamp);
         }
     }
+    let of =
+        StatementFilter { period: same(rows.iter().map(|row| row.period)), ..StatementFilter::default() };
+    let mut funds = reader.list_statement_funds(&of).await?;
     let mut standing: Vec<StatementStanding> = Vec::with_capacity(rows.len());
     for row in rows {
         if let Some(before) = standing.last_mut().filter(|before| before.row.id.number == row.id.number) {
@@ -109,9 +128,16 @@ async fn stand(
             before.state = StatementState::of(sent, Some((row.id.version, why)));
         }
         let state = StatementState::of(sent.get(&row.id).map(|&stamp| stamp.clone()), None);
-        standing.push(StatementStanding { row, state });
+        let fund_orgs = funds.remove(&row.id).unwrap_or_default();
+        standing.push(StatementStanding { row, fund_orgs, state });
     }
     Ok(standing)
+}
+
+/// What all are, if they are the same.
+fn same<T: PartialEq>(mut values: impl Iterator<Item = T>) -> Option<T> {
+    let first = values.next()?;
+    values.all(|value| value == first).then_some(first)
 }
 
 /// `version 1 (amount due: …)` says what it replaces; here only what changed is of interest.
@@ -151,6 +177,159 @@ pub async fn show(
         })
     });
     Ok(StatementDetail { statement, state, documents, versions, emails: emails.collect() })
+}
+
+/// A document to be handed out with others.
+#[derive(Clone, Debug)]
+pub struct BundledFile {
+    pub name: String,
+    path: PathBuf,
+    sha256: String,
+}
+
+/// The documents of the current statements of a period, in the order of their numbers.
+///
+/// # Errors
+/// A period that was never opened, or without documents.
+pub async fn bundle(installation: &Installation, period: Period) -> Result<Vec<BundledFile>, WorkflowError> {
+    let mut reader = installation.ledger.read().await?;
+    crate::periods::load(&mut reader, period).await?;
+    let filter = StatementFilter { period: Some(period), current: true, ..StatementFilter::default() };
+    let rows: BTreeMap<StatementVersion, StatementRow> =
+        reader.list_statements(&filter, None).await?.into_iter().map(|row| (row.id.clone(), row)).collect();
+    let mut documents = reader.list_statement_documents(&filter).await?;
+    documents.sort_by(|a, b| (&a.id, &a.kind).cmp(&(&b.id, &b.kind)));
+    let files = documents.into_iter().filter_map(|document| {
+        let row = rows.get(&document.id)?;
+        Some(BundledFile {
+            name: document_name(row, &document),
+            path: installation.folders.documents.join(&document.path),
+            sha256: document.sha256,
+        })
+    });
+    let files: Vec<BundledFile> = files.collect();
+    if files.is_empty() {
+        return Err(Refusal::new(format!("{period} has no statements to download"))
+            .hint(format!("`generate --period {period}` makes them once it is closed"))
+            .into());
+    }
+    Ok(files)
+}
+
+/// Write documents into one ZIP file, one at a time, so that memory does not grow with their number. PDFs
+/// are compressed already and are stored as they are.
+///
+/// # Errors
+/// A document that is gone or was changed; a reader who went away.
+pub fn write_bundle(files: &[BundledFile], out: impl Write) -> Result<(), WorkflowError> {
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    let mut zip = ZipWriter::new_stream(out);
+    let failed = |error: &dyn std::fmt::Display| WorkflowError::Internal(format!("the ZIP file: {error}"));
+    for file in files {
+        let bytes =
+            std::fs::read(&file.path).map_err(|source| WorkflowError::file("read", &file.path, source))?;
+        if ledger::sha256_hex(&bytes) != file.sha256 {
+            return Err(Refusal::new(format!("`{}` is not what was issued", file.path.display()))
+                .hint("restore it from a backup")
+                .into());
+        }
+        zip.start_file(&file.name, options).map_err(|error| failed(&error))?;
+        zip.write_all(&bytes).map_err(|error| failed(&error))?;
+    }
+    zip.finish().map_err(|error| failed(&error))?;
+    Ok(())
+}
+
+/// A document of a version: its name for people, and its bytes.
+///
+/// # Errors
+/// An unknown number or version; a document that is not rendered, gone or was changed.
+pub async fn document(
+    installation: &Installation,
+    number: &StatementNumber,
+    version: Option<u32>,
+    kind: &str,
+) -> Result<(String, Vec<u8>), WorkflowError> {
+    let mut reader = installation.ledger.read().await?;
+    let (rows, id) = find(&mut reader, number, version).await?;
+    let documents = load_documents(installation, &mut reader, &id).await?;
+    let found = documents.into_iter().find(|(document, _)| document.kind == kind);
+    match (found, rows.iter().find(|row| row.id == id)) {
+        (Some((document, bytes)), Some(row)) => Ok((document_name(row, &document), bytes)),
+        _ => Err(Refusal::new(format!("statement {} v{} has no {kind} document", id.number, id.version))
+            .hint("`generate` renders what is missing of a closed period")
+            .into()),
+    }
+}
+
+/// A list of statements for a spreadsheet, amounts as plain decimals.
+#[must_use]
+pub fn list_csv(rows: &[StatementStanding]) -> String {
+    const COLUMNS: [&str; 11] = [
+        "statement",
+        "version",
+        "period",
+        "pi_email",
+        "project_id",
+        "fund_org",
+        "list_cost",
+        "discount",
+        "subsidy",
+        "amount_due",
+        "state",
+    ];
+    let cells = rows.iter().map(|StatementStanding { row, fund_orgs, state }| {
+        let places = row.currency.places();
+        let names = vec![
+            row.id.number.to_string(),
+            row.id.version.to_string(),
+            row.period.to_string(),
+            row.pi_email.clone(),
+            row.project_id.clone(),
+            fund_orgs.join(" "),
+        ];
+        let amounts = [row.totals.list, row.totals.discount, row.totals.subsidy, row.totals.due];
+        let amounts = amounts.map(|amount| amount.decimal(places));
+        names.into_iter().chain(amounts).chain([state.name().to_owned()]).collect()
+    });
+    documents::table_for_people(&COLUMNS, cells)
+}
+
+/// The posted lines of a statement for a spreadsheet: who pays what of each, as plain decimals.
+#[must_use]
+pub fn lines_csv(statement: &Statement) -> String {
+    const COLUMNS: [&str; 12] = [
+        "statement",
+        "version",
+        "service_name",
+        "kind",
+        "source",
+        "fund_org",
+        "account_code",
+        "charges",
+        "list_cost",
+        "discount",
+        "subsidy",
+        "amount_due",
+    ];
+    let places = statement.currency.code.places();
+    let rows = statement.lines.iter().map(|line| {
+        let group = &line.group;
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let names = vec![
+            statement.number.to_string(),
+            statement.version.to_string(),
+            text(&group.service_name),
+            group.kind.name().to_owned(),
+            group.source.clone(),
+            text(&group.fund_org),
+            text(&group.account_code),
+            group.charges.to_string(),
+        ];
+        let amounts = [line.list, line.discount, line.subsidy, line.due];
+        names.into_iter().chain(amounts.map(|amount| amount.decimal(places))).collect()
+    });
+    documents::table_for_people(&COLUMNS, rows)
 }
 
 /// Every version of a number, and the one that is asked for.

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::charges::{Scope, charges};
 use crate::funding::Rules;
-use crate::generate::compute;
+use crate::generate::{compute, post};
 use crate::rules::{NOT_LONGER, may_end, unparsed_funds};
 use crate::{Actor, Installation, Refusal, WorkflowError, funding, periods};
 
@@ -41,8 +41,11 @@ pub struct Effect {
 pub struct Balance {
     pub rule: SubsidyId,
     pub name: String,
+    pub counts_by: billing::subsidy::Scope,
     pub pi_email: Option<String>,
     pub project_id: Option<String>,
+    /// Of a rule that counts by user; `None` for what names no user.
+    pub user: Option<String>,
     pub first: Period,
     pub last: Period,
     /// What earlier windows left over, of a rule that carries over.
@@ -205,25 +208,41 @@ pub async fn balances(installation: &Installation, period: Period) -> Result<Vec
     let settings = installation.settings_of(&mut reader, period).await?;
     let view = charges(installation, &mut reader, Scope::period(period), &settings, None).await?;
     let mut funding = funding::of_period(&mut reader, period, &settings, None).await?;
-    compute(&view, period, &settings, BTreeSet::new(), &mut funding).await?;
+    post(&view, period, &settings, &mut funding).await?;
     let (subsidies, people) = (funding.subsidies, funding.people);
     let mut balances = Vec::new();
     for rule in subsidies.rules() {
         let (first, last) = rule.window_of(period, settings.subsidies.fiscal_year_start);
-        for ((_, pi_email, project_id), Standing { seen, most, carried }) in subsidies.standing(rule) {
+        let plain = Balance {
+            rule: rule.id,
+            name: rule.name.clone(),
+            counts_by: rule.scope,
+            pi_email: None,
+            project_id: None,
+            user: None,
+            first,
+            last,
+            carried: None,
+            seen: Amount::ZERO,
+            paid: Amount::ZERO,
+            left: None,
+        };
+        for (pool, Standing { seen, most, carried }) in subsidies.standing(rule) {
             balances.push(Balance {
-                rule: rule.id,
-                name: rule.name.clone(),
-                pi_email: pi_email.as_ref().map(|pi| people.current(pi)),
-                project_id: project_id.clone(),
-                first,
-                last,
+                pi_email: pool.pi_email.as_ref().map(|pi| people.current(pi)),
+                project_id: pool.project_id.clone(),
+                user: pool.user.clone(),
                 carried: rule.carries_over.then_some(carried),
                 seen: seen.cost,
                 paid: seen.paid,
                 left: most.map(|most| (most - seen.paid).max(Amount::ZERO)),
+                ..plain.clone()
             });
         }
+        // What names no user draws from nobody's pool, and is not counted beyond the period.
+        let (first, last, left) = (period, period, Some(Amount::ZERO));
+        let unnamed = subsidies.without_user(rule);
+        balances.extend(unnamed.map(|seen| Balance { first, last, seen, left, ..plain }));
     }
     Ok(balances)
 }

@@ -1,11 +1,12 @@
 //! What is charged before cents: the charges of a period summed by PI and project, priced for the month, and over
-//! the funds that share them.
+//! the funds that share them; by who used it where a subsidy counts users.
 
 use std::collections::BTreeMap;
 
 use billing::rate::{RatedGroup, RatedUse};
 use billing::split::{SplitId, Splits, merged};
 use billing::statement::PostingGroup;
+use billing::subsidy::Users;
 use billing::{Fingerprint, Period};
 use lake::{Apart, Posted, View};
 
@@ -14,7 +15,7 @@ use crate::charges::{Found, locate};
 use crate::funding::Funding;
 use crate::generate::Owner;
 
-/// What is summed apart for the sake of splits; of each single charge, the rule that it has.
+/// What is summed apart for the sake of splits and subsidies; of each single charge, the rule that it has.
 #[derive(Default)]
 pub(crate) struct SummedApart {
     apart: Apart,
@@ -25,35 +26,56 @@ pub(crate) struct SummedApart {
 #[derive(Default)]
 pub(crate) struct Usage(Vec<Posted>);
 
-/// What of a group decides how it is split.
-type Place = (usize, Option<usize>, Option<String>);
+/// What of a group decides how it is split, and by whom it is paid.
+#[derive(PartialEq)]
+struct Place {
+    after: usize,
+    charge: Option<usize>,
+    fallback_from: Option<String>,
+    user: Option<String>,
+}
+
+/// The groups of a PI's project as they are posted.
+pub(crate) struct Funded {
+    pub groups: Vec<PostingGroup>,
+    pub users: Users,
+    /// How rates were used.
+    pub rates: Vec<RatedUse>,
+}
 
 impl Usage {
-    /// The groups as they are posted, and how rates were used.
     pub fn funded(
         self,
         (pi_email, project_id): &Owner,
         period: Period,
         SummedApart { apart, rules }: &SummedApart,
         funding: &mut Funding,
-    ) -> (Vec<PostingGroup>, Vec<RatedUse>) {
+    ) -> Funded {
         let who = funding.people.key(pi_email);
         let (places, mut groups, parts) = self.over_rates();
         let rates = funding.rates.price(&mut groups, &parts);
-        let groups = places.into_iter().zip(groups).flat_map(|((after, charge, fallback_from), group)| {
+        let (mut users, mut all) = (Users::default(), Vec::new());
+        for (Place { after, charge, fallback_from, user }, group) in places.into_iter().zip(groups) {
             let day = after.checked_sub(1).map_or(period.first_day(), |at| apart.days[at]);
             let own = charge.map(|at| rules[at]);
-            funding.splits.over(&who, project_id, day, own, fallback_from.as_deref(), group)
-        });
-        (merged(groups.collect()), rates)
+            let user = user.map(|user| funding.people.user(&user));
+            let split = funding.splits.over(&who, project_id, day, own, fallback_from.as_deref(), group);
+            if apart.users {
+                for group in &split {
+                    users.add(user.clone(), group);
+                }
+            }
+            all.extend(split);
+        }
+        Funded { groups: merged(all), users, rates }
     }
 
     /// Groups that differ in their rate alone are one; what each rate priced of it stands beside. They come
     /// one after the other.
     fn over_rates(self) -> (Vec<Place>, Vec<PostingGroup>, Vec<RatedGroup>) {
         let (mut places, mut groups, mut parts) = (Vec::new(), Vec::<PostingGroup>::new(), Vec::new());
-        for Posted { after, charge, fallback_from, rated, group, .. } in self.0 {
-            let (place, cost) = ((after, charge, fallback_from), group.cost);
+        for Posted { after, charge, user, fallback_from, rated, group, .. } in self.0 {
+            let (place, cost) = (Place { after, charge, fallback_from, user }, group.cost);
             match groups.last_mut() {
                 Some(last) if places.last() == Some(&place) && last.is_of_line(&group) => last.add(&group),
                 _ => {
@@ -72,9 +94,10 @@ impl Usage {
 pub(crate) async fn of_period(
     view: &View,
     period: Period,
-    splits: &Splits,
+    funding: &Funding,
 ) -> Result<(SummedApart, BTreeMap<Owner, Usage>), WorkflowError> {
-    let summed = summed_apart(view, period, splits).await?;
+    let mut summed = summed_apart(view, period, &funding.splits).await?;
+    summed.apart.users = funding.subsidies.count_users();
     let mut owners: BTreeMap<Owner, Usage> = BTreeMap::new();
     for posted in view.posting_groups(period, &summed.apart).await? {
         let owner = (posted.pi_email.clone(), posted.project_id.clone());

@@ -41,6 +41,7 @@ fn used(id: i64, lines: &[&str]) -> Vec<Used> {
             period: period(words[0]),
             pi_email: "ada@x.edu".to_owned(),
             project_id: "looms".to_owned(),
+            user: None,
             by: PaidBy::Credit(CreditId(id)),
             seen: Seen { cost: amount(words[1]), paid: amount(words[2]) },
         }

@@ -163,6 +163,7 @@ impl Meaning {
             reconciliation_end: first(&mapping.reconciliation_end),
             fallback_fund_org: first(&mapping.fallback_fund_org),
             customer_class: first(&mapping.customer_class),
+            usage_user: first(&mapping.usage_user).as_deref().and_then(pi_email_text),
         };
         let mut defects: Vec<String> = tags.problems.iter().map(ToString::to_string).collect();
         defects.extend(spellings(&tags));
@@ -305,10 +306,14 @@ impl<'a> Tagged<'a> {
         &self.meanings
     }
 
-    /// The attribution columns, `tags`, `attributed_by` where there is a table, and those of the fallback where
-    /// one is named.
+    /// The attribution columns, `tags`, `attributed_by` where there is a table, and those of users and of the
+    /// fallback where one is named.
     pub fn columns(&self) -> Vec<(String, TextColumn)> {
-        let has = |name: &str| name != "fallback_fund_org" || self.names_fallback();
+        let has = |name: &str| match name {
+            "fallback_fund_org" => self.names_fallback(),
+            "usage_user" => self.meanings.iter().any(|meaning| meaning.attribution.usage_user.is_some()),
+            _ => true,
+        };
         let mut columns: Vec<(String, TextColumn)> = (0..Attribution::COUNT)
             .filter(|&field| has(Attribution::FIELDS[field]))
             .map(|field| (Attribution::FIELDS[field].to_owned(), self.field(field)))

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::StatementNumber;
 use crate::statement::{LineKey, PostedLeg, PostedLine, Statement, line_key};
+use crate::subsidy::Leg;
 
 /// What one document posts of one statement. The amounts of a line are what it adds to what was posted
 /// before; the charges are those that the line has now.
@@ -30,7 +31,7 @@ impl Posting {
             version: statement.version,
             pi_email: statement.pi_email.clone(),
             project_id: statement.project_id.clone(),
-            lines: statement.lines.clone(),
+            lines: statement.lines.iter().map(without_users).collect(),
         }
     }
 
@@ -64,7 +65,7 @@ pub fn to_post<'a>(statements: &[Statement], posted: impl IntoIterator<Item = &'
         let lines = before.entry(&posting.number).or_default();
         for line in &posting.lines {
             match lines.get_mut(&line_key(line)) {
-                Some(sum) => *sum = less(line, Some(negated(sum))),
+                Some(sum) => *sum = less(line.clone(), Some(negated(sum))),
                 None => drop(lines.insert(line_key(line), line.clone())),
             }
         }
@@ -82,15 +83,17 @@ pub fn to_post<'a>(statements: &[Statement], posted: impl IntoIterator<Item = &'
 
 /// The lines of a statement minus what was posted of them; lines that are gone come last, negative.
 fn difference(statement: &Statement, mut before: BTreeMap<LineKey, PostedLine>) -> Vec<PostedLine> {
-    let mut lines: Vec<PostedLine> =
-        statement.lines.iter().map(|line| less(line, before.remove(&line_key(line)))).collect();
+    let mut lines: Vec<PostedLine> = statement
+        .lines
+        .iter()
+        .map(|line| less(without_users(line), before.remove(&line_key(line))))
+        .collect();
     lines.extend(before.values().map(negated));
     lines.retain(moves_money);
     lines
 }
 
-fn less(line: &PostedLine, old: Option<PostedLine>) -> PostedLine {
-    let mut line = line.clone();
+fn less(mut line: PostedLine, old: Option<PostedLine>) -> PostedLine {
     if let Some(old) = old {
         line.group.list_cost = line.group.list_cost - old.group.list_cost;
         line.group.cost = line.group.cost - old.group.cost;
@@ -109,6 +112,19 @@ fn less(line: &PostedLine, old: Option<PostedLine>) -> PostedLine {
         line.legs.retain(|leg| !leg.amount.is_zero());
     }
     line
+}
+
+/// Accounting asks who pays, and not of whose use.
+fn without_users(line: &PostedLine) -> PostedLine {
+    let mut legs: Vec<PostedLeg> = Vec::new();
+    for leg in &line.legs {
+        let leg = PostedLeg { leg: Leg { user: None, ..leg.leg.clone() }, ..*leg };
+        match legs.iter_mut().find(|known| is_same_leg(known, &leg)) {
+            Some(known) => add_leg(known, &leg),
+            None => legs.push(leg),
+        }
+    }
+    PostedLine { legs, ..line.clone() }
 }
 
 /// The same payer pays it from the same account by the same rule.

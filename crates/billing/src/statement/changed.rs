@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use money::{Currency, Minor};
 
-use super::{PostedLine, ResourceLine, Statement};
+use super::{PostedLeg, PostedLine, PostingGroup, ResourceLine, Statement};
 use crate::rate::RatedUse;
 
 /// What changed from one version to the next, in words; `None` when the new one says the same apart from
@@ -66,14 +66,19 @@ fn compare_lists(words: &mut Vec<String>, what: &str, old: &[String], new: &[Str
 pub(crate) type LineKey = (Option<String>, super::LineKind, String, Option<String>, Option<String>);
 
 pub(crate) fn line_key(line: &PostedLine) -> LineKey {
-    let group = &line.group;
-    (
-        group.service_name.clone(),
-        group.kind,
-        group.source.clone(),
-        group.fund_org.clone(),
-        group.account_code.clone(),
-    )
+    line.group.line_key()
+}
+
+impl PostingGroup {
+    pub(crate) fn line_key(&self) -> LineKey {
+        (
+            self.service_name.clone(),
+            self.kind,
+            self.source.clone(),
+            self.fund_org.clone(),
+            self.account_code.clone(),
+        )
+    }
 }
 
 fn line_name(key: &LineKey) -> String {
@@ -84,15 +89,34 @@ fn line_name(key: &LineKey) -> String {
     format!("{service} of {source}{on}{account}")
 }
 
+/// Who pays how much of a line; and of whose use, which is too long to be said.
+#[derive(PartialEq)]
+struct Payers {
+    sums: Vec<String>,
+    users: Vec<String>,
+}
+
+impl Payers {
+    fn of(line: &PostedLine, currency: &Currency) -> Payers {
+        let (mut sums, mut users): (Vec<(&str, Minor)>, Vec<String>) = (Vec::new(), Vec::new());
+        for PostedLeg { leg, amount } in line.legs.iter().filter(|leg| !leg.amount.is_zero()) {
+            match sums.iter_mut().find(|(payer, _)| *payer == leg.payer) {
+                Some((_, sum)) if leg.user.is_some() => *sum += *amount,
+                _ => sums.push((&leg.payer, *amount)),
+            }
+            users.extend(leg.user.as_ref().map(|user| format!("{} {user} {}", leg.by, amount.get())));
+        }
+        let sum = |(payer, sum): (&str, Minor)| format!("{} by {payer}", currency.display(sum));
+        Payers { sums: sums.into_iter().map(sum).collect(), users }
+    }
+}
+
 fn compare_lines(words: &mut Vec<String>, old: &Statement, new: &Statement) {
     let show = |amount: Minor| new.currency.display(amount);
-    let payers = |line: &PostedLine| -> Vec<String> {
-        let paying = line.legs.iter().filter(|leg| !leg.amount.is_zero());
-        paying.map(|leg| format!("{} by {}", show(leg.amount), leg.leg.payer)).collect()
-    };
-    let keyed = |statement: &Statement| -> BTreeMap<LineKey, (Minor, Minor, Minor, u64, Vec<String>)> {
-        let figures =
-            |line: &PostedLine| (line.due, line.list, line.subsidy, line.group.charges, payers(line));
+    let keyed = |statement: &Statement| -> BTreeMap<LineKey, (Minor, Minor, Minor, u64, Payers)> {
+        let figures = |line: &PostedLine| {
+            (line.due, line.list, line.subsidy, line.group.charges, Payers::of(line, &new.currency))
+        };
         statement.lines.iter().map(|line| (line_key(line), figures(line))).collect()
     };
     let (before, after) = (keyed(old), keyed(new));
@@ -110,8 +134,15 @@ fn compare_lines(words: &mut Vec<String>, old: &Statement, new: &Statement) {
             Some(was) if was.2 != figures.2 => {
                 words.push(format!("{name}: subsidy {}, was {}", show(figures.2), show(was.2)));
             }
-            Some(was) if was.4 != figures.4 => {
-                words.push(format!("{name}: paid {}, was {}", figures.4.join(", "), was.4.join(", ")));
+            Some(was) if was.4.sums != figures.4.sums => {
+                words.push(format!(
+                    "{name}: paid {}, was {}",
+                    figures.4.sums.join(", "),
+                    was.4.sums.join(", ")
+                ));
+            }
+            Some(was) if was.4.users != figures.4.users => {
+                words.push(format!("{name}: paid for the use of others"));
             }
             Some(was) => words.push(format!("{name}: {} charges, was {}", figures.3, was.3)),
         }

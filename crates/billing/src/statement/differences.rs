@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use money::{Currency, Minor};
 use serde::Serialize;
 
-use super::{PostedLine, ResourceLine, RestLine, Statement, Totals};
+use super::{PostedLeg, PostedLine, ResourceLine, RestLine, Statement, Totals};
 use crate::rate::RatedUse;
+use crate::subsidy::Leg;
 
 /// A place where two versions of what should be the same do not say the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -53,6 +54,17 @@ fn same(issued: &Statement, follows: &Statement) -> bool {
         ..follows.clone()
     };
     *issued == follows
+}
+
+/// Who pays what of a line, exactly.
+fn paid(line: &PostedLine) -> Vec<String> {
+    let words = |PostedLeg { leg, amount }: &PostedLeg| {
+        let account = leg.account_code.as_ref().map_or_else(String::new, |code| format!(" account {code}"));
+        let user = leg.user.as_ref().map_or_else(String::new, |user| format!(" for {user}"));
+        let Leg { by, name, payer, seen, paid, .. } = leg;
+        format!("{by} `{name}` by {payer}{account}{user}: {paid} of {seen}, {} minor units", amount.get())
+    };
+    line.legs.iter().map(words).collect()
 }
 
 fn currency_text(currency: &Currency) -> String {
@@ -118,6 +130,7 @@ impl Found<'_> {
                 due: line.due,
             };
             self.totals(&format!("{name}: "), totals(was), totals(is));
+            self.set(&format!("{name}: paid"), &paid(was), &paid(is));
             let (was, is) = (&was.group, &is.group);
             self.text(&format!("{name}: charges"), &was.charges.to_string(), &is.charges.to_string());
             self.text(&format!("{name}: exact cost"), &was.cost.to_string(), &is.cost.to_string());
@@ -293,6 +306,29 @@ mod tests {
         resource i-1 of EC2 (usage): 1 charges, list price $1.00, due $1.00 | 2 charges, list price $1.00, due $1.00
         resource i-1 of EC2 (usage): 1 charges, list price $2.00, due $2.00 | 1 charges, list price $2.00, due $1.99
         resource i-2 of EC2 (usage): nothing | 1 charges, list price $0.05, due $0.05
+        ");
+    }
+
+    #[test]
+    fn who_pays_counts_with_all_that_is_said_of_it() {
+        let pays = |user: &str, paid: &str| {
+            let mut issued = statement(vec![usage("EC2", "2", "2")]);
+            let leg = Leg {
+                by: crate::subsidy::PaidBy::Subsidy(crate::subsidy::SubsidyId(1)),
+                name: "Provost".to_owned(),
+                payer: "PROV-1".to_owned(),
+                account_code: None,
+                user: Some(user.to_owned()),
+                seen: "2".parse().unwrap(),
+                paid: paid.parse().unwrap(),
+            };
+            issued.lines[0].legs = vec![PostedLeg { leg, amount: Minor::new(100) }];
+            issued
+        };
+        assert_eq!(told(&pays("ada", "1"), &pays("ada", "1")), "");
+        assert_snapshot!(told(&pays("ada", "1"), &pays("bo", "1.001")), @r"
+        line EC2 (usage) of AWS on PHYS-1: paid: subsidy 1 `Provost` by PROV-1 for ada: 1 of 2, 100 minor units | nothing
+        line EC2 (usage) of AWS on PHYS-1: paid: nothing | subsidy 1 `Provost` by PROV-1 for bo: 1.001 of 2, 100 minor units
         ");
     }
 

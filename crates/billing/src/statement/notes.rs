@@ -1,5 +1,7 @@
 //! What a statement says below its tables.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 use money::{Currency, Minor};
 use serde::Serialize;
@@ -160,14 +162,38 @@ pub fn paid_name(lines: &[PostedLine]) -> &'static str {
 
 /// A sentence for each of [`paid_by`].
 pub fn paid_notes(lines: &[PostedLine], currency: &Currency) -> impl Iterator<Item = String> {
-    paid_by(lines).into_iter().map(|(Leg { name, payer, .. }, sum)| {
-        let amount = currency.display(sum.abs());
+    paid_by(lines).into_iter().map(|(leg, sum)| {
+        let (Leg { name, payer, .. }, amount) = (leg, currency.display(sum.abs()));
         if sum.is_negative() {
             format!("{name} ({payer}) gets back {amount} that it had paid for you.")
         } else {
-            format!("{name} ({payer}) pays {amount} of these charges.")
+            let users = by_user(lines, leg, currency);
+            format!("{name} ({payer}) pays {amount} of these charges{users}.")
         }
     })
+}
+
+/// So many users are named with what is paid for them; of more it is said how many they are.
+const NAMED_USERS: usize = 5;
+
+fn by_user(lines: &[PostedLine], of: &Leg, currency: &Currency) -> String {
+    let mut users: BTreeMap<&str, Minor> = BTreeMap::new();
+    for PostedLeg { leg, amount } in lines.iter().flat_map(|line| &line.legs) {
+        if let Some(user) = leg.user.as_deref().filter(|_| (&leg.name, &leg.payer) == (&of.name, &of.payer)) {
+            *users.entry(user).or_default() += *amount;
+        }
+    }
+    let users: Vec<(&str, Minor)> = users.into_iter().filter(|(_, sum)| !sum.is_zero()).collect();
+    let said = |(user, sum): &(&str, Minor)| format!("{} for {user}", currency.display(*sum));
+    match users.as_slice() {
+        [] => String::new(),
+        [(user, _)] => format!(", for {user}"),
+        [rest @ .., last] if rest.len() < NAMED_USERS => {
+            let rest: Vec<String> = rest.iter().map(said).collect();
+            format!(": {} and {}", rest.join(", "), said(last))
+        }
+        all => format!(", for {} users", all.len()),
+    }
 }
 
 #[cfg(test)]
@@ -256,6 +282,30 @@ mod tests {
             Vec::<String>::new(),
             "a split sent it elsewhere"
         );
+    }
+
+    #[test]
+    fn for_whose_use_is_said_where_users_are_counted() {
+        let currency = Settings::default().currency;
+        let said = |users: &[&str]| {
+            let group = crate::statement::testing::group("EC2", crate::statement::LineKind::Usage, "9", "9");
+            let leg = |user: &&str| Leg {
+                by: PaidBy::Subsidy(crate::subsidy::SubsidyId(1)),
+                name: "Provost".to_owned(),
+                payer: "PROV-1".to_owned(),
+                account_code: None,
+                user: Some((*user).to_owned()).filter(|user| !user.is_empty()),
+                seen: "1".parse().unwrap(),
+                paid: "1.25".parse().unwrap(),
+            };
+            let legs = |_: &[crate::statement::PostingGroup]| vec![users.iter().map(leg).collect()];
+            let (lines, _) = crate::statement::post_subsidized(vec![group], 2, legs);
+            paid_notes(&lines, &currency).collect::<Vec<_>>().join(" ")
+        };
+        assert_snapshot!(said(&[""]), @"Provost (PROV-1) pays $1.25 of these charges.");
+        assert_snapshot!(said(&["ada"]), @"Provost (PROV-1) pays $1.25 of these charges, for ada.");
+        assert_snapshot!(said(&["ada", "bo", "cy"]), @"Provost (PROV-1) pays $3.75 of these charges: $1.25 for ada, $1.25 for bo and $1.25 for cy.");
+        assert_snapshot!(said(&["a", "b", "c", "d", "e", "f", "g"]), @"Provost (PROV-1) pays $8.75 of these charges, for 7 users.");
     }
 
     #[test]

@@ -66,10 +66,9 @@ fn post_legs(legs: Vec<Vec<Leg>>, costs: &[Amount], owed: &[Minor], places: u8) 
         }
     }
     for rule in rules {
-        let of_rule = |legs: &Vec<PostedLeg>| legs.iter().position(|leg| leg.leg.by == rule);
-        let places_of: Vec<Option<usize>> = posted.iter().map(of_rule).collect();
-        let paid = |line: usize| places_of[line].map_or(Amount::ZERO, |at| posted[line][at].leg.paid);
-        let exact: Vec<Amount> = (0..posted.len()).map(paid).collect();
+        let of_rule = |leg: &&PostedLeg| leg.leg.by == rule;
+        let paid = |legs: &Vec<PostedLeg>| legs.iter().filter(of_rule).map(|leg| leg.leg.paid).sum();
+        let exact: Vec<Amount> = posted.iter().map(paid).collect();
         let bound = |line: usize| match (exact[line], left[line]) {
             (paid, _) if paid.is_zero() => Bound::Exactly(Minor::ZERO),
             (paid, (cost, owed)) if paid == cost => Bound::Exactly(owed),
@@ -85,13 +84,24 @@ fn post_legs(legs: Vec<Vec<Leg>>, costs: &[Amount], owed: &[Minor], places: u8) 
         let total = whole.unwrap_or_else(|| exact.iter().copied().sum::<Amount>().round(places));
         let amounts = post_to(&exact, total, places, bound);
         for (line, amount) in amounts.into_iter().enumerate() {
-            if let Some(at) = places_of[line] {
+            let mut own: Vec<&mut PostedLeg> =
+                posted[line].iter_mut().filter(|leg| leg.leg.by == rule).collect();
+            if !own.is_empty() {
                 left[line] = (left[line].0 - exact[line], left[line].1 - amount);
-                posted[line][at].amount = amount;
+                post_users(&mut own, amount, places);
             }
         }
     }
     posted
+}
+
+/// What a rule pays of a line, over the users whose use it pays for.
+fn post_users(legs: &mut [&mut PostedLeg], amount: Minor, places: u8) {
+    let paid: Vec<Amount> = legs.iter().map(|leg| leg.leg.paid).collect();
+    let bound = |at: usize| if paid[at].is_zero() { Bound::Exactly(Minor::ZERO) } else { Bound::Free };
+    for (leg, amount) in legs.iter_mut().zip(post_to(&paid, amount, places, bound)) {
+        leg.amount = amount;
+    }
 }
 
 /// A discount is stated for usage only, so that a refund is not shown as a price.
@@ -264,6 +274,7 @@ mod tests {
             name: String::new(),
             payer: String::new(),
             account_code: None,
+            user: None,
             seen,
             paid,
         };
@@ -273,6 +284,20 @@ mod tests {
             vec![leg(1, group.cost, first), leg(2, left, Amount::from_units(left.units() / 2))]
         };
         groups.iter().map(legs).collect()
+    }
+
+    /// As [`shared`], each leg cut over users.
+    fn shared_by_users(groups: &[PostingGroup], share: i128, users: i128) -> Vec<Vec<Leg>> {
+        let over_users = |leg: Leg| {
+            let part = |paid: Amount| Amount::from_units(paid.units() / users);
+            (1..=users).map(move |user| {
+                let rest = |paid: Amount| paid - Amount::from_units(part(paid).units() * (users - 1));
+                let of = |paid: Amount| if user == users { rest(paid) } else { part(paid) };
+                Leg { user: Some(user.to_string()), seen: of(leg.seen), paid: of(leg.paid), ..leg.clone() }
+            })
+        };
+        let legs = shared(groups, share).into_iter();
+        legs.map(|legs| legs.into_iter().flat_map(over_users).collect()).collect()
     }
 
     #[test]
@@ -307,6 +332,24 @@ mod tests {
                     let off = (leg.leg.paid - Amount::from_minor(leg.amount, places)).abs();
                     prop_assert!(off < unit, "{:?} of {:?}", leg, line.group.cost);
                 }
+            }
+        }
+
+        /// Counted by user, a rule pays of every line what it would without.
+        #[test]
+        fn legs_of_users_come_to_the_leg_of_their_rule(
+            groups in any_groups(), share in 0_i128..=100, users in 1_i128..7
+        ) {
+            let (lines, totals) = post_subsidized(groups.clone(), 2, |groups| shared(groups, share));
+            let (by_user, same) =
+                post_subsidized(groups, 2, |groups| shared_by_users(groups, share, users));
+            prop_assert_eq!(totals, same);
+            for (line, by_user) in lines.iter().zip(&by_user) {
+                for leg in &line.legs {
+                    let own = by_user.legs.iter().filter(|own| own.leg.by == leg.leg.by);
+                    prop_assert_eq!(own.map(|own| own.amount).sum::<Minor>(), leg.amount);
+                }
+                prop_assert_eq!(line.due, by_user.due);
             }
         }
 

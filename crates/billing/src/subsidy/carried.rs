@@ -137,7 +137,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::tests::{amount, rule};
-    use super::super::{PaidBy, Scope, Subsidies, Used, Window};
+    use super::super::{PaidBy, Scope, Subsidies, Used, Users, Window};
     use super::*;
     use crate::statement::LineKind;
     use crate::statement::testing::group;
@@ -159,7 +159,7 @@ mod tests {
         for cost in costs {
             let group =
                 crate::statement::PostingGroup { cost: *cost, ..group("EC2", LineKind::Usage, "1", "1") };
-            for leg in subsidies.legs("ada", "looms", &group) {
+            for leg in subsidies.legs("ada", "looms", &group, &Users::default()) {
                 paid += leg.paid;
                 let seen = Seen { cost: leg.seen, paid: leg.paid };
                 let (pi_email, project_id) = ("ada".to_owned(), "looms".to_owned());
@@ -167,6 +167,7 @@ mod tests {
                     period: month(number),
                     pi_email,
                     project_id,
+                    user: None,
                     by: PaidBy::Subsidy(rule.id),
                     seen,
                 });

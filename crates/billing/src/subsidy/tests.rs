@@ -42,7 +42,7 @@ fn paid(rules: &[SubsidyRule], costs: &str) -> String {
     let groups: Vec<PostingGroup> =
         costs.split_whitespace().map(|cost| group("Compute", LineKind::Usage, cost, cost)).collect();
     let line = |group: &PostingGroup| {
-        let legs = subsidies.legs("ada", "looms", group);
+        let legs = subsidies.legs("ada", "looms", group, &Users::default());
         let each: Vec<String> = legs.iter().map(|leg| leg.paid.to_string()).collect();
         each.join("-")
     };
@@ -82,6 +82,116 @@ fn what_is_frozen_in_other_periods_is_taken_as_it_is() {
     assert_eq!(pays("400", "200", "350"), "300", "January has grown");
     assert_eq!(pays("400", "200", "10"), "10", "January has shrunk: not more than it costs");
     assert_eq!(pays("900", "550", "10"), "0", "February had too much: nobody pays twice");
+}
+
+/// Costs by user, as `ada 30` (`- 30`: nobody is named), and what is paid of them: `rule user paid`.
+fn paid_by_user(rules: &[SubsidyRule], lines: &[&[&str]]) -> String {
+    let mut subsidies = Subsidies::of_period(rules, "2025-01".parse().unwrap(), 7, &[]);
+    let mut said = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let mut users = Users::default();
+        let mut whole = group("Compute", LineKind::Usage, "0", "0");
+        for used in *line {
+            let (user, cost) = used.split_once(' ').unwrap();
+            let part = group("Compute", LineKind::Usage, cost, cost);
+            users.add((user != "-").then(|| user.to_owned()), &part);
+            whole.cost += part.cost;
+        }
+        let leg = |leg: &Leg| {
+            let rule = leg.name.trim_start_matches("fund ");
+            format!("{rule} {} {}", leg.user.as_deref().unwrap_or("-"), leg.paid)
+        };
+        let legs = subsidies.legs("ada@x.edu", &format!("project {at}"), &whole, &users);
+        said.push(legs.iter().map(leg).collect::<Vec<_>>().join(", "));
+    }
+    for rule in rules {
+        said.extend(subsidies.without_user(rule).map(|cost| format!("{} has {cost} of nobody", rule.id)));
+    }
+    said.join("; ")
+}
+
+#[test]
+fn a_rule_that_counts_by_user_follows_the_user_over_lines_and_projects() {
+    let per_user =
+        |id: i64, tiers: &[(&str, &str)], cap: &str| rule(id, tiers, cap, Scope::User, Window::Month);
+    let first_fifty = || per_user(1, &[("50", "100")], "");
+    for (name, rules, lines, expected) in [
+        (
+            "each user has their own",
+            vec![first_fifty()],
+            &[&["ada 30", "bo 80"][..]][..],
+            "1 ada 30, 1 bo 50",
+        ),
+        (
+            "one user, whoever is billed",
+            vec![first_fifty()],
+            &[&["ada 30"], &["ada 30", "bo 10"]],
+            "1 ada 30; 1 ada 20, 1 bo 10",
+        ),
+        (
+            "what names no user gets nothing",
+            vec![first_fifty()],
+            &[&["- 40", "ada 30"], &["- 2.5"]],
+            "1 ada 30; ; 1 has 42.5 of nobody",
+        ),
+        (
+            "a share up to a cap",
+            vec![per_user(1, &[("", "50")], "20")],
+            &[&["ada 30", "bo 80"], &["ada 30"]],
+            "1 ada 15, 1 bo 20; 1 ada 5",
+        ),
+        (
+            "a refund gives back what was paid for its user",
+            vec![first_fifty()],
+            &[&["ada 30", "bo 50"], &["ada -10", "bo 10"]],
+            "1 ada 30, 1 bo 50; 1 ada -10, 1 bo 0",
+        ),
+        (
+            "a rule by project before it takes its part in the order of users",
+            vec![
+                SubsidyRule { order: -1, ..rule(2, &[("40", "100")], "", Scope::Project, Window::Month) },
+                first_fifty(),
+            ],
+            &[&["- 10", "ada 50", "bo 80"]],
+            "2 - 40, 1 ada 20, 1 bo 50",
+        ),
+    ] {
+        assert_eq!(paid_by_user(&rules, lines), expected, "{name}");
+    }
+}
+
+#[test]
+fn other_months_and_what_was_before_count_for_the_user() {
+    let opening = |user: Option<&str>, paid: &str| Opening {
+        pi_email: "ada@x.edu".to_owned(),
+        project_id: "looms".to_owned(),
+        user: user.map(str::to_owned),
+        period: "2025-01".parse().unwrap(),
+        seen: amount(paid),
+        paid: amount(paid),
+    };
+    let rule = SubsidyRule {
+        opening: vec![opening(Some("bo"), "15")],
+        ..rule(1, &[("50", "100")], "", Scope::User, Window::Year)
+    };
+    let used = |user: Option<&str>| Used {
+        period: "2025-02".parse().unwrap(),
+        pi_email: "cy@x.edu".to_owned(),
+        project_id: "genome".to_owned(),
+        user: user.map(str::to_owned),
+        by: PaidBy::Subsidy(SubsidyId(1)),
+        seen: Seen { cost: amount("30"), paid: amount("30") },
+    };
+    let used = [used(Some("ada")), used(None)];
+    let mut subsidies = Subsidies::of_period(&[rule], "2025-03".parse().unwrap(), 7, &used);
+    let group = group("Compute", LineKind::Usage, "200", "200");
+    let mut users = Users::default();
+    for user in ["ada", "bo", "cy"] {
+        users.add(Some(user.to_owned()), &group);
+    }
+    let legs = subsidies.legs("ada@x.edu", "looms", &group, &users);
+    let paid: Vec<String> = legs.iter().map(|leg| leg.paid.to_string()).collect();
+    assert_eq!(paid, ["20", "35", "50"]);
 }
 
 #[test]
@@ -164,6 +274,35 @@ fn percentages_are_exact() {
 }
 
 proptest! {
+    /// However what users used is spread over lines and projects, everybody is paid the same, and so is what a
+    /// pool pays of the rest.
+    #[test]
+    fn it_does_not_matter_where_a_user_used_it(
+        uses in prop::collection::vec((0_u8..4, 0_i64..90, 0_usize..3), 1..20), cap in 1_i64..60
+    ) {
+        let tiers = [("40", "100"), ("90", "50")];
+        let pool = rule(2, &[("", "30")], &cap.to_string(), Scope::All, Window::Month);
+        let rules = [rule(1, &tiers, "", Scope::User, Window::Month), SubsidyRule { order: 1, ..pool }];
+        let paid = |lines: usize| {
+            let mut subsidies = Subsidies::of_period(&rules, "2025-01".parse().unwrap(), 7, &[]);
+            let mut paid: BTreeMap<Option<String>, Amount> = BTreeMap::new();
+            for line in 0..lines {
+                let (mut users, mut whole) = (Users::default(), group("EC2", LineKind::Usage, "0", "0"));
+                for (user, cost, _) in uses.iter().filter(|(_, _, at)| at % lines == line) {
+                    let part = group("EC2", LineKind::Usage, "0", &cost.to_string());
+                    users.add(Some(user.to_string()), &part);
+                    whole.cost += part.cost;
+                }
+                for leg in subsidies.legs("ada", &format!("project {line}"), &whole, &users) {
+                    *paid.entry(leg.user).or_default() += leg.paid;
+                }
+            }
+            paid.retain(|_, paid| !paid.is_zero());
+            paid
+        };
+        prop_assert_eq!(paid(1), paid(3));
+    }
+
     /// However a cost is cut into charges, the same is paid of it.
     #[test]
     fn it_does_not_matter_how_charges_are_cut(

@@ -55,6 +55,15 @@ pub struct AuditRows {
     /// Only what was done to this: `import 12`, `2025-01`
     #[arg(long, value_name = "SUBJECT", value_parser = words)]
     pub subject: Option<String>,
+    /// Only entries with these words in their subject or detail
+    #[arg(long, value_name = "WORDS", value_parser = words)]
+    pub find: Option<String>,
+    /// Only what was done on this day or later, in UTC
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub since: Option<jiff::civil::Date>,
+    /// Only what was done on this day or earlier, in UTC
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub until: Option<jiff::civil::Date>,
     /// From this entry on
     #[arg(long, value_name = "NUMBER")]
     pub from: Option<i64>,

@@ -51,8 +51,8 @@ const IMPORT_EXAMPLES: &str = "Examples:
 
 The file has a header; columns: source, key, value, from, to, note, and the fields that are
 given: pi_email, project_id, fund_org, cost_center, account_code, reference_1, reference_2,
-end_date, reconciliation_end, fallback_fund_org, customer_class. Rules that are there already are
-left alone.";
+end_date, reconciliation_end, fallback_fund_org, customer_class, usage_user. Rules that are there
+already are left alone.";
 
 #[derive(Debug, Args)]
 pub struct RuleListArgs {
@@ -127,6 +127,9 @@ pub struct GivesArgs {
     /// Class of customer, which the rate book may price differently
     #[arg(long, value_name = "CLASS", value_parser = words)]
     pub customer_class: Option<String>,
+    /// Who used it, for subsidies that count by user
+    #[arg(long, value_name = "USER", value_parser = words)]
+    pub usage_user: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Args)]

@@ -1,9 +1,12 @@
 //! `review` and `charges`.
 #![expect(clippy::doc_markdown, reason = "these comments are the help, where backticks would be noise")]
 
+use std::path::PathBuf;
+
 use billing::decision::Reassignment;
 use billing::{ChargeId, Flag, ImportId, Period};
 use clap::{Args, Subcommand, ValueEnum};
+use jiff::civil::Date;
 use money::Amount;
 
 use super::values::{flag, import_id, pi, ratio, words};
@@ -217,13 +220,17 @@ pub struct UndoArgs {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 pub enum ChargeCommand {
     /// List charges
     #[command(
-        after_help = "Example:\n  focus-billing charges list --period 2025-01 --sort billed-cost --limit 20"
+        after_help = "Examples:\n  focus-billing charges list --period 2025-01 --sort billed-cost --limit 20\n  focus-billing charges list --period 2025-01 --find gpu --state held"
     )]
     List(ChargeListArgs),
+    /// Write charges to a file, for a spreadsheet or for a program
+    #[command(
+        after_help = "Examples:\n  focus-billing charges export --period 2025-01 --output january.csv\n  focus-billing charges export --period 2025-01 --service Compute --format parquet --output compute.parquet"
+    )]
+    Export(ChargeExportArgs),
     /// One charge: the row as delivered, what was made of it, its flags and decisions
     #[command(after_help = "Example:\n  focus-billing charges show 1:7")]
     Show {
@@ -232,24 +239,114 @@ pub enum ChargeCommand {
     },
 }
 
+/// Which charges: what acts of review can say, and more.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Which charges")]
+pub struct ChargeFilter {
+    #[command(flatten)]
+    pub filter: ReviewFilter,
+    /// Words anywhere in source, service, SKU, resource, PI, project, fund, account or description
+    #[arg(long, value_name = "WORDS", value_parser = words)]
+    pub find: Option<String>,
+    /// Fund that pays
+    #[arg(long, value_name = "FUND_ORG")]
+    pub fund_org: Option<String>,
+    /// Service
+    #[arg(long, value_name = "NAME")]
+    pub service: Option<String>,
+    /// Where they stand
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub state: Vec<StateName>,
+    /// First day of use
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub from: Option<Date>,
+    /// Last day of use
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub to: Option<Date>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StateName {
+    Billable,
+    Held,
+    Rejected,
+    Deferred,
+}
+
 #[derive(Debug, Args)]
 pub struct ChargeListArgs {
     #[command(flatten)]
-    pub filter: ReviewFilter,
+    pub filter: ChargeFilter,
     /// Order; costs begin with the largest
     #[arg(long, value_enum, default_value_t = ChargeSort::Id)]
     pub sort: ChargeSort,
+    /// The other way round
+    #[arg(long)]
+    pub reverse: bool,
     /// How many at most [default: 100 in a table, all as JSON]
     #[arg(long, value_name = "COUNT")]
     pub limit: Option<usize>,
+    /// How many to leave out before
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    pub offset: usize,
+}
+
+#[derive(Debug, Args)]
+pub struct ChargeExportArgs {
+    #[command(flatten)]
+    pub filter: ChargeFilter,
+    #[arg(long, value_enum, default_value_t = ChargeFormat::Csv)]
+    pub format: ChargeFormat,
+    /// Where to write [default: standard output, for csv]
+    #[arg(long, short, value_name = "FILE", required_if_eq("format", "parquet"))]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ChargeFormat {
+    Csv,
+    Parquet,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ChargeSort {
     Id,
+    Cost,
     BilledCost,
     ListCost,
     Pi,
     Project,
+    FundOrg,
+    AccountCode,
     Service,
+    Resource,
+    Source,
+    Period,
+    Date,
+    State,
+    Flags,
+}
+
+impl ChargeSort {
+    /// The column, and whether it begins with the largest.
+    #[must_use]
+    pub fn column(self) -> Option<(&'static str, bool)> {
+        Some(match self {
+            ChargeSort::Id => return None,
+            ChargeSort::Cost => ("cost", true),
+            ChargeSort::BilledCost => ("billed_cost", true),
+            ChargeSort::ListCost => ("list_cost", true),
+            ChargeSort::Pi => ("pi_email", false),
+            ChargeSort::Project => ("project_id", false),
+            ChargeSort::FundOrg => ("fund_org", false),
+            ChargeSort::AccountCode => ("account_code", false),
+            ChargeSort::Service => ("service_name", false),
+            ChargeSort::Resource => ("resource_name", false),
+            ChargeSort::Source => ("source", false),
+            ChargeSort::Period => ("period", false),
+            ChargeSort::Date => ("charge_period_start", false),
+            ChargeSort::State => ("state", false),
+            ChargeSort::Flags => ("flags", false),
+        })
+    }
 }

@@ -65,6 +65,37 @@ pub enum StatementCommand {
         #[arg(value_name = "AFTER")]
         after: Option<String>,
     },
+    /// Write the PDFs of a period's statements into one ZIP file
+    #[command(after_help = "Example:\n  focus-billing statements zip --period 2025-01 --output january.zip")]
+    Zip {
+        /// Billing period
+        #[arg(long, short, value_name = "YYYY-MM")]
+        period: Period,
+        /// A new file
+        #[arg(long, short, value_name = "FILE")]
+        output: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum EmailCommand {
+    /// List messages, where each stands and why it did not go out
+    #[command(after_help = "Example:\n  focus-billing emails list --period 2025-01 --state failed")]
+    List {
+        /// Billing period
+        #[arg(long, short, value_name = "YYYY-MM")]
+        period: Option<Period>,
+        /// Only these: queued, sending, sent, failed, uncertain
+        #[arg(long, value_name = "STATE", value_parser = ["queued", "sending", "sent", "failed", "uncertain"])]
+        state: Option<String>,
+    },
+    /// One message: its words, files and what became of it
+    #[command(after_help = "Example:\n  focus-billing emails show 2025-01.0b9f…@example.edu")]
+    Show {
+        /// Its Message-ID, with angle brackets or without
+        #[arg(value_name = "ID", value_parser = words)]
+        id: String,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -81,6 +112,7 @@ pub struct StatementFilter {
 }
 
 pub(super) const SEND_EXAMPLES: &str = "Examples:
+  focus-billing send --period 2025-01 --dry-run
   focus-billing send --period 2025-01
   focus-billing send --again S-2025-01-0001 --reason \"the PI lost it\"";
 
@@ -92,6 +124,9 @@ pub struct SendArgs {
     /// Also send what may have been sent before a crash
     #[arg(long)]
     pub retry_uncertain: bool,
+    /// Show every message as it would go out, and send nothing
+    #[arg(long, conflicts_with = "again")]
+    pub dry_run: bool,
     /// Send one statement again that was sent before
     #[arg(long, value_name = "NUMBER", requires = "reason", conflicts_with_all = ["period", "retry_uncertain"])]
     pub again: Option<StatementNumber>,
@@ -101,6 +136,7 @@ pub struct SendArgs {
 }
 
 pub(super) const EXPORT_EXAMPLES: &str = "Examples:
+  focus-billing export-journal --period 2025-01 --dry-run
   focus-billing export-journal --period 2025-01 --format gl
   focus-billing export-journal --period 2025-01 --format template --template journal.csv --output journal.csv";
 
@@ -121,6 +157,9 @@ pub struct ExportArgs {
     /// A copy of this document [default: what is not posted yet, else a copy of the last one]
     #[arg(long, value_name = "ID")]
     pub document: Option<String>,
+    /// Show what would be posted, and record nothing
+    #[arg(long, conflicts_with_all = ["template", "output", "document"])]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -26,7 +26,8 @@ pub enum SubsidyCommand {
 
 const ADD_EXAMPLES: &str = "Examples:
   focus-billing subsidies add \"College of Science\" --payer SCI-100 --percent 40 --from 2025-01
-  focus-billing subsidies add \"Provost\" --payer PROV-1 --tier 500:100 --per project --every fiscal-year --from 2025-07";
+  focus-billing subsidies add \"Provost\" --payer PROV-1 --tier 500:100 --per project --every fiscal-year --from 2025-07
+  focus-billing subsidies add \"Provost AI\" --payer PROV-2 --tier 50:100 --per user --source OpenAI --from 2025-07";
 
 #[derive(Debug, Args)]
 pub struct SubsidyListArgs {
@@ -99,6 +100,8 @@ pub struct SubsidyAddArgs {
 pub enum PerArg {
     Project,
     Pi,
+    /// Who used it, whoever is billed (`tag_mapping.usage_user`)
+    User,
     /// One pool for everybody
     All,
 }
@@ -108,6 +111,7 @@ impl From<PerArg> for Scope {
         match per {
             PerArg::Project => Scope::Project,
             PerArg::Pi => Scope::Pi,
+            PerArg::User => Scope::User,
             PerArg::All => Scope::All,
         }
     }

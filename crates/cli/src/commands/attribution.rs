@@ -40,6 +40,7 @@ fn gives(args: GivesArgs) -> Attribution {
         reconciliation_end: args.reconciliation_end.map(|day| day.to_string()),
         fallback_fund_org: args.fallback_fund_org,
         customer_class: args.customer_class,
+        usage_user: args.usage_user,
     }
 }
 

@@ -1,41 +1,100 @@
 use std::fmt::Write as _;
+use std::io::BufWriter;
 
 use billing::ChargeId;
 use billing::correction;
 use billing::decision::ChargeState;
-use lake::Sort;
-use workflow::listing::{self, ListedCharge};
+use lake::{Filter, Sort};
+use workflow::listing::{self, ExportFormat, ListedCharge};
 use workflow::story::{Story, charge_story};
 
 use super::Door;
-use super::review::filter;
-use super::words::{moment, or_dash};
-use crate::args::{ChargeCommand, ChargeListArgs, ChargeSort};
+use super::words::{count, grouped, moment, or_dash};
+use crate::args::{ChargeCommand, ChargeExportArgs, ChargeFilter, ChargeFormat, ChargeListArgs, StateName};
 use crate::output::{Column, Refusal, Table, exact};
 
 pub async fn run(command: ChargeCommand, door: &Door) -> Result<(), Refusal> {
     match command {
         ChargeCommand::List(args) => list(&args, door).await,
+        ChargeCommand::Export(args) => export(&args, door).await,
         ChargeCommand::Show { charge } => show(charge, door).await,
     }
 }
 
 async fn list(args: &ChargeListArgs, door: &Door) -> Result<(), Refusal> {
     let installation = door.installation().await?;
-    let sort = match args.sort {
-        ChargeSort::Id => Vec::new(),
-        ChargeSort::BilledCost => vec![by("billed_cost", true)],
-        ChargeSort::ListCost => vec![by("list_cost", true)],
-        ChargeSort::Pi => vec![by("pi_email", false)],
-        ChargeSort::Project => vec![by("project_id", false)],
-        ChargeSort::Service => vec![by("service_name", false)],
-    };
-    let charges = listing::list(&installation, &filter(&args.filter), &sort, args.limit, 0).await?;
-    Ok(door.output.data(&charges, |charges| table(charges, door))?)
+    let (filter, sort) = (filter(&args.filter), sort(args));
+    if door.output.is_json() && args.limit.is_none() {
+        let charges = listing::list(&installation, &filter, &sort, None, args.offset).await?;
+        return Ok(door.output.data(&charges, |charges| table(charges, door))?);
+    }
+    let limit = args.limit.unwrap_or(SHOWN);
+    let page = listing::page(&installation, &filter, &sort, limit, args.offset).await?;
+    door.output.data(&page.charges, |charges| table(charges, door))?;
+    if !door.output.is_json() && !page.charges.is_empty() {
+        let shown = page.charges.len() as u64;
+        let all = count(page.total, "charge", "charges");
+        let which = if shown == page.total { all } else { format!("{} of {all}", grouped(shown)) };
+        let sums = [page.list_cost, page.billed_cost].map(|sum| exact(sum, door.currency()));
+        door.output.message(&format!("{which}; list cost {}, billed cost {} in all", sums[0], sums[1]));
+    }
+    Ok(())
 }
 
-fn by(column: &str, descending: bool) -> Sort {
-    Sort { column: column.to_owned(), descending }
+/// So many rows a person reads.
+const SHOWN: usize = 100;
+
+fn sort(args: &ChargeListArgs) -> Vec<Sort> {
+    let by = |(column, largest): (&str, bool)| Sort {
+        column: column.to_owned(),
+        descending: largest != args.reverse,
+    };
+    // By id the other way round is by its two numbers.
+    let ids = ["import", "row"].map(|column| by((column, false))).to_vec();
+    match args.sort.column() {
+        Some(column) => vec![by(column)],
+        None if args.reverse => ids,
+        None => Vec::new(),
+    }
+}
+
+fn filter(args: &ChargeFilter) -> Filter {
+    Filter {
+        text: args.find.clone(),
+        fund_org: args.fund_org.clone(),
+        service_name: args.service.clone(),
+        states: args.state.iter().copied().map(ChargeState::from).collect(),
+        charged_from: args.from,
+        charged_to: args.to,
+        ..super::review::filter(&args.filter)
+    }
+}
+
+impl From<StateName> for ChargeState {
+    fn from(name: StateName) -> ChargeState {
+        match name {
+            StateName::Billable => ChargeState::Billable,
+            StateName::Held => ChargeState::Held,
+            StateName::Rejected => ChargeState::Rejected,
+            StateName::Deferred => ChargeState::Deferred,
+        }
+    }
+}
+
+async fn export(args: &ChargeExportArgs, door: &Door) -> Result<(), Refusal> {
+    let installation = door.installation().await?;
+    let filter = filter(&args.filter);
+    let format = match args.format {
+        ChargeFormat::Csv => ExportFormat::Csv,
+        ChargeFormat::Parquet => ExportFormat::Parquet,
+    };
+    let Some(path) = &args.output else {
+        listing::export(&installation, &filter, format, BufWriter::new(std::io::stdout())).await?;
+        return Ok(());
+    };
+    let rows = listing::export_to(&installation, &filter, format, path).await?;
+    door.output.message(&format!("{} in `{}`", count(rows, "charge", "charges"), path.display()));
+    Ok(())
 }
 
 fn table(charges: &[ListedCharge], door: &Door) -> String {

@@ -57,9 +57,9 @@ fn rules(planned: &Planned) -> String {
         let most = most.map_or_else(String::new, |most| format!(", up to {most}"));
         let _ = writeln!(text, "  subsidy `{}`, paid by {}{most}, from {}", rule.name, rule.payer, rule.from);
         for opening in &rule.opening {
-            let Opening { pi_email, project_id, period, paid, .. } = opening;
-            let _ =
-                writeln!(text, "    had paid {paid} for {project_id} of {pi_email} in the year of {period}");
+            let Opening { pi_email, project_id, user, period, paid, .. } = opening;
+            let whom = user.clone().unwrap_or_else(|| format!("{project_id} of {pi_email}"));
+            let _ = writeln!(text, "    had paid {paid} for {whom} in the year of {period}");
         }
     }
     let new = (planned.attribution.len() + planned.rates.len() + planned.subsidies.len()) as u64;

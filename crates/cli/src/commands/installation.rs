@@ -8,6 +8,7 @@ use documents::{Institution, Logo, LogoKind, Paper};
 use ledger::{Ledger, Location};
 use mail::{Credentials, Directory, Outbox, SendError, Sending, Smtp, SmtpSettings};
 use workflow::installation::{EmailSettings, Folders, Installation, KeptConfiguration};
+use workflow::kept::Kept;
 
 use crate::config::{Config, Database};
 use crate::output::Refusal;
@@ -37,6 +38,7 @@ pub async fn open(config: &Config, stamp: &Stamp) -> Result<Installation, Refusa
         institution: institution(config)?,
         email: email(config),
         template_config: config.to_json(),
+        kept: Kept::default(),
     })
 }
 

@@ -1,12 +1,17 @@
-use billing::journal::ControlTotals;
-use workflow::journal::{Exported, Format, Request, export};
+use billing::journal::{ControlTotals, Journal};
+use workflow::journal::{Exported, Format, Preview, Request, export, preview};
 
 use super::Door;
+use super::journals::lines_table;
+use super::words::{count, joined};
 use crate::args::{ExportArgs, JournalFormat};
 use crate::output::{Refusal, posted};
 
 pub async fn run(args: ExportArgs, door: &Door) -> Result<(), Refusal> {
     let installation = door.installation().await?;
+    if args.dry_run {
+        return dry_run(&preview(&installation, args.period).await?, door);
+    }
     let format = match args.format {
         JournalFormat::Detail => Format::Detail,
         JournalFormat::Summary => Format::Summary,
@@ -44,6 +49,32 @@ pub async fn run(args: ExportArgs, door: &Door) -> Result<(), Refusal> {
         ));
     }
     Ok(door.output.data(&exported, |exported| said(exported, door))?)
+}
+
+/// What is to be posted, and what the configuration lacks for it.
+fn dry_run(preview: &Preview, door: &Door) -> Result<(), Refusal> {
+    let lines = || preview.journal.iter().flat_map(Journal::lines);
+    door.output.data(preview, |preview| match &preview.journal {
+        Some(_) => format!("{}\n{}", lines_table(lines(), door), control(&preview.totals, door)),
+        None if preview.missing.is_some() => String::new(),
+        None if preview.standing.is_empty() => {
+            "there is nothing to post: no statement was issued\n".to_owned()
+        }
+        None => format!("there is nothing left to post: {} stands\n", joined(&preview.standing)),
+    })?;
+    if let Some(missing) = &preview.missing {
+        return Err(workflow::WorkflowError::from(missing.clone()).into());
+    }
+    if !preview.replaces.is_empty() {
+        door.output.message(&format!("it posts again what was rejected as {}", joined(&preview.replaces)));
+    }
+    let again = preview.postings.iter().filter(|one| one.posted_before).count() as u64;
+    if 0 < again {
+        let statements = count(again, "statement", "statements");
+        door.output.message(&format!("of {statements} only what changed since it was posted"));
+    }
+    door.output.message("dry run: nothing was recorded");
+    Ok(())
 }
 
 fn said(exported: &Exported, door: &Door) -> String {

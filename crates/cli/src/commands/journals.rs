@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use billing::journal::{JournalState, Side};
+use billing::journal::{JournalLine, JournalState, Side};
 use ledger::JournalRecord;
 use workflow::journals::{self, Answer, JournalDetail, JournalSummary};
 
@@ -97,30 +97,7 @@ fn show(detail: &JournalDetail, door: &Door) -> String {
     if !replaces.is_empty() {
         let _ = writeln!(text, "  posts again     {}", replaces.join(", "));
     }
-    let mut table = Table::new(vec![
-        Column::text("fund_org"),
-        Column::text("account"),
-        Column::number("debit"),
-        Column::number("credit"),
-        Column::text("description"),
-        Column::text("reference"),
-    ]);
-    for line in &detail.general_ledger {
-        let amount = posted(line.amount, door.currency());
-        let (debit, credit) = match line.side {
-            Side::Debit => (amount, String::new()),
-            Side::Credit => (String::new(), amount),
-        };
-        table.row([
-            line.fund_org.clone(),
-            line.account.clone(),
-            debit,
-            credit,
-            line.description.clone(),
-            line.reference_id.clone(),
-        ]);
-    }
-    let _ = write!(text, "\n{}", table.render());
+    let _ = write!(text, "\n{}", lines_table(&detail.general_ledger, door));
     let _ = writeln!(text, "\nit posts {}", joined(&detail.statements));
     for file in &detail.files {
         let copy = if file.copy { ", a copy" } else { "" };
@@ -135,4 +112,32 @@ fn show(detail: &JournalDetail, door: &Door) -> String {
         let _ = writeln!(text, "{at}  {}{by}, {who}{note}", event.kind.name());
     }
     text
+}
+
+/// Debits and credits beside each other.
+pub fn lines_table<'a>(lines: impl IntoIterator<Item = &'a JournalLine>, door: &Door) -> String {
+    let mut table = Table::new(vec![
+        Column::text("fund_org"),
+        Column::text("account"),
+        Column::number("debit"),
+        Column::number("credit"),
+        Column::text("description"),
+        Column::text("reference"),
+    ]);
+    for line in lines {
+        let amount = posted(line.amount, door.currency());
+        let (debit, credit) = match line.side {
+            Side::Debit => (amount, String::new()),
+            Side::Credit => (String::new(), amount),
+        };
+        table.row([
+            line.fund_org.clone(),
+            line.account.clone(),
+            debit,
+            credit,
+            line.description.clone(),
+            line.reference_id.clone(),
+        ]);
+    }
+    table.render()
 }

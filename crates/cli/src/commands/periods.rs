@@ -1,10 +1,10 @@
 use std::fmt::Write as _;
 
 use billing::Period;
-use workflow::periods::{self, PeriodSummary};
+use workflow::periods::{self, Missing, NotSettled, PeriodSummary};
 
 use super::Door;
-use super::words::moment;
+use super::words::{count, moment};
 use crate::args::PeriodCommand;
 use crate::output::{Column, Refusal, Table, exact, posted};
 
@@ -18,7 +18,11 @@ pub async fn run(command: PeriodCommand, door: &Door) -> Result<(), Refusal> {
         }
         PeriodCommand::Show(args) => {
             let summary = periods::show(&installation, args.period).await?;
-            Ok(door.output.data(&summary, |summary| show(summary, door))?)
+            door.output.data(&summary, |summary| show(summary, door))?;
+            if summary.record.state.name() == "closed" {
+                missing(&periods::missing(&installation, args.period).await?, door);
+            }
+            Ok(())
         }
         PeriodCommand::Open(args) => {
             periods::open(&installation, &stamp, args.period).await?;
@@ -41,6 +45,25 @@ pub async fn run(command: PeriodCommand, door: &Door) -> Result<(), Refusal> {
             said(door, args.period, "is finalized");
             Ok(())
         }
+    }
+}
+
+/// What stands between a closed period and being final.
+fn missing(missing: &Missing, door: &Door) {
+    let NotSettled { unposted, rejected, unanswered } = &missing.not_settled;
+    let counted = |number: u64, one: &str, many: &str| (0 < number).then(|| count(number, one, many));
+    let parts: Vec<String> = [
+        counted(missing.held, "charge held", "charges held"),
+        counted(missing.without_statements, "charge on no statement", "charges on no statement"),
+        counted(unposted.len() as u64, "statement not posted", "statements not posted"),
+        counted(rejected.len() as u64, "journal rejected", "journals rejected"),
+        counted(unanswered.len() as u64, "journal without an answer", "journals without an answer"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if !parts.is_empty() {
+        door.output.hint(&format!("before it can be finalized: {}", parts.join(", ")));
     }
 }
 

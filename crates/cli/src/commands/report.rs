@@ -1,9 +1,7 @@
-use std::collections::BTreeMap;
-
 use billing::decision::ChargeState;
 use lake::TotalsRow;
 use money::Amount;
-use workflow::report::{ReportRequest, report};
+use workflow::report::{ReportRequest, report_over};
 
 use super::Door;
 use super::words::or_dash;
@@ -21,26 +19,8 @@ pub async fn run(args: ReportArgs, door: &Door) -> Result<(), Refusal> {
         ReportState::Deferred => vec![ChargeState::Deferred],
         ReportState::All => Vec::new(),
     };
-    let request = |period| ReportRequest {
-        period,
-        by: args.by.clone(),
-        states: states.clone(),
-        ..ReportRequest::default()
-    };
-    let mut sums: BTreeMap<Vec<Option<String>>, TotalsRow> = BTreeMap::new();
-    let periods: Vec<_> =
-        if args.period.is_empty() { vec![None] } else { args.period.iter().copied().map(Some).collect() };
-    for period in periods {
-        for row in report(&installation, &request(period)).await? {
-            match sums.get_mut(&row.keys) {
-                Some(sum) => sum.add(&row),
-                None => {
-                    sums.insert(row.keys.clone(), row);
-                }
-            }
-        }
-    }
-    let rows: Vec<TotalsRow> = sums.into_values().collect();
+    let request = ReportRequest { by: args.by.clone(), states, ..ReportRequest::default() };
+    let rows = report_over(&installation, &request, &args.period).await?;
     let format = if door.output.is_json() { ReportFormat::Json } else { args.format };
     let text = match format {
         ReportFormat::Table => table(&args.by, &rows, door),

@@ -66,7 +66,7 @@ fn whose(rule: &SplitRule) -> String {
     named.collect::<Vec<_>>().join(", ")
 }
 
-fn shares(rule: &SplitRule, door: &Door) -> String {
+pub fn shares(rule: &SplitRule, door: &Door) -> String {
     joined(rule.parts.iter().map(|SplitPart { fund_org, share }| match share {
         Share::UpTo(amount) => format!("{fund_org} up to {}", exact(*amount, door.currency())),
         Share::Percent(percent) => format!("{fund_org} {percent}%"),

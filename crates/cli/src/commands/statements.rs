@@ -1,5 +1,6 @@
 use std::fmt::Write as _;
 
+use anyhow::Context as _;
 use billing::StatementNumber;
 use billing::rate::RatedUse;
 use billing::statement::StatementState;
@@ -140,6 +141,16 @@ pub async fn run(command: StatementCommand, door: &Door) -> Result<(), Refusal> 
             drop(installation);
             statement_diff::run(&before, after.as_deref(), door).await
         }
+        StatementCommand::Zip { period, output } => {
+            let files = statements::bundle(&installation, period).await?;
+            let shown = output.display();
+            let file = std::fs::File::options().write(true).create_new(true).open(&output);
+            let file = file.with_context(|| format!("cannot write `{shown}`"))?;
+            statements::write_bundle(&files, std::io::BufWriter::new(file))?;
+            let documents = count(files.len() as u64, "document is", "documents are");
+            door.output.message(&format!("{documents} in {shown}"));
+            Ok(())
+        }
         StatementCommand::Show { number, version } => {
             let detail = statements::show(&installation, &StatementNumber(number), version).await?;
             Ok(door.output.data(&Shown::of(&detail), |_| show(&detail, door))?)
@@ -181,7 +192,7 @@ async fn list(filter: &StatementFilter, door: &Door) -> Result<(), Refusal> {
     Ok(door.output.data(&listed, |_| list_table(&rows, door))?)
 }
 
-fn list_table(rows: &[StatementStanding], door: &Door) -> String {
+pub fn list_table(rows: &[StatementStanding], door: &Door) -> String {
     if rows.is_empty() {
         return "no statements were issued yet; `focus-billing generate --period YYYY-MM` makes them\n"
             .to_owned();
@@ -197,7 +208,7 @@ fn list_table(rows: &[StatementStanding], door: &Door) -> String {
         Column::number("amount due"),
         Column::text("state"),
     ]);
-    for StatementStanding { row, state } in rows {
+    for StatementStanding { row, state, .. } in rows {
         table.row([
             format!("{} v{}", row.id.number, row.id.version),
             row.period.to_string(),

@@ -116,11 +116,12 @@ fn pays(rule: &SubsidyRule, door: &Door) -> String {
     if let Some(cap) = rule.cap {
         let _ = write!(text, ", at most {}", exact(cap, door.currency()));
     }
-    let counted = rule.cap.is_some() || rule.tiers.iter().any(|tier| tier.up_to.is_some());
-    if counted {
+    let is_counted = rule.cap.is_some() || rule.tiers.iter().any(|tier| tier.up_to.is_some());
+    if is_counted {
         let scope = match rule.scope {
             Scope::Project => "project",
             Scope::Pi => "PI",
+            Scope::User => "user",
             Scope::All => "everybody together",
         };
         let window = match rule.window {
@@ -132,6 +133,8 @@ fn pays(rule: &SubsidyRule, door: &Door) -> String {
         };
         let carried = if rule.carries_over { ", carried over" } else { "" };
         let _ = write!(text, ", per {scope}{window}{carried}");
+    } else if rule.scope == Scope::User {
+        text.push_str(" of what names its user");
     }
     text
 }
@@ -154,18 +157,23 @@ async fn show(args: &SubsidyShowArgs, door: &Door) -> Result<(), Refusal> {
     Ok(door.output.data(&balances, |balances| balance_table(balances, door))?)
 }
 
-/// A column that stands only where a rule carries over.
+/// Columns that stand only where a rule carries over, or counts by them.
 const CARRIED: &str = "carried over";
+const USER: &str = "user";
+const OWNER: [&str; 2] = ["PI", "project"];
+const NO_USER: &str = "(not named)";
 
 fn balance_table(balances: &[Balance], door: &Door) -> String {
     if balances.is_empty() {
         return "no subsidy pays anything of this period\n".to_owned();
     }
+    let by_user = |balance: &Balance| balance.counts_by == Scope::User;
     let mut table = Table::new(vec![
         Column::number("rule"),
         Column::text("name"),
-        Column::text("PI"),
-        Column::text("project"),
+        Column::text(OWNER[0]),
+        Column::text(OWNER[1]),
+        Column::text(USER),
         Column::text("counted over"),
         Column::number(CARRIED),
         Column::number("cost seen"),
@@ -183,6 +191,7 @@ fn balance_table(balances: &[Balance], door: &Door) -> String {
             balance.name.clone(),
             or_dash(balance.pi_email.as_deref()),
             or_dash(balance.project_id.as_deref()),
+            or_dash(balance.user.as_deref().or(by_user(balance).then_some(NO_USER))),
             over,
             balance.carried.map_or_else(|| "–".to_owned(), |carried| exact(carried, door.currency())),
             exact(balance.seen, door.currency()),
@@ -192,6 +201,13 @@ fn balance_table(balances: &[Balance], door: &Door) -> String {
     }
     if balances.iter().all(|balance| balance.carried.is_none()) {
         table.drop_column(CARRIED);
+    }
+    if !balances.iter().any(by_user) {
+        table.drop_column(USER);
+    } else if balances.iter().all(by_user) {
+        for name in OWNER {
+            table.drop_column(name);
+        }
     }
     table.render()
 }

@@ -61,14 +61,19 @@ async fn add(new: &NewUser, door: &Door) -> Result<(), Refusal> {
     let (installation, known) = (door.installation().await?, door.accounts()?);
     let number = accounts::add(&installation, &known, &door.stamp(), new).await?;
     let later = if new.must_change_password { ", and is asked for a password of their own" } else { "" };
-    done(number, &format!("user `{}` is a {}{later}", new.name, new.role.name()), door)
+    done(number, &format!("user `{}` is {}{later}", new.name.to_lowercase(), a_role(new.role)), door)
 }
 
 async fn set_role(name: &str, role: Role, door: &Door) -> Result<(), Refusal> {
     let (installation, known) = (door.installation().await?, door.accounts()?);
     let role = ledger_role(role);
     let number = accounts::set_role(&installation, &known, &door.stamp(), name, role).await?;
-    done(number, &format!("user `{name}` is a {}", role.name()), door)
+    done(number, &format!("user `{name}` is {}", a_role(role)), door)
+}
+
+fn a_role(role: ledger::Role) -> String {
+    let article = if role == ledger::Role::Admin { "an" } else { "a" };
+    format!("{article} {}", role.name())
 }
 
 async fn reset(name: &str, keep: KeepPassword, door: &Door) -> Result<(), Refusal> {

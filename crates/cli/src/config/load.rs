@@ -211,6 +211,7 @@ fn tag_mapping(section: &mut Section<'_, '_>) -> TagMapping {
         reconciliation_end,
         fallback_fund_org,
         customer_class,
+        usage_user,
     } = TagMapping::default();
     TagMapping {
         pi_email: section.texts("pi_email", &pi_email, any_text),
@@ -224,6 +225,7 @@ fn tag_mapping(section: &mut Section<'_, '_>) -> TagMapping {
         reconciliation_end: section.texts("reconciliation_end", &reconciliation_end, any_text),
         fallback_fund_org: section.texts("fallback_fund_org", &fallback_fund_org, any_text),
         customer_class: section.texts("customer_class", &customer_class, any_text),
+        usage_user: section.texts("usage_user", &usage_user, any_text),
     }
 }
 

@@ -108,6 +108,27 @@ fn a_file_that_is_not_yaml_is_told_with_its_line() {
     assert_snapshot!(findings("just words\n"), @r#"config.yaml:1: expected keys, such as `currency: "$"`"#);
 }
 
+#[test]
+fn what_the_web_interface_refuses_is_told_before() {
+    let wrong = "web:\n  trusted_proxy: [10.0.0.5, proxy]\n  tls: {certificate: a.pem}\n";
+    assert_snapshot!(findings(wrong), @r"
+    config.yaml:2: web.trusted_proxy[2]: `proxy` is not an IP address such as 10.0.0.5
+    config.yaml:3: web.tls.certificate: there is no `key` beside it
+    ");
+    let noted = "web:\n  host: 0.0.0.0\n  secret_key: your-secret-key-here\n  password_requirements:\n    min_length: 4\n";
+    assert_snapshot!(findings(noted), @r"
+    config.yaml:2: web.host: others can reach it, and it is not encrypted: the web interface does not start without `web.tls` or `web.trusted_proxy`
+    config.yaml:3: web.secret_key: the web interface refuses it: it is the one of an example, which everybody knows; leave `web.secret_key` out and one is made, or give 32 or more random characters
+    config.yaml:5: web.password_requirements.min_length: shorter passwords than 8 are never taken
+    ");
+    let behind = "web:\n  host: 0.0.0.0\n  secret_key: ${NOBODY}\n  trusted_proxy: 10.0.0.5\n";
+    assert_eq!(findings(behind), "");
+    let own = load("web: {tls: {certificate: a.pem, key: b.pem}, host: 0.0.0.0}").unwrap();
+    let tls = own.web.tls.as_ref().unwrap();
+    assert!(tls.certificate == own.home.join("a.pem") && tls.key == own.home.join("b.pem"));
+    assert_eq!(lines(&own.notes), "");
+}
+
 /// Every key of the reference, as an older installation would have written it.
 const OLDER: &str = include_str!("tests/older.yaml");
 
@@ -144,7 +165,7 @@ fn without_a_file_the_defaults_hold() {
     assert!(
         matches!(&config.database, Database::File(path) if *path == home.path().join("instance/ledger.db"))
     );
-    assert_snapshot!(config.effective_text(), @r#"{"email":{"from_address":"","from_name":"Research Computing Billing","subject_template":"Research Computing Charges - {billing_period}"},"institution":{"contact_email":"","logo":"","name":""},"settings":{"attribution":{"precedence":"tags"},"currency":{"code":"USD","symbol":"$"},"journal":{"account_code_regex":"","credit_description":"{source} {period} Research Computing Charges","debit_description":"{source} {period} Research Computing Charges","default_account":"","document_format":"J-{period}-{sequence}","fund_org_regex":"^(?P<orgn>[^-]+)-(?P<fund>.+)$","limits":{"description":null,"document":null,"reference":null},"template":"journal_gl.csv"},"require_fund_org":true,"review":{"flag_patterns":[],"fund_org_patterns":[],"unusual_cost":{"minimum":"100","mode":"off","months":6,"ratio_percent":300}},"sources":[{"account_code":null,"basis":"billed","delivery":"ask","fund_org":null,"name":"AWS","pattern":"aws","priced_by":"file"},{"account_code":null,"basis":"billed","delivery":"ask","fund_org":null,"name":"Azure","pattern":"azure","priced_by":"file"},{"account_code":null,"basis":"billed","delivery":"ask","fund_org":null,"name":"GCP","pattern":"gcp","priced_by":"file"},{"account_code":null,"basis":"billed","delivery":"ask","fund_org":null,"name":"HPC","pattern":"hpc","priced_by":"file"},{"account_code":null,"basis":"billed","delivery":"ask","fund_org":null,"name":"Storage","pattern":"storage","priced_by":"file"}],"subsidies":{"fiscal_year_start":7},"tag_mapping":{"account_code":["account_code"],"cost_center":["cost_center"],"customer_class":["customer_class"],"end_date":["end_date"],"fallback_fund_org":["fallback_fund_org"],"fund_org":["fund_org"],"pi_email":["pi_email"],"project_id":["project","project_id"],"reconciliation_end":["reconciliation_end"],"reference_1":[],"reference_2":[]}}}"#);
+    assert_snapshot!(config.effective_text(), @r#"{"email":{"from_address":"","from_name":"Research Computing Billing","subject_template":"Research Computing Charges - {billing_period}"},"institution":{"contact_email":"","logo":"","name":""},"settings":{"attribution":{"precedence":"tags"},"currency":{"code":"USD","symbol":"$"},"journal":{"account_code_regex":"","credit_description":"{source} {period} Research Computing Charges","debit_description":"{source} {period} Research Computing Charges","default_account":"","document_format":"J-{period}-{sequence}","fund_org_regex":"^(?P<orgn>[^-]+)-(?P<fund>.+)$","limits":{"description":null,"document":null,"reference":null},"template":"journal_gl.csv"},"require_fund_org":true,"review":{"flag_patterns":[],"fund_org_patterns":[],"unusual_cost":{"minimum":"100","mode":"off","months":6,"ratio_percent":300}},"sources":[{"account_code":null,"basis":"billed","delivery":"ask","fund_org":null,"name":"AWS","pattern":"aws","priced_by":"file"},{"account_code":null,"basis":"billed","delivery":"ask","fund_org":null,"name":"Azure","pattern":"azure","priced_by":"file"},{"account_code":null,"basis":"billed","delivery":"ask","fund_org":null,"name":"GCP","pattern":"gcp","priced_by":"file"},{"account_code":null,"basis":"billed","delivery":"ask","fund_org":null,"name":"HPC","pattern":"hpc","priced_by":"file"},{"account_code":null,"basis":"billed","delivery":"ask","fund_org":null,"name":"Storage","pattern":"storage","priced_by":"file"}],"subsidies":{"fiscal_year_start":7},"tag_mapping":{"account_code":["account_code"],"cost_center":["cost_center"],"customer_class":["customer_class"],"end_date":["end_date"],"fallback_fund_org":["fallback_fund_org"],"fund_org":["fund_org"],"pi_email":["pi_email"],"project_id":["project","project_id"],"reconciliation_end":["reconciliation_end"],"reference_1":[],"reference_2":[],"usage_user":["usage_user","user"]}}}"#);
 }
 
 #[test]

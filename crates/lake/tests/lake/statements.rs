@@ -17,6 +17,22 @@ fn used(billed: &str, list: &str, resource: &str) -> Charge {
 }
 
 #[test]
+fn groups_are_by_user_only_where_that_is_asked() {
+    let home = Home::new();
+    let by = |user: &str, billed: &str| used(billed, billed, "i-1").with("usage_user", user);
+    let charges = vec![by("ada", "8"), by("bo", "2"), by("ada", "1"), used("4", "4", "i-1")];
+    let view = home.view(home.import(1, "AWS", &[charges]));
+    let told = |users: bool| {
+        let apart = lake::Apart { users, ..lake::Apart::default() };
+        let groups = wait(view.posting_groups(period("2025-01"), &apart)).unwrap();
+        let line = |posted: Posted| format!("{:?} {}", posted.user, posted.group.cost);
+        groups.into_iter().map(line).collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(told(true), r#"None 4, Some("ada") 9, Some("bo") 2"#);
+    assert_eq!(told(false), "None 15");
+}
+
+#[test]
 fn groups_are_by_all_that_a_line_is_of() {
     let home = Home::new();
     let charges = vec![

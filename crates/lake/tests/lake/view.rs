@@ -260,6 +260,34 @@ fn every_filter_meets_what_it_says() {
 }
 
 #[test]
+fn a_page_is_a_part_of_the_list_and_knows_the_whole() {
+    let home = Home::new();
+    for view in [decided(&home, None), decided(&home, Some("2025-01")), decided(&home, Some("2025-02"))] {
+        for filter in [
+            Filter::default(),
+            Filter { text: Some("eve@".to_owned()), ..Filter::default() },
+            Filter { text: Some("zebra".to_owned()), ..Filter::default() },
+        ] {
+            for (column, descending) in
+                [("cost", true), ("cost", false), ("project_id", true), ("state", false)]
+            {
+                let sort = [Sort { column: column.to_owned(), descending }];
+                let list = wait(view.charges(&filter, &sort, None, 0)).unwrap();
+                let totals = wait(view.totals(&[], &filter)).unwrap().remove(0);
+                for (limit, offset) in [(100, 0), (2, 0), (3, 2), (1, 7), (0, 1), (5, 8)] {
+                    let page = wait(view.page(&filter, &sort, limit, offset)).unwrap();
+                    let ids = |rows: &[ChargeRow]| rows.iter().map(|row| row.id).collect::<Vec<_>>();
+                    let expected: Vec<_> = ids(&list).into_iter().skip(offset).take(limit).collect();
+                    assert_eq!(ids(&page.charges), expected, "{column} {descending} {limit} {offset}");
+                    let sums = (page.total, page.list_cost, page.billed_cost, page.cost);
+                    assert_eq!(sums, (totals.rows, totals.list_cost, totals.billed_cost, totals.cost));
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn no_name_of_a_flag_is_part_of_another() {
     for a in Flag::ALL {
         assert!(Flag::ALL.iter().all(|b| a == *b || !b.name().contains(a.name())), "{a}");

@@ -1,7 +1,8 @@
 //! Statements: numbers, versions, lines, documents.
 
 use billing::StatementNumber;
-use billing::statement::{LineKind, PostedLine, PostingGroup, Statement, Totals};
+use billing::statement::{LineKind, PostedLeg, PostedLine, PostingGroup, Statement, Totals};
+use billing::subsidy::{Leg, PaidBy, SubsidyId};
 use ledger::*;
 use money::{Currency, CurrencyCode, Minor};
 
@@ -94,6 +95,40 @@ async fn a_statement_is_read_as_it_was_issued() {
         let lines = reader.list_statement_lines(&row.id).await.unwrap();
         assert_eq!(lines.iter().map(|line| line.line).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(lines.into_iter().map(|line| line.posted).collect::<Vec<_>>(), first.lines);
+    }
+}
+
+#[tokio::test]
+async fn legs_are_kept_by_user_and_counted_by_them() {
+    for bench in benches("legs").await {
+        let mut tx = bench.begin().await;
+        let number = tx.allot_statement_number(period("2025-01"), "jane@example.edu", "p").await.unwrap();
+        let mut first = statement(&number, 1, "p", 1234);
+        let leg = |user: Option<&str>| PostedLeg {
+            leg: Leg {
+                by: PaidBy::Subsidy(SubsidyId(4)),
+                name: "Provost".to_owned(),
+                payer: "PROV-1".to_owned(),
+                account_code: None,
+                user: user.map(str::to_owned),
+                seen: amount("1.5"),
+                paid: amount("0.5"),
+            },
+            amount: Minor::new(50),
+        };
+        first.lines[1].legs = vec![leg(None), leg(Some("Ada")), leg(Some("ada"))];
+        tx.record_statement(&new(&first), &stamp("office", 1)).await.unwrap();
+        commit(tx, "statement.issued").await;
+
+        let mut reader = bench.ledger.read().await.unwrap();
+        let id = StatementVersion { number, version: 1 };
+        assert_eq!(reader.load_statement(&id).await.unwrap(), first);
+        let lines = reader.list_statement_lines(&id).await.unwrap();
+        assert_eq!(lines.into_iter().map(|line| line.posted).collect::<Vec<_>>(), first.lines);
+        let span = (period("2025-01"), period("2025-03"));
+        let used = reader.used(LegKind::Subsidy, span, None, None).await.unwrap();
+        let users: Vec<Option<&str>> = used.iter().map(|used| used.user.as_deref()).collect();
+        assert_eq!(users, [None, Some("Ada"), Some("ada")]);
     }
 }
 

@@ -12,7 +12,7 @@ use workflow::{Actor, Refusal, WorkflowError, sources};
 
 use crate::App;
 use crate::access::{Access, Caller};
-use crate::download::{CSV, attachment, streamed};
+use crate::download::{CSV, attachment, read_out};
 use crate::error::{PageError, PageResult};
 use crate::flash::Next;
 use crate::form::{Fields, Form, some};
@@ -358,7 +358,7 @@ async fn problems(State(app): State<App>, Path((id, at)): Path<(String, usize)>)
     let (Some(source), Ok(file)) = (source, file) else {
         return Err(PageError::not_found("nobody has looked at this delivery yet"));
     };
-    Ok(attachment(&format!("problems-{source}.csv"), CSV, streamed(&app, file)))
+    Ok(attachment(&format!("problems-{source}.csv"), CSV, read_out(&app, file)))
 }
 
 fn refuse_while_busy(app: &App, id: &str) -> PageResult<()> {

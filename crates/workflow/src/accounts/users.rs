@@ -74,10 +74,15 @@ pub(super) async fn create(
     password_hash: String,
 ) -> Result<(), WorkflowError> {
     let name = key(&user.name);
-    if accounts.find(tx, &name).await?.is_some() {
-        return Err(Refusal::new(format!("user `{name}` exists already"))
-            .hint(format!("`users set-role {name} ROLE` or `users reset {name}` change it"))
-            .into());
+    if let Some(known) = accounts.find(tx, &name).await? {
+        let refusal = Refusal::new(format!("user `{name}` exists already"));
+        let hint = match known.origin {
+            Origin::Ledger => format!("`users set-role {name} ROLE` or `users reset {name}` change it"),
+            Origin::Configuration | Origin::Recovery => {
+                format!("it is of the configuration: `web.users.{name}`")
+            }
+        };
+        return Err(refusal.hint(hint).into());
     }
     // What is left of an account that the configuration had is not given to somebody else.
     if tx.find_user(&name).await?.is_some() {

@@ -46,11 +46,20 @@ pub fn write(rules: &[AttributionRule]) -> Result<String, WorkflowError> {
 /// # Errors
 /// Everything that cannot be read, with its line.
 pub fn read(path: &Path) -> Result<Vec<AttributionRule>, WorkflowError> {
-    let unreadable = |error: &dyn std::fmt::Display| {
-        Refusal::new(format!("cannot read rules from `{}`: {error}", path.display()))
-    };
-    let mut csv =
-        csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(|error| unreadable(&error))?;
+    let name = path.display().to_string();
+    let bytes = std::fs::read(path)
+        .map_err(|error| Refusal::new(format!("cannot read rules from `{name}`: {error}")))?;
+    read_bytes(&name, &bytes)
+}
+
+/// As [`read`], of the file's content; `name` is what it is called in refusals.
+///
+/// # Errors
+/// Everything that cannot be read, with its line.
+pub fn read_bytes(name: &str, bytes: &[u8]) -> Result<Vec<AttributionRule>, WorkflowError> {
+    let unreadable =
+        |error: &dyn std::fmt::Display| Refusal::new(format!("cannot read rules from `{name}`: {error}"));
+    let mut csv = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
     let header: Vec<String> =
         csv.headers().map_err(|error| unreadable(&error))?.iter().map(str::to_lowercase).collect();
     let place = |name: &str| header.iter().position(|known| known == name);

@@ -9,7 +9,7 @@ mod subsidies;
 mod users;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use billing::attribution_table::{AttributionRule, RuleKey};
 use billing::intake::ReadingRules;
@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::attribution::{self, Change};
-use crate::import_config::openings::State;
+use crate::import_config::openings::{Known, State};
 use crate::people::people;
 use crate::reading::{self, Effect};
 use crate::rules::rules;
@@ -40,7 +40,7 @@ pub struct Wanted {
 }
 
 /// The rules of the files, and what is to be known of them.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Planned {
     pub attribution: Vec<AttributionRule>,
     pub rates: Vec<Rate>,
@@ -67,6 +67,8 @@ struct Read {
     state: Option<State>,
     /// PIs by project, where the file names them.
     owners: BTreeMap<String, String>,
+    /// Projects by user.
+    users: BTreeMap<String, String>,
     subsidies: Vec<SubsidyRule>,
     notes: Vec<String>,
 }
@@ -80,29 +82,44 @@ pub async fn plan(
     files: &[PathBuf],
     wanted: &Wanted,
 ) -> Result<Planned, WorkflowError> {
+    let content = |path: &PathBuf| {
+        let text = std::fs::read_to_string(path).map_err(|error| error.to_string());
+        (path.display().to_string(), text)
+    };
+    plan_content(installation, files.iter().map(content).collect(), wanted).await
+}
+
+/// As [`plan`], of what the files say, or why they cannot be read, each with its name.
+///
+/// # Errors
+/// All files that cannot be read, each with why.
+pub async fn plan_content(
+    installation: &Installation,
+    files: Vec<(String, Result<String, String>)>,
+    wanted: &Wanted,
+) -> Result<Planned, WorkflowError> {
     let (mut planned, mut wrong) = (Planned::default(), Vec::new());
     let fiscal_year_start = installation.settings.subsidies.fiscal_year_start;
-    let (mut states, mut owners) = (Vec::new(), BTreeMap::new());
-    for path in files {
-        match read(path, wanted, fiscal_year_start) {
+    let (mut states, mut known) = (Vec::new(), Known::default());
+    for (name, text) in files {
+        match text.and_then(|text| read(&text, wanted, fiscal_year_start)) {
             Ok(read) => {
                 planned.attribution.extend(read.attribution);
                 planned.rates.extend(read.rates);
                 planned.subsidies.extend(read.subsidies);
                 states.extend(read.state);
-                owners.extend(read.owners);
-                planned
-                    .notes
-                    .extend(read.notes.into_iter().map(|note| format!("{}: {note}", path.display())));
+                known.owners.extend(read.owners);
+                known.users.extend(read.users);
+                planned.notes.extend(read.notes.into_iter().map(|note| format!("{name}: {note}")));
             }
-            Err(why) => wrong.push(format!("{}: {why}", path.display())),
+            Err(why) => wrong.push(format!("{name}: {why}")),
         }
     }
     if !wrong.is_empty() {
         return Err(Refusal::new("not every file can be read; nothing was written").details(wrong).into());
     }
     for state in states {
-        if let Err(why) = state.open(&mut planned, &owners, fiscal_year_start) {
+        if let Err(why) = state.open(&mut planned, &known, fiscal_year_start) {
             return Err(Refusal::new("not every opening balance has a place; nothing was written")
                 .details(why)
                 .into());
@@ -173,9 +190,8 @@ fn change(planned: &Planned) -> Change {
     Change { add: planned.attribution.clone(), ..Change::default() }
 }
 
-fn read(path: &Path, wanted: &Wanted, fiscal_year_start: u8) -> Result<Read, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    let file: Value = serde_json::from_str(&text).map_err(|error| format!("it is not JSON: {error}"))?;
+fn read(text: &str, wanted: &Wanted, fiscal_year_start: u8) -> Result<Read, String> {
+    let file: Value = serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))?;
     let has = |name: &str| file.get(name).is_some();
     let list = |name: &str| file.get(name).is_some_and(Value::is_array);
     if has("accounts") {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use billing::Period;
-use billing::subsidy::Opening;
+use billing::subsidy::{Opening, Scope};
 use money::Amount;
 use serde::Deserialize;
 use serde_json::{Number, Value};
@@ -20,6 +20,45 @@ pub(super) struct State {
 struct Used {
     used: Number,
     subsidized: Number,
+}
+
+/// What the files beside it say of projects.
+#[derive(Default)]
+pub(super) struct Known {
+    /// PIs by project.
+    pub owners: BTreeMap<String, String>,
+    /// Projects by user.
+    pub users: BTreeMap<String, String>,
+}
+
+impl Known {
+    /// Of a project, or of the user that stands in its place: the project, its PI and, for a rule that counts by
+    /// user, the user.
+    fn place(&self, name: &str, scope: Scope) -> Result<(String, String, Option<String>), String> {
+        let user = (scope == Scope::User).then(|| self.user_of(name)).transpose()?;
+        let project = user.as_ref().and_then(|user| self.users.get(user)).map_or(name, String::as_str);
+        let pi = self.owners.get(project).ok_or("no PI of the project; read projects.json with it")?;
+        Ok((project.to_owned(), pi.clone(), user))
+    }
+
+    /// Sums were kept by project, whatever they were to be counted by.
+    fn user_of(&self, name: &str) -> Result<String, String> {
+        let user = name.trim().to_lowercase();
+        if self.users.contains_key(&user) {
+            return Ok(user);
+        }
+        let users: Vec<&String> =
+            self.users.iter().filter(|(_, project)| *project == name).map(|(user, _)| user).collect();
+        match users.as_slice() {
+            [one] => Ok((*one).clone()),
+            [] => Err("no user of the project; read projects.json with it".to_owned()),
+            all => Err(format!(
+                "it counts by user, and the project has {}: write what each used under their address, in place of \
+                 the project",
+                all.len()
+            )),
+        }
+    }
 }
 
 pub(super) fn read(file: Value) -> Result<State, String> {
@@ -43,16 +82,16 @@ impl State {
     /// Give the subsidies that are to be written what was used of them.
     ///
     /// # Errors
-    /// All that has no place: subsidies that are not in the files, projects of which no PI is known.
+    /// All that has no place: subsidies that are not in the files, projects of which no PI is known, or several
+    /// users where these are counted.
     pub(super) fn open(
         self,
         planned: &mut Planned,
-        owners: &BTreeMap<String, String>,
+        known: &Known,
         fiscal_year_start: u8,
     ) -> Result<(), Vec<String>> {
         let mut wrong = Vec::new();
         for (project, years) in self.projects {
-            let pi = owners.get(&project);
             for (label, subsidies) in years {
                 for (name, used) in subsidies {
                     let place = format!("`{project}`, {label}, `{name}`");
@@ -60,11 +99,10 @@ impl State {
                         wrong.push(format!("{place}: no subsidy of that name; read subsidies.json with it"));
                         continue;
                     };
-                    let Some(pi) = pi else {
-                        wrong.push(format!("{place}: no PI of the project; read projects.json with it"));
-                        continue;
-                    };
-                    match opening(&project, pi, &label, &used, fiscal_year_start) {
+                    let opening = known
+                        .place(&project, rule.scope)
+                        .and_then(|owner| opening(owner, &label, &used, fiscal_year_start));
+                    match opening {
                         Ok(opening) => rule.opening.push(opening),
                         Err(why) => wrong.push(format!("{place}: {why}")),
                     }
@@ -76,10 +114,9 @@ impl State {
 }
 
 fn opening(
-    project: &str,
-    pi: &str,
+    (project, pi, user): (String, String, Option<String>),
     label: &str,
-    used: &Used,
+    of: &Used,
     fiscal_year_start: u8,
 ) -> Result<Opening, String> {
     let (is_fiscal, year) = year_of(label).ok_or("the year is not one")?;
@@ -93,10 +130,11 @@ fn opening(
         Amount::parse_total(&text).ok_or_else(|| format!("`{text}` is not an amount"))
     };
     Ok(Opening {
-        pi_email: pi.to_owned(),
-        project_id: project.to_owned(),
+        pi_email: pi,
+        project_id: project,
+        user,
         period: period.ok_or("the year is not one")?,
-        seen: amount(&used.used)?,
-        paid: amount(&used.subsidized)?,
+        seen: amount(&of.used)?,
+        paid: amount(&of.subsidized)?,
     })
 }

@@ -88,6 +88,7 @@ fn scope(kind: Option<&str>, note: &mut impl FnMut(String)) -> Scope {
     let scope = match kind {
         None | Some("per_project_cap") => return Scope::Project,
         Some("per_pi_cap") => Scope::Pi,
+        Some("per_user_cap") => Scope::User,
         Some("global_cap" | "global_pool") => Scope::All,
         Some(other) => {
             note(format!("type `{other}` is not known here; it is counted per project, as all types were"));

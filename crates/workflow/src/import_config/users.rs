@@ -52,12 +52,14 @@ pub(super) fn read(file: Value, wanted: &Wanted) -> Result<Read, String> {
             read.owners.insert(project.clone(), pi.clone());
         }
         for User { email } in project.users {
+            let user = email.trim().to_lowercase();
             let rule = AttributionRule {
                 id: RuleId(0),
                 source: wanted.source.clone(),
                 key: key.clone(),
-                value: email.trim().to_lowercase(),
-                gives: gives.clone(),
+                // Looked for elsewhere, they are not known from their own tag.
+                gives: Attribution { usage_user: wanted.key.as_ref().map(|_| user.clone()), ..gives.clone() },
+                value: user,
                 from: None,
                 to: None,
                 note: None,
@@ -70,6 +72,9 @@ pub(super) fn read(file: Value, wanted: &Wanted) -> Result<Read, String> {
                 ));
             }
         }
+    }
+    for rule in by_user.values() {
+        read.users.insert(rule.value.clone(), rule.gives.project_id.clone().unwrap_or_default());
     }
     read.attribution = by_user.into_values().collect();
     Ok(read)

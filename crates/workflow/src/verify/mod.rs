@@ -341,6 +341,8 @@ impl Verifying<'_> {
             self.step("journals");
             let computed = self.journals(reader, record.period).await;
             self.findings.keep(Check::Journals, format!("journals of {}", record.period), computed);
+            let computed = self.kept_sums(reader, record.period).await;
+            self.findings.keep(Check::Periods, format!("kept sums of {}", record.period), computed);
         }
         if self.request.deep {
             let read = self.delivered(reader, &imports).await;

@@ -12,9 +12,9 @@ use ledger::{ImportRow, LivePart, PartFilter, Reader};
 use money::{Amount, Minor};
 
 use super::{Check, Verifying, import_place};
-use crate::WorkflowError;
 use crate::charges::live_files;
 use crate::rules::rules;
+use crate::{WorkflowError, kept};
 
 /// Rows and their cost on the billing basis.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +45,23 @@ struct Stands {
 }
 
 impl Verifying<'_> {
+    /// The sums that pages show without asking the lake are those of the charges.
+    pub(super) async fn kept_sums(
+        &mut self,
+        reader: &mut Reader,
+        period: Period,
+    ) -> Result<(), WorkflowError> {
+        let compared = kept::kept_and_fresh(self.installation, reader, period).await?;
+        if let Some((kept, fresh)) = compared
+            && kept != fresh
+        {
+            let what =
+                "the sums that pages show are not those of the charges; any act about them makes them anew";
+            self.findings.differ(Check::Periods, period, what);
+        }
+        Ok(())
+    }
+
     /// Rows delivered = charges + quarantined + left out, of every import and of every file of it.
     pub(super) async fn imports(
         &mut self,

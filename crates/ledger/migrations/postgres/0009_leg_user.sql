@@ -1,0 +1,2 @@
+-- Whose use a leg pays for, of subsidies that count by user.
+ALTER TABLE statement_leg ADD COLUMN usage_user TEXT COLLATE "C";

@@ -1,0 +1,133 @@
+//! Files of earlier integrations become rules; what they meant there and mean otherwise here is said first.
+
+use std::path::PathBuf;
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use billing::attribution_table::RuleKey;
+use billing::{Period, SourceName};
+use serde::Deserialize;
+use workflow::Refusal;
+use workflow::import_config::{Planned, Wanted, plan_content};
+
+use super::A_PERIOD;
+use super::proposal::{Answer, Change, Draft, RuleForm, answer};
+use super::sent::Sent;
+use super::words::{gives, money, when};
+use crate::App;
+use crate::access::{Access, Caller};
+use crate::error::PageResult;
+use crate::form::{Fields, some};
+use crate::frame::{Frame, page, refused_page};
+use crate::routes::Routes;
+
+pub fn routes() -> Routes {
+    Routes::default().page("/import-config", Access::Admin, new).upload(
+        "/import-config",
+        Access::Admin,
+        "import-config",
+        import,
+    )
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct ConfigForm {
+    source: String,
+    key: String,
+    from: String,
+    pasted: String,
+}
+
+impl RuleForm for ConfigForm {
+    async fn draft(&self, app: &App, sent: &Sent) -> PageResult<Draft> {
+        let mut fields = Fields::default();
+        let key = match self.key.trim() {
+            "" => None,
+            text => match text.parse::<RuleKey>() {
+                Ok(key) => Some(key),
+                Err(error) => {
+                    fields.problem(format!("looked for in: {error}"));
+                    None
+                }
+            },
+        };
+        let from: Option<Period> = fields.optional("first billing period", &self.from, A_PERIOD);
+        if sent.files.is_empty() {
+            fields.problem("no file was chosen, and nothing was pasted".to_owned());
+        }
+        fields.finish("the files were not read")?;
+        let wanted = Wanted { source: some(&self.source).map(SourceName), key, from };
+        let files = sent.files.iter().map(|file| (file.name.clone(), Ok(file.text.clone()))).collect();
+        let planned = plan_content(&app.installation, files, &wanted).await?;
+        if planned.is_empty() {
+            let refusal = Refusal::new("all of it is there already: nothing would change");
+            return Err(refusal.details(planned.notes).into());
+        }
+        let lines = lines(&planned, app);
+        let notes = planned.notes.clone();
+        let what = match lines.len() {
+            1 => "Write 1 rule of these files".to_owned(),
+            many => format!("Write {many} rules of these files"),
+        };
+        let names = sent.files.iter().map(|file| PathBuf::from(&file.name)).collect();
+        Ok(Draft {
+            what,
+            action: "/import-config".to_owned(),
+            fields: sent.pairs.clone(),
+            change: Change::Configuration(Box::new(planned), names),
+            notes,
+            lines,
+            then: "/attribution".to_owned(),
+        })
+    }
+}
+
+fn lines(planned: &Planned, app: &App) -> Vec<String> {
+    let currency = &app.installation.settings.currency;
+    let attribution =
+        planned.attribution.iter().map(|rule| format!("{} gives {}", rule.subject(), gives(&rule.gives)));
+    let rates = planned
+        .rates
+        .iter()
+        .map(|rate| format!("rate {} at {}, {}", rate.subject(), rate.price, when(Some(rate.from), rate.to)));
+    let subsidies = planned.subsidies.iter().map(|rule| {
+        let had = match rule.opening.len() {
+            0 => String::new(),
+            _ => {
+                let paid = rule.opening.iter().map(|opening| opening.paid).sum();
+                format!("; had paid {} before", money(paid, currency))
+            }
+        };
+        let pays = super::words::pays(rule, currency);
+        format!("subsidy `{}`, paid by {}: {pays}, from {}{had}", rule.name, rule.payer, rule.from)
+    });
+    attribution.chain(rates).chain(subsidies).collect()
+}
+
+#[derive(Template)]
+#[template(path = "rules/import_config.html")]
+struct ConfigPage {
+    frame: Frame,
+    form: ConfigForm,
+    refusal: Option<Refusal>,
+}
+
+fn form_page(frame: Frame, form: ConfigForm, refusal: Option<Refusal>) -> PageResult<Response> {
+    let is_refused = refusal.is_some();
+    let shown =
+        ConfigPage { frame: frame.titled("Files of integrations").help("attribution"), form, refusal };
+    if is_refused { refused_page(&shown) } else { page(&shown) }
+}
+
+async fn new(frame: Frame) -> PageResult<Response> {
+    form_page(frame, ConfigForm::default(), None)
+}
+
+async fn import(State(app): State<App>, caller: Caller, frame: Frame, sent: Sent) -> PageResult<Response> {
+    match answer::<ConfigForm>(&app, &caller, &sent).await? {
+        Answer::Done(response) => Ok(response),
+        Answer::Again(form, refusal) => form_page(frame, form, refusal),
+    }
+}

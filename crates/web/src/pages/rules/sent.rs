@@ -1,0 +1,158 @@
+//! What a form of rules sends: fields, with or without files, and which step is asked for. A change is looked
+//! at first; the page that shows what it would do sends it again to be written.
+
+use axum::RequestExt as _;
+use axum::extract::{FromRequest, Multipart, Request};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use serde::de::DeserializeOwned;
+use workflow::Refusal;
+
+use crate::access::{Caller, is_token};
+use crate::error::{PageError, PageResult};
+
+/// Of all fields and files together: rules are small.
+const MOST_BYTES: usize = 2 << 20;
+
+/// Fields as they were typed, and files as they were chosen or pasted.
+#[derive(Clone, Debug, Default)]
+pub struct Sent {
+    pub pairs: Vec<(String, String)>,
+    pub files: Vec<SentFile>,
+}
+
+#[derive(Clone, Debug)]
+pub struct SentFile {
+    /// What its owner calls it: words, never a path.
+    pub name: String,
+    pub text: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Show what it would do.
+    Look,
+    /// What was looked at is to be done.
+    Write(u64),
+    /// What was looked at is to be changed.
+    Edit(u64),
+}
+
+impl Sent {
+    pub fn field(&self, name: &str) -> &str {
+        self.pairs.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str())
+    }
+
+    pub fn step(&self) -> Step {
+        match (self.field("step"), self.field("preview").parse()) {
+            ("write", Ok(id)) => Step::Write(id),
+            ("edit", Ok(id)) => Step::Edit(id),
+            _ => Step::Look,
+        }
+    }
+
+    /// The fields as a form.
+    pub fn form<T: DeserializeOwned>(&self) -> PageResult<T> {
+        form(&self.pairs)
+    }
+}
+
+/// Fields as a form.
+pub fn form<T: DeserializeOwned>(pairs: &[(String, String)]) -> PageResult<T> {
+    let wrong = |error: &dyn std::fmt::Display| {
+        PageError::bad_request(format!("the request cannot be understood: {error}"))
+    };
+    let text = serde_html_form::to_string(pairs).map_err(|error| wrong(&error))?;
+    serde_html_form::from_str(&text).map_err(|error| wrong(&error))
+}
+
+impl<S: Send + Sync> FromRequest<S> for Sent {
+    type Rejection = PageError;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Sent, PageError> {
+        let session = request.extensions().get::<Caller>().and_then(|caller| caller.session.clone());
+        let header = request.headers().get("x-csrf-token").and_then(|value| value.to_str().ok());
+        let header = header.map(str::to_owned);
+        let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let is_upload = kind.is_some_and(|kind| kind.starts_with("multipart/form-data"));
+        let mut sent = if is_upload { uploaded(request).await? } else { typed(request).await? };
+        let given = header.unwrap_or_else(|| sent.field("csrf").to_owned());
+        if !session.is_some_and(|session| is_token(&session, &given)) {
+            return Err(PageError::stale_form());
+        }
+        sent.pairs.retain(|(name, _)| name != "csrf");
+        let pasted = sent.field("pasted").trim().to_owned();
+        if !pasted.is_empty() {
+            sent.files.push(SentFile { name: "what was pasted".to_owned(), text: pasted });
+        }
+        Ok(sent)
+    }
+}
+
+async fn typed(request: Request) -> PageResult<Sent> {
+    let bytes = axum::body::to_bytes(request.into_body(), MOST_BYTES).await.map_err(|_| too_large())?;
+    let pairs = serde_html_form::from_bytes(&bytes)
+        .map_err(|error| PageError::bad_request(format!("the request cannot be understood: {error}")))?;
+    Ok(Sent { pairs, files: Vec::new() })
+}
+
+async fn uploaded(request: Request) -> PageResult<Sent> {
+    let unreadable = |error: &dyn std::fmt::Display| {
+        PageError::bad_request(format!("the files did not arrive whole: {error}"))
+    };
+    let mut parts: Multipart = request.extract().await.map_err(|error| unreadable(&error))?;
+    let (mut sent, mut size) = (Sent::default(), 0);
+    while let Some(mut part) = parts.next_field().await.map_err(|error| unreadable(&error))? {
+        let name = part.name().unwrap_or_default().to_owned();
+        let file = part.file_name().map(str::to_owned);
+        let mut bytes = Vec::new();
+        while let Some(chunk) = part.chunk().await.map_err(|error| unreadable(&error))? {
+            size += chunk.len();
+            if MOST_BYTES < size {
+                return Err(too_large());
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        let called = file.clone().unwrap_or_else(|| name.clone());
+        let text = String::from_utf8(bytes).map_err(|_| {
+            PageError::from(Refusal::new(format!(
+                "`{called}` is not text in UTF-8; save it so, then send it"
+            )))
+        })?;
+        match file {
+            // A place for files that was left empty is sent as one without a name.
+            Some(file) if file.is_empty() => {}
+            Some(name) => sent.files.push(SentFile { name, text }),
+            None => sent.pairs.push((name, text)),
+        }
+    }
+    Ok(sent)
+}
+
+fn too_large() -> PageError {
+    let refusal = Refusal::new("the form and its files hold more than 2 MB")
+        .hint("rules are small files; deliveries are imported at /imports");
+    PageError::refused(StatusCode::PAYLOAD_TOO_LARGE, refusal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_of_a_preview_with_a_number() {
+        let sent = |step: &str, preview: &str| Sent {
+            pairs: vec![("step".to_owned(), step.to_owned()), ("preview".to_owned(), preview.to_owned())],
+            files: Vec::new(),
+        };
+        for (step, preview, expected) in [
+            ("", "", Step::Look),
+            ("write", "", Step::Look),
+            ("write", "x", Step::Look),
+            ("write", "7", Step::Write(7)),
+            ("edit", "7", Step::Edit(7)),
+        ] {
+            assert_eq!(sent(step, preview).step(), expected, "{step} {preview}");
+        }
+    }
+}

@@ -1,0 +1,308 @@
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use billing::split::{Share, SplitId, SplitPart, SplitRule};
+use billing::{ChargeId, SourceName};
+use jiff::civil::Date;
+use ledger::{Role, RuleRow};
+use money::Amount;
+use serde::Deserialize;
+use workflow::splits::{self, Change};
+use workflow::{Refusal, given};
+
+use super::proposal::{self, Answer, Draft, RuleForm, answer, answer_or_refuse};
+use super::sent::Sent;
+use super::table::{Cell, Table};
+use super::words::{shares, split_of, when};
+use super::{
+    A_DAY, Asked, EndForm, EndOf, Given, Kind, Listed, ShowPage, When, Words, find, list, of_rule, today,
+    unread,
+};
+use crate::App;
+use crate::access::{Access, Caller};
+use crate::error::PageResult;
+use crate::form::{Fields, Query, some};
+use crate::frame::{Frame, page, refused_page};
+use crate::routes::Routes;
+
+const KIND: Kind = Kind {
+    noun: "split",
+    title: "Splits",
+    path: "/splits",
+    lead: "One project, PI, source or charge over several funds: so much of the first, so many percent of the rest.",
+    empty: "Nothing is split. Write a split to put one project’s charges on several funds.",
+    add: "Write a split",
+    needs: Role::Reviewer,
+    views: &[],
+    help: "splits",
+    has_file: false,
+};
+
+pub fn routes() -> Routes {
+    Routes::default()
+        .page("/splits", Access::Viewer, all)
+        .page("/splits/new", Access::Reviewer, new)
+        .act("/splits/new", Access::Reviewer, "splits add", add)
+        .page("/splits/{id}", Access::Viewer, show)
+        .act("/splits/{id}/end", Access::Reviewer, "splits end", end)
+}
+
+async fn all(
+    State(app): State<App>,
+    caller: Caller,
+    frame: Frame,
+    Query(asked): Query<Asked>,
+) -> PageResult<Response> {
+    let today = today(&caller);
+    let row = |RuleRow { rule, .. }: RuleRow<SplitRule>| {
+        let when_in_force = When::of(Some(rule.from), rule.to, &today);
+        let cells = vec![
+            Cell::link(split_of(&rule), format!("/splits/{}", rule.id)).sub(format!("split {}", rule.id)),
+            shares(&rule, &frame.currency).into(),
+            when(Some(rule.from), rule.to).into(),
+            rule.note.clone().into(),
+            when_in_force.cell(),
+        ];
+        Listed { when: when_in_force, cells }
+    };
+    let rows = splits::list(&app.installation).await?.into_iter().map(row).collect();
+    list(frame, &KIND, &["For", "Over", "When", "Basis", "State"], asked, rows)
+}
+
+async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<i64>,
+    frame: Frame,
+) -> PageResult<Response> {
+    let row = find(splits::list(&app.installation).await?, &KIND, id)?;
+    let rule = &row.rule;
+    let carried = match frame.period {
+        Some(period) => given::by_split(&app.installation, period, rule).await?,
+        None => Vec::new(),
+    };
+    let gave = carried_by(&frame, &carried);
+    let currency = frame.currency.clone();
+    let words = Words {
+        title: format!("Split of {}", split_of(rule)),
+        note: Some(&rule.note),
+        last: rule.to.map(|to| to.to_string()),
+    };
+    let in_force = When::of(Some(rule.from), rule.to, &today(&caller));
+    let mut shown = ShowPage::new(frame, &KIND, &row, id, in_force, words);
+    shown.fact("Number", rule.id.to_string());
+    shown.fact("For", split_of(rule));
+    for (at, part) in rule.parts.iter().enumerate() {
+        let name = if at == 0 { "Funds, in their order" } else { "then" };
+        shown.fact(name, format!("{}: {}", part.fund_org, super::words::share(part.share, &currency)));
+    }
+    shown.fact("Charge periods", when(Some(rule.from), rule.to));
+    shown.given(gave);
+    shown.ends_by(EndOf::Day);
+    page(&shown)
+}
+
+fn carried_by(frame: &Frame, rows: &[given::Carried]) -> Given {
+    let period = frame.period.map_or_else(String::new, |period| period.to_string());
+    let mut table = Table::new(
+        "Its funds on statements",
+        &["Fund", "PI", "Project", "#Cost"],
+        "No issued statement of this period has its funds.",
+    );
+    let row = |row: &given::Carried| {
+        vec![
+            row.fund_org.clone().into(),
+            row.pi_email.clone().into(),
+            row.project_id.clone().into(),
+            frame.cost(&row.cost).into(),
+        ]
+    };
+    table.rows = rows.iter().take(200).map(row).collect();
+    let total: Amount = rows.iter().map(|row| row.cost).sum();
+    Given {
+        heading: format!("Its funds on the statements of {period}"),
+        lead: "Of the PIs, projects and sources that it is for; before others pay.".to_owned(),
+        figures: vec![("On these funds", frame.cost(&total))],
+        table,
+    }
+}
+
+/// The last day of one.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct SplitEnd(EndForm);
+
+impl RuleForm for SplitEnd {
+    async fn draft(&self, app: &App, sent: &Sent) -> PageResult<Draft> {
+        let id = SplitId(self.0.rule);
+        let row = find(splits::list(&app.installation).await?, &KIND, self.0.rule)?;
+        let mut fields = Fields::default();
+        let on: Option<Date> = fields.required("last day", &self.0.last, A_DAY);
+        let note = fields.text("reason", &self.0.note);
+        let what = "the split was not ended";
+        let Some(on) = on else { return Err(unread(fields, what)) };
+        fields.finish(what)?;
+        Ok(Draft {
+            what: format!("End the split of {} on {on}", split_of(&row.rule)),
+            action: format!("/splits/{id}/end"),
+            fields: sent.pairs.clone(),
+            change: proposal::Change::Split(Change::End { rule: id, on, note }),
+            notes: Vec::new(),
+            lines: Vec::new(),
+            then: format!("/splits/{id}"),
+        })
+    }
+}
+
+async fn end(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<i64>,
+    sent: Sent,
+) -> PageResult<Response> {
+    answer_or_refuse::<SplitEnd>(&app, &caller, &of_rule(sent, id), &format!("/splits/{id}")).await
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct SplitForm {
+    source: String,
+    pi: String,
+    project: String,
+    charge: String,
+    fund: Vec<String>,
+    share: Vec<String>,
+    from: String,
+    to: String,
+    note: String,
+}
+
+impl SplitForm {
+    fn parts(&self, fields: &mut Fields) -> Vec<SplitPart> {
+        let mut parts = Vec::new();
+        for (at, fund) in self.fund.iter().enumerate() {
+            let share = self.share.get(at).map_or("", |text| text.trim());
+            let fund_org = fund.trim().to_owned();
+            match (fund_org.is_empty(), share.is_empty()) {
+                (true, true) => {}
+                (true, false) => fields.problem(format!("funds: {share} is of no fund")),
+                (false, true) => {
+                    fields.problem(format!("funds: `{fund_org}` takes nothing; write 60% or 500"))
+                }
+                (false, false) => match read_share(share) {
+                    Some(share) => parts.push(SplitPart { fund_org, share }),
+                    None => {
+                        fields.problem(format!("funds: `{share}` of `{fund_org}` is neither 60% nor 500"))
+                    }
+                },
+            }
+        }
+        parts
+    }
+}
+
+/// `60%` of what is left, or the first `500`.
+fn read_share(text: &str) -> Option<Share> {
+    match text.strip_suffix('%') {
+        Some(percent) => percent.trim().parse().ok().map(Share::Percent),
+        None => Amount::parse_total(text).map(Share::UpTo),
+    }
+}
+
+impl RuleForm for SplitForm {
+    async fn draft(&self, app: &App, sent: &Sent) -> PageResult<Draft> {
+        let mut fields = Fields::default();
+        let parts = self.parts(&mut fields);
+        let charge: Option<ChargeId> = fields.optional("charge", &self.charge, "a charge such as 12:345");
+        let of_many = [&self.source, &self.pi, &self.project].iter().any(|text| !text.trim().is_empty());
+        if charge.is_some() && of_many {
+            fields.problem("for what: a charge alone, or a source, a PI or a project".to_owned());
+        }
+        let from: Option<Date> = match charge {
+            Some(_) => fields.optional("first day", &self.from, A_DAY),
+            None => fields.required("first day", &self.from, A_DAY),
+        };
+        let to: Option<Date> = fields.optional("last day", &self.to, A_DAY);
+        let note = fields.text("basis", &self.note);
+        fields.finish("the split was not understood")?;
+        let charge = match charge {
+            Some(id) => Some(splits::charge(&app.installation, id).await?),
+            None => None,
+        };
+        let (charge, first) = charge.unzip();
+        let rule = SplitRule {
+            id: SplitId::default(),
+            source: some(&self.source).map(SourceName),
+            pi_email: some(&self.pi),
+            project_id: some(&self.project),
+            charge,
+            parts,
+            from: from.or(first).unwrap_or_default(),
+            to,
+            note,
+        };
+        let currency = &app.installation.settings.currency;
+        Ok(Draft {
+            what: format!("Split {} over {}", split_of(&rule), shares(&rule, currency)),
+            action: "/splits/new".to_owned(),
+            fields: sent.pairs.clone(),
+            change: proposal::Change::Split(Change::Add(Box::new(rule))),
+            notes: Vec::new(),
+            lines: Vec::new(),
+            then: "/splits".to_owned(),
+        })
+    }
+}
+
+#[derive(Template)]
+#[template(path = "rules/split.html")]
+struct FormPage {
+    frame: Frame,
+    form: SplitForm,
+    refusal: Option<Refusal>,
+}
+
+impl FormPage {
+    fn parts(&self) -> Vec<(usize, String, String)> {
+        let places = (self.form.fund.len()).max(4);
+        let text = |list: &[String], at: usize| list.get(at).cloned().unwrap_or_default();
+        (0..places).map(|at| (at + 1, text(&self.form.fund, at), text(&self.form.share, at))).collect()
+    }
+}
+
+fn form_page(frame: Frame, form: SplitForm, refusal: Option<Refusal>) -> PageResult<Response> {
+    let is_refused = refusal.is_some();
+    let shown = FormPage { frame: frame.titled("Write a split").help(KIND.help), form, refusal };
+    if is_refused { refused_page(&shown) } else { page(&shown) }
+}
+
+async fn new(frame: Frame, Query(form): Query<SplitForm>) -> PageResult<Response> {
+    form_page(frame, form, None)
+}
+
+async fn add(State(app): State<App>, caller: Caller, frame: Frame, sent: Sent) -> PageResult<Response> {
+    match answer::<SplitForm>(&app, &caller, &sent).await? {
+        Answer::Done(response) => Ok(response),
+        Answer::Again(form, refusal) => form_page(frame, form, refusal),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_a_percentage_or_an_amount() {
+        let percent = |text: &str| Some(Share::Percent(text.parse().unwrap()));
+        for (text, expected) in [
+            ("60%", percent("60")),
+            ("33.3333 %", percent("33.3333")),
+            ("500", Some(Share::UpTo("500".parse().unwrap()))),
+            ("", None),
+            ("101%", None),
+            ("half", None),
+        ] {
+            assert_eq!(read_share(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,359 @@
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use billing::subsidy::{Scope, SubsidyId, SubsidyRule, Tier, Window};
+use billing::{Period, SourceName};
+use ledger::{Role, RuleRow};
+use serde::Deserialize;
+use workflow::subsidies::{self, Balance, Change};
+use workflow::{Refusal, given};
+
+use super::proposal::{self, Answer, Draft, RuleForm, answer, answer_or_refuse};
+use super::sent::Sent;
+use super::table::{Cell, Table};
+use super::words::{joined, money, name_of, or_dash, pays, subsidy_for, when};
+use super::{
+    A_PERIOD, Asked, EndForm, EndOf, Kind, Listed, ShowPage, When, Words, amount, find, list, of_rule, paid,
+    said, today, unread,
+};
+use crate::App;
+use crate::access::{Access, Caller};
+use crate::error::PageResult;
+use crate::form::{Fields, Query, some};
+use crate::frame::{Frame, page, refused_page};
+use crate::routes::Routes;
+
+const KIND: Kind = Kind {
+    noun: "subsidy",
+    title: "Subsidies",
+    path: "/subsidies",
+    lead: "Who else pays: a fund that owes what the PI does not. The statement shows what it paid, and the journal debits it.",
+    empty: "Nobody pays for others yet. Write a subsidy: who pays, how much, and for whom.",
+    add: "Write a subsidy",
+    needs: Role::Admin,
+    views: &[("/subsidies/balances", "What is left"), ("/import-config", "Files of integrations")],
+    help: "subsidies",
+    has_file: false,
+};
+
+pub fn routes() -> Routes {
+    Routes::default()
+        .page("/subsidies", Access::Viewer, all)
+        .page("/subsidies/balances", Access::Viewer, balances)
+        .page("/subsidies/new", Access::Admin, new)
+        .act("/subsidies/new", Access::Admin, "subsidies add", add)
+        .page("/subsidies/{id}", Access::Viewer, show)
+        .act("/subsidies/{id}/end", Access::Admin, "subsidies end", end)
+}
+
+fn in_force(rule: &SubsidyRule, caller: &Caller) -> When {
+    When::of(Some(rule.from), rule.to, &Period::of(today(caller)))
+}
+
+async fn all(
+    State(app): State<App>,
+    caller: Caller,
+    frame: Frame,
+    Query(asked): Query<Asked>,
+) -> PageResult<Response> {
+    let currency = &frame.currency;
+    let row = |RuleRow { rule, .. }: RuleRow<SubsidyRule>| {
+        let when_in_force = in_force(&rule, &caller);
+        let cells = vec![
+            Cell::link(rule.name.clone(), format!("/subsidies/{}", rule.id))
+                .sub(format!("subsidy {}", rule.id)),
+            rule.payer.clone().into(),
+            pays(&rule, currency).into(),
+            subsidy_for(&rule).into(),
+            when(Some(rule.from), rule.to).into(),
+            rule.order.to_string().into(),
+            when_in_force.cell(),
+        ];
+        Listed { when: when_in_force, cells }
+    };
+    let rows = subsidies::list(&app.installation).await?.into_iter().map(row).collect();
+    list(frame, &KIND, &["Name", "Payer", "Pays", "For", "When", "#Order", "State"], asked, rows)
+}
+
+async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<i64>,
+    frame: Frame,
+) -> PageResult<Response> {
+    let row = find(subsidies::list(&app.installation).await?, &KIND, id)?;
+    let paid_rows = given::by_subsidy(&app.installation, SubsidyId(id)).await?;
+    let paid = paid(&frame, &paid_rows);
+    let currency = frame.currency.clone();
+    let rule = &row.rule;
+    let words = Words {
+        title: rule.name.clone(),
+        note: rule.note.as_deref(),
+        last: rule.to.map(|to| to.to_string()),
+    };
+    let mut shown = ShowPage::new(frame, &KIND, &row, id, in_force(rule, &caller), words);
+    shown.fact("Number", rule.id.to_string());
+    shown.fact("Payer", rule.payer.clone());
+    shown
+        .fact("Posted to account", rule.account_code.clone().unwrap_or_else(|| "that of the charges".into()));
+    shown.fact("Pays", pays(rule, &currency));
+    shown.fact("For", subsidy_for(rule));
+    shown.fact("Billing periods", when(Some(rule.from), rule.to));
+    shown.fact("Order", rule.order.to_string());
+    shown.fact(
+        "Where others pay already",
+        if rule.stacks { "pays of what they leave" } else { "pays nothing" },
+    );
+    let opening = rule.opening.iter().map(|one| {
+        format!("{} for {} of {} in {}", money(one.paid, &currency), one.project_id, one.pi_email, one.period)
+    });
+    shown.fact("Had paid before", joined(opening));
+    shown.given(paid);
+    shown.ends_by(EndOf::Period);
+    shown.more.push(("/subsidies/balances".to_owned(), "What is left".to_owned()));
+    page(&shown)
+}
+
+/// The last period of one.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct SubsidyEnd(EndForm);
+
+impl RuleForm for SubsidyEnd {
+    async fn draft(&self, app: &App, sent: &Sent) -> PageResult<Draft> {
+        let id = SubsidyId(self.0.rule);
+        let row = find(subsidies::list(&app.installation).await?, &KIND, self.0.rule)?;
+        let mut fields = Fields::default();
+        let last = fields.required("last billing period", &self.0.last, A_PERIOD);
+        let Some(last) = last else { return Err(unread(fields, "the subsidy was not ended")) };
+        Ok(Draft {
+            what: format!("End the subsidy `{}` with {last}", row.rule.name),
+            action: format!("/subsidies/{id}/end"),
+            fields: sent.pairs.clone(),
+            change: proposal::Change::Subsidy(Change::End { rule: id, last, note: some(&self.0.note) }),
+            notes: Vec::new(),
+            lines: Vec::new(),
+            then: format!("/subsidies/{id}"),
+        })
+    }
+}
+
+async fn end(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<i64>,
+    sent: Sent,
+) -> PageResult<Response> {
+    answer_or_refuse::<SubsidyEnd>(&app, &caller, &of_rule(sent, id), &format!("/subsidies/{id}")).await
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct SubsidyForm {
+    name: String,
+    payer: String,
+    account_code: String,
+    up_to: Vec<String>,
+    percent: Vec<String>,
+    cap: String,
+    per: String,
+    every: String,
+    carry_over: String,
+    order: String,
+    alone: String,
+    source: Vec<String>,
+    service: Vec<String>,
+    pi: Vec<String>,
+    project: Vec<String>,
+    from: String,
+    to: String,
+    note: String,
+}
+
+const PER: [(&str, &str); 4] =
+    [("project", "each project"), ("pi", "each PI"), ("user", "each user"), ("all", "everybody together")];
+const EVERY: [(&str, &str); 5] = [
+    ("month", "a month"),
+    ("quarter", "a quarter"),
+    ("year", "a calendar year"),
+    ("fiscal-year", "a fiscal year"),
+    ("once", "all its time, once"),
+];
+
+fn scope(name: &str) -> Option<Scope> {
+    serde_json::from_value(name.into()).ok()
+}
+
+fn window(name: &str) -> Option<Window> {
+    serde_json::from_value(name.into()).ok()
+}
+
+impl SubsidyForm {
+    fn tiers(&self, fields: &mut Fields) -> Vec<Tier> {
+        let mut tiers = Vec::new();
+        for (at, percent) in self.percent.iter().enumerate() {
+            let up_to = self.up_to.get(at).map_or("", |text| text.trim());
+            if percent.trim().is_empty() {
+                if !up_to.is_empty() {
+                    fields.problem(format!("how much: up to {up_to} is without a percentage"));
+                }
+                continue;
+            }
+            let up_to = amount(fields, "up to", up_to);
+            let share = percent.trim().parse::<billing::subsidy::Percent>();
+            match share {
+                Ok(percent) => tiers.push(Tier { up_to, percent }),
+                Err(error) => fields.problem(format!("how much: {error}")),
+            }
+        }
+        tiers
+    }
+}
+
+impl RuleForm for SubsidyForm {
+    async fn draft(&self, _app: &App, sent: &Sent) -> PageResult<Draft> {
+        let mut fields = Fields::default();
+        let tiers = self.tiers(&mut fields);
+        let cap = amount(&mut fields, "at most", &self.cap);
+        let order = if self.order.trim().is_empty() { "0" } else { &self.order };
+        let order: Option<i64> = fields.required("order", order, "a whole number");
+        let from: Option<Period> = fields.required("first billing period", &self.from, A_PERIOD);
+        let to: Option<Period> = fields.optional("last billing period", &self.to, A_PERIOD);
+        let scope = if self.per.is_empty() { Some(Scope::default()) } else { scope(&self.per) };
+        let window = if self.every.is_empty() { Some(Window::default()) } else { window(&self.every) };
+        if scope.is_none() || window.is_none() {
+            fields.problem("counted per and over: choose from the lists".to_owned());
+        }
+        let what = "the subsidy was not understood";
+        let (Some(order), Some(from), Some(scope), Some(window)) = (order, from, scope, window) else {
+            return Err(unread(fields, what));
+        };
+        fields.finish(what)?;
+        let rule = SubsidyRule {
+            id: SubsidyId::default(),
+            name: self.name.trim().to_owned(),
+            payer: self.payer.trim().to_owned(),
+            account_code: some(&self.account_code),
+            order,
+            stacks: self.alone.is_empty(),
+            sources: said(&self.source).into_iter().map(SourceName).collect(),
+            services: said(&self.service),
+            pis: said(&self.pi),
+            projects: said(&self.project),
+            tiers,
+            cap,
+            carries_over: !self.carry_over.is_empty(),
+            scope,
+            window,
+            from,
+            to,
+            note: some(&self.note),
+            opening: Vec::new(),
+        };
+        Ok(Draft {
+            what: format!("Write the subsidy `{}`, paid by {}", rule.name, rule.payer),
+            action: "/subsidies/new".to_owned(),
+            fields: sent.pairs.clone(),
+            change: proposal::Change::Subsidy(Change::Add(Box::new(rule))),
+            notes: Vec::new(),
+            lines: Vec::new(),
+            then: "/subsidies".to_owned(),
+        })
+    }
+}
+
+#[derive(Template)]
+#[template(path = "rules/subsidy.html")]
+struct FormPage {
+    frame: Frame,
+    form: SubsidyForm,
+    refusal: Option<Refusal>,
+}
+
+impl FormPage {
+    fn tiers(&self) -> Vec<(usize, String, String)> {
+        let places = (self.form.percent.len()).max(3);
+        let text = |list: &[String], at: usize| list.get(at).cloned().unwrap_or_default();
+        (0..places).map(|at| (at + 1, text(&self.form.up_to, at), text(&self.form.percent, at))).collect()
+    }
+
+    /// Those of these that the rules know.
+    fn per(&self) -> Vec<(&'static str, &'static str)> {
+        PER.into_iter()
+            .filter(|(name, _)| scope(name).is_some_and(|scope| name_of(&scope) == *name))
+            .collect()
+    }
+
+    fn every(&self) -> [(&'static str, &'static str); 5] {
+        EVERY
+    }
+}
+
+fn form_page(frame: Frame, form: SubsidyForm, refusal: Option<Refusal>) -> PageResult<Response> {
+    let is_refused = refusal.is_some();
+    let shown = FormPage { frame: frame.titled("Write a subsidy").help(KIND.help), form, refusal };
+    if is_refused { refused_page(&shown) } else { page(&shown) }
+}
+
+async fn new(frame: Frame, Query(form): Query<SubsidyForm>) -> PageResult<Response> {
+    form_page(frame, form, None)
+}
+
+async fn add(State(app): State<App>, caller: Caller, frame: Frame, sent: Sent) -> PageResult<Response> {
+    match answer::<SubsidyForm>(&app, &caller, &sent).await? {
+        Answer::Done(response) => Ok(response),
+        Answer::Again(form, refusal) => form_page(frame, form, refusal),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "rules/balances.html")]
+pub struct BalancesPage {
+    pub frame: Frame,
+    pub kind: &'static Kind,
+    pub lead: String,
+    pub table: Table,
+}
+
+impl BalancesPage {
+    fn action(&self) -> String {
+        format!("{}/balances", self.kind.path)
+    }
+}
+
+async fn balances(State(app): State<App>, frame: Frame) -> PageResult<Response> {
+    let period = frame.need_period()?;
+    let balances = subsidies::balances(&app.installation, period).await?;
+    let mut table = Table::new(
+        "What is left of subsidies",
+        &["Subsidy", "PI", "Project", "Counted over", "#Carried over", "#Cost seen", "#Paid", "#Left"],
+        "No subsidy pays anything of this period.",
+    );
+    let cost = |amount| frame.cost(&amount);
+    let row = |balance: &Balance| {
+        let over = match (balance.first, balance.last) {
+            (first, last) if first == last => first.to_string(),
+            (first, last) if last.year() == 9999 => format!("from {first}"),
+            (first, last) => format!("{first} to {last}"),
+        };
+        vec![
+            Cell::link(balance.name.clone(), format!("/subsidies/{}", balance.rule)),
+            or_dash(balance.pi_email.as_deref()).into(),
+            or_dash(balance.project_id.as_deref()).into(),
+            over.into(),
+            balance.carried.map_or_else(|| "–".to_owned(), cost).into(),
+            cost(balance.seen).into(),
+            cost(balance.paid).into(),
+            balance.left.map_or_else(|| "–".to_owned(), cost).into(),
+        ]
+    };
+    table.rows = balances.iter().take(MOST_BALANCES).map(row).collect();
+    let mut lead = format!("What each pool has seen and paid when {period} is billed as it stands.");
+    if MOST_BALANCES < balances.len() {
+        lead = format!("{lead} The first {MOST_BALANCES} of {}.", balances.len());
+    }
+    let frame = frame.titled("What is left of subsidies").help(KIND.help);
+    page(&BalancesPage { frame, kind: &KIND, lead, table })
+}
+
+pub const MOST_BALANCES: usize = 500;
