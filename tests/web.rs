@@ -4,11 +4,15 @@
 mod account;
 #[path = "web/api.rs"]
 mod api;
+#[path = "web/imports.rs"]
+mod imports;
 #[path = "web/issuing.rs"]
 mod issuing;
 #[path = "web/roles.rs"]
 mod roles;
 #[path = "web/safety.rs"]
 mod safety;
+#[path = "web/settings.rs"]
+mod settings;
 #[path = "support/mod.rs"]
 mod support;

@@ -29,6 +29,7 @@ macro_rules! guide {
 guide![
     "web",
     "operations",
+    "overview",
     "review",
     "attribution",
     "people",
@@ -40,6 +41,7 @@ guide![
     "statements-and-journals",
     "why",
     "verify",
+    "accounts",
 ];
 
 /// A page of the guide.
