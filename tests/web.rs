@@ -2,6 +2,8 @@
 
 #[path = "web/roles.rs"]
 mod roles;
+#[path = "web/rules.rs"]
+mod rules;
 #[path = "web/safety.rs"]
 mod safety;
 #[path = "support/mod.rs"]
