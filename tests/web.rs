@@ -10,6 +10,8 @@ mod imports;
 mod issuing;
 #[path = "web/roles.rs"]
 mod roles;
+#[path = "web/rules.rs"]
+mod rules;
 #[path = "web/safety.rs"]
 mod safety;
 #[path = "web/settings.rs"]

@@ -151,7 +151,7 @@ impl ShowPage {
         self.person.as_ref().map_or(&self.who, |person| &person.name)
     }
 
-    fn first_words(&self, act: &str) -> String {
+    fn first_words(act: &str) -> String {
         match act {
             "person.added" => "written down".to_owned(),
             "person.address" => "given an address".to_owned(),
@@ -165,7 +165,7 @@ impl ShowPage {
         row.at.parse().map_or_else(|_| row.at.clone(), |at| self.frame.moment(&at))
     }
 
-    fn note(&self, row: &ledger::AuditRow) -> String {
+    fn note(row: &ledger::AuditRow) -> String {
         let detail: serde_json::Value = serde_json::from_str(&row.detail).unwrap_or_default();
         let text = |name: &str| detail.get(name).and_then(|value| value.as_str()).unwrap_or_default();
         let addresses = detail.get("addresses").and_then(|list| list.as_array());

@@ -359,12 +359,12 @@ impl TestPage {
         (0..places).map(|at| (at + 1, text(&self.form.key, at), text(&self.form.value, at))).collect()
     }
 
-    fn given(&self, tested: &Tested) -> Vec<(String, String)> {
+    fn given(tested: &Tested) -> Vec<(String, String)> {
         let values = Attribution::FIELDS.into_iter().zip(tested.attribution.values());
         values.filter_map(|(name, value)| Some((field_label(name), value?.to_owned()))).collect()
     }
 
-    fn rules(&self, tested: &Tested) -> String {
+    fn rules(tested: &Tested) -> String {
         joined(&tested.rules)
     }
 }

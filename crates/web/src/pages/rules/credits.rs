@@ -286,7 +286,7 @@ struct FormPage {
 }
 
 impl FormPage {
-    fn kinds(&self) -> [(&'static str, &'static str); 3] {
+    fn kinds() -> [(&'static str, &'static str); 3] {
         [CreditKind::Provider, CreditKind::Prepayment, CreditKind::Award]
             .map(|kind| (kind.name(), kind_label(kind)))
     }

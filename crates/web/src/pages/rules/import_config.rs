@@ -91,12 +91,11 @@ fn lines(planned: &Planned, app: &App) -> Vec<String> {
         .iter()
         .map(|rate| format!("rate {} at {}, {}", rate.subject(), rate.price, when(Some(rate.from), rate.to)));
     let subsidies = planned.subsidies.iter().map(|rule| {
-        let had = match rule.opening.len() {
-            0 => String::new(),
-            _ => {
-                let paid = rule.opening.iter().map(|opening| opening.paid).sum();
-                format!("; had paid {} before", money(paid, currency))
-            }
+        let had: money::Amount = rule.opening.iter().map(|opening| opening.paid).sum();
+        let had = if rule.opening.is_empty() {
+            String::new()
+        } else {
+            format!("; had paid {} before", money(had, currency))
         };
         let pays = super::words::pays(rule, currency);
         format!("subsidy `{}`, paid by {}: {pays}, from {}{had}", rule.name, rule.payer, rule.from)

@@ -86,8 +86,8 @@ pub enum Answer<F> {
 /// A preview that is not known any more; what went wrong on our side.
 pub async fn answer<F: RuleForm>(app: &App, caller: &Caller, sent: &Sent) -> PageResult<Answer<F>> {
     match sent.step() {
-        Step::Write(id) => Ok(Answer::Done(write(app, caller, id).await?)),
-        Step::Edit(id) => Ok(Answer::Again(sent::form(&find(app, id)?.draft.fields)?, None)),
+        Step::Write(id) => Ok(Answer::Done(write(app, caller, find_sent(app, id, sent)?).await?)),
+        Step::Edit(id) => Ok(Answer::Again(sent::form(&find_sent(app, id, sent)?.draft.fields)?, None)),
         Step::Look => {
             let form: F = sent.form()?;
             let looked = match form.draft(app, sent).await {
@@ -157,8 +157,16 @@ fn find(app: &App, id: u64) -> PageResult<Arc<Proposal>> {
     })
 }
 
-async fn write(app: &App, caller: &Caller, id: u64) -> PageResult<Response> {
+/// What was looked at is written where it was asked for: who may send that, may write it.
+fn find_sent(app: &App, id: u64, sent: &Sent) -> PageResult<Arc<Proposal>> {
     let proposal = find(app, id)?;
+    if proposal.draft.action == sent.path {
+        return Ok(proposal);
+    }
+    Err(PageError::not_found(format!("what was looked at as {id} is not written at {}", sent.path)))
+}
+
+async fn write(app: &App, caller: &Caller, proposal: Arc<Proposal>) -> PageResult<Response> {
     if last_change(app).await? != proposal.number {
         let mut draft = proposal.draft.clone();
         let note = "Rules were changed since you looked at this, so nothing was written. Look again: it may be \
@@ -327,7 +335,7 @@ impl PreviewPage {
         }
     }
 
-    fn imports(&self, effect: &reading::Effect) -> String {
+    fn imports(effect: &reading::Effect) -> String {
         let imports: Vec<String> = effect.imports.iter().map(ToString::to_string).collect();
         match imports.as_slice() {
             [one] => format!("import {one}"),
@@ -336,11 +344,11 @@ impl PreviewPage {
         }
     }
 
-    fn projects<'a>(&self, effect: &'a reading::Effect) -> &'a [workflow::import::ProjectChange] {
+    fn projects(effect: &reading::Effect) -> &[workflow::import::ProjectChange] {
         &effect.projects[..effect.projects.len().min(SHOWN)]
     }
 
-    fn more_projects(&self, effect: &reading::Effect) -> usize {
+    fn more_projects(effect: &reading::Effect) -> usize {
         effect.projects.len().saturating_sub(SHOWN)
     }
 }

@@ -289,7 +289,7 @@ impl FormPage {
         (0..places).map(tier).collect()
     }
 
-    fn prorates(&self) -> [(&'static str, &'static str); 3] {
+    fn prorates() -> [(&'static str, &'static str); 3] {
         [("", "no: the quantity has its time"), ("day", "by the day"), ("hour", "by the hour")]
     }
 }

@@ -17,6 +17,8 @@ const MOST_BYTES: usize = 2 << 20;
 /// Fields as they were typed, and files as they were chosen or pasted.
 #[derive(Clone, Debug, Default)]
 pub struct Sent {
+    /// The address that it was sent to.
+    pub path: String,
     pub pairs: Vec<(String, String)>,
     pub files: Vec<SentFile>,
 }
@@ -70,6 +72,7 @@ impl<S: Send + Sync> FromRequest<S> for Sent {
     type Rejection = PageError;
 
     async fn from_request(request: Request, _state: &S) -> Result<Sent, PageError> {
+        let path = request.uri().path().to_owned();
         let session = request.extensions().get::<Caller>().and_then(|caller| caller.session.clone());
         let header = request.headers().get("x-csrf-token").and_then(|value| value.to_str().ok());
         let header = header.map(str::to_owned);
@@ -80,6 +83,7 @@ impl<S: Send + Sync> FromRequest<S> for Sent {
         if !session.is_some_and(|session| is_token(&session, &given)) {
             return Err(PageError::stale_form());
         }
+        sent.path = path;
         sent.pairs.retain(|(name, _)| name != "csrf");
         let pasted = sent.field("pasted").trim().to_owned();
         if !pasted.is_empty() {
@@ -93,7 +97,7 @@ async fn typed(request: Request) -> PageResult<Sent> {
     let bytes = axum::body::to_bytes(request.into_body(), MOST_BYTES).await.map_err(|_| too_large())?;
     let pairs = serde_html_form::from_bytes(&bytes)
         .map_err(|error| PageError::bad_request(format!("the request cannot be understood: {error}")))?;
-    Ok(Sent { pairs, files: Vec::new() })
+    Ok(Sent { pairs, ..Sent::default() })
 }
 
 async fn uploaded(request: Request) -> PageResult<Sent> {
@@ -143,7 +147,7 @@ mod tests {
     fn a_step_is_of_a_preview_with_a_number() {
         let sent = |step: &str, preview: &str| Sent {
             pairs: vec![("step".to_owned(), step.to_owned()), ("preview".to_owned(), preview.to_owned())],
-            files: Vec::new(),
+            ..Sent::default()
         };
         for (step, preview, expected) in [
             ("", "", Step::Look),

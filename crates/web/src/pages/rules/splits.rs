@@ -187,12 +187,12 @@ impl SplitForm {
                 (true, true) => {}
                 (true, false) => fields.problem(format!("funds: {share} is of no fund")),
                 (false, true) => {
-                    fields.problem(format!("funds: `{fund_org}` takes nothing; write 60% or 500"))
+                    fields.problem(format!("funds: `{fund_org}` takes nothing; write 60% or 500"));
                 }
                 (false, false) => match read_share(share) {
                     Some(share) => parts.push(SplitPart { fund_org, share }),
                     None => {
-                        fields.problem(format!("funds: `{share}` of `{fund_org}` is neither 60% nor 500"))
+                        fields.problem(format!("funds: `{share}` of `{fund_org}` is neither 60% nor 500"));
                     }
                 },
             }

@@ -278,13 +278,13 @@ impl FormPage {
     }
 
     /// Those of these that the rules know.
-    fn per(&self) -> Vec<(&'static str, &'static str)> {
+    fn per() -> Vec<(&'static str, &'static str)> {
         PER.into_iter()
             .filter(|(name, _)| scope(name).is_some_and(|scope| name_of(&scope) == *name))
             .collect()
     }
 
-    fn every(&self) -> [(&'static str, &'static str); 5] {
+    fn every() -> [(&'static str, &'static str); 5] {
         EVERY
     }
 }
