@@ -181,6 +181,11 @@ impl Frame {
     }
 
     #[must_use]
+    pub fn is_of(&self, period: &Period) -> bool {
+        self.period == Some(*period)
+    }
+
+    #[must_use]
     pub fn navigation(&self) -> &'static [NavGroup] {
         &NAVIGATION
     }
