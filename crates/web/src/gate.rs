@@ -125,11 +125,10 @@ async fn with_caller(app: App, request: Request, next: Next) -> Response {
 
 /// What the framework answers to a path or a body that it cannot read is a line of text: it gets a page, too.
 async fn refused_by_extractor(response: &mut Response) -> Option<PageError> {
-    let is_text = response
-        .headers()
-        .get("content-type")
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
-    if !response.status().is_client_error() || !is_text || response.extensions().get::<PageError>().is_some() {
+    let is_text =
+        response.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if !response.status().is_client_error() || !is_text || response.extensions().get::<PageError>().is_some()
+    {
         return None;
     }
     let status = response.status();

@@ -228,14 +228,11 @@ fn plain(name: &str) -> String {
 
 fn rows(story: &Story) -> Vec<Row> {
     let charge = &story.charge;
-    let mut made: Vec<(String, String)> = [
-        ("pi_email", &charge.pi_email),
-        ("project_id", &charge.project_id),
-        ("fund_org", &charge.fund_org),
-    ]
-    .into_iter()
-    .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)))
-    .collect();
+    let mut made: Vec<(String, String)> =
+        [("pi_email", &charge.pi_email), ("project_id", &charge.project_id), ("fund_org", &charge.fund_org)]
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)))
+            .collect();
     for (name, value) in &story.columns {
         if !made.iter().any(|(known, _)| known == name) {
             made.push((name.clone(), value.clone()));
@@ -259,11 +256,9 @@ async fn story_of(app: &App, id: &str) -> PageResult<(ChargeId, Story)> {
         id.parse().map_err(|_| PageError::bad_request(format!("`{id}` is not a charge such as 12:345")))?;
     match charge_story(&app.installation, id).await {
         Ok(story) => Ok((id, story)),
-        Err(WorkflowError::Refused(refusal)) => Err(PageError {
-            status: axum::http::StatusCode::NOT_FOUND,
-            kind: ErrorKind::NotFound,
-            refusal,
-        }),
+        Err(WorkflowError::Refused(refusal)) => {
+            Err(PageError { status: axum::http::StatusCode::NOT_FOUND, kind: ErrorKind::NotFound, refusal })
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -91,9 +91,12 @@ async fn dashboard(State(app): State<App>, frame: Frame) -> PageResult<Response>
                 (slice.name.clone().unwrap_or_else(|| "none".to_owned()), slice.spend.cost, to)
             })
             .collect();
-        rows.extend(slices.others.as_ref().map(|others| {
-            (format!("{} others", others.count), others.spend.cost, None)
-        }));
+        rows.extend(
+            slices
+                .others
+                .as_ref()
+                .map(|others| (format!("{} others", others.count), others.spend.cost, None)),
+        );
         Bars::new(title, of, rows, currency)
     };
     let by_service = bars("Spend by service", "Service", "service", &overview.by_service);

@@ -62,7 +62,10 @@ impl ListPage {
     fn address(&self, at: usize) -> String {
         let period = self.frame.period.map_or_else(String::new, |period| period.to_string());
         let text = crate::form::encoded(&self.asked.text);
-        format!("/projects?period={period}&by={}&over={}&text={text}&page={at}", self.asked.by, self.asked.over)
+        format!(
+            "/projects?period={period}&by={}&over={}&text={text}&page={at}",
+            self.asked.by, self.asked.over
+        )
     }
 
     fn has_more(&self) -> bool {
@@ -130,7 +133,9 @@ impl ShowPage {
     fn months(&self) -> Vec<(Period, &'static str, &projects::MonthUse)> {
         let known = self.detail.months.iter().rev().filter(|month| month.of != MonthOf::Nothing);
         known
-            .map(|month| (month.period, if month.of == MonthOf::Statements { "billed" } else { "so far" }, month))
+            .map(|month| {
+                (month.period, if month.of == MonthOf::Statements { "billed" } else { "so far" }, month)
+            })
             .collect()
     }
 
@@ -182,8 +187,13 @@ async fn show(app: &App, frame: Frame, who: Who, name: String, is_pi: bool) -> P
         .iter()
         .map(|month| (month.period.to_string(), month.spent.billed.list, month.spent.billed.cost))
         .collect();
-    let trend =
-        Trend::new("months", "List and billed by month", ["List", "Billed before subsidies"], &months, &frame.currency);
+    let trend = Trend::new(
+        "months",
+        "List and billed by month",
+        ["List", "Billed before subsidies"],
+        &months,
+        &frame.currency,
+    );
     let frame = frame.titled(name.clone()).help("overview");
     page(&ShowPage { frame, name, is_pi, detail, trend })
 }

@@ -59,11 +59,7 @@ impl QueuePage {
     }
 }
 
-async fn queue(
-    State(app): State<App>,
-    frame: Frame,
-    Query(mut which): Query<Which>,
-) -> PageResult<Response> {
+async fn queue(State(app): State<App>, frame: Frame, Query(mut which): Query<Which>) -> PageResult<Response> {
     let frame = frame.titled("Review").help("review");
     let Some(period) = frame.period else {
         return page(&NothingPage { frame });
@@ -213,9 +209,10 @@ impl Asked {
             "reject" => Ok(Act::Reject),
             "defer" => match some(&self.to) {
                 None => Ok(Act::Defer(None)),
-                Some(text) => text.parse().map(|to| Act::Defer(Some(to))).map_err(|_| {
-                    Refusal::new(format!("`{text}` is not a billing period such as 2025-02"))
-                }),
+                Some(text) => text
+                    .parse()
+                    .map(|to| Act::Defer(Some(to)))
+                    .map_err(|_| Refusal::new(format!("`{text}` is not a billing period such as 2025-02"))),
             },
             "reassign" => Ok(Act::Reassign(self.change())),
             other => Err(Refusal::new(format!("`{other}` is no act of review"))
@@ -326,11 +323,7 @@ pub fn in_words(change: &Reassignment) -> Vec<(&'static str, String)> {
 /// So many of the charges are listed in a preview.
 const LISTED: usize = 20;
 
-async fn preview(
-    State(app): State<App>,
-    frame: Frame,
-    Form(mut asked): Form<Asked>,
-) -> PageResult<Response> {
+async fn preview(State(app): State<App>, frame: Frame, Form(mut asked): Form<Asked>) -> PageResult<Response> {
     let frame = frame.titled("Preview").help("review");
     if !asked.suggestion.is_empty() {
         let change = asked.change();
@@ -352,10 +345,15 @@ async fn preview(
         Err(workflow::WorkflowError::Refused(refusal)) => (None, Some(refusal)),
         Err(error) => return Err(error.into()),
     };
-    let ids: Vec<ChargeId> =
-        selection.iter().flat_map(|selection| &selection.charges).map(|charge| charge.id).take(LISTED).collect();
+    let ids: Vec<ChargeId> = selection
+        .iter()
+        .flat_map(|selection| &selection.charges)
+        .map(|charge| charge.id)
+        .take(LISTED)
+        .collect();
     let list = listing::page(&app.installation, &Filter::ids(some_or_none(ids)), &[], LISTED, 0).await?;
-    let period = selection.iter().flat_map(|selection| &selection.charges).map(|charge| charge.billed_in).max();
+    let period =
+        selection.iter().flat_map(|selection| &selection.charges).map(|charge| charge.billed_in).max();
     let frame = match period {
         Some(period) => frame.of_period(period),
         None => frame,
@@ -407,7 +405,8 @@ async fn decide(
     let (act, filter, seen) = (asked.act()?, asked.filter()?, asked.seen()?);
     let note = some(&asked.note);
     let decided =
-        review::decide_as_seen(&app.installation, &caller.actor(), act, &filter, note.as_deref(), &seen).await?;
+        review::decide_as_seen(&app.installation, &caller.actor(), act, &filter, note.as_deref(), &seen)
+            .await?;
     let next = Next::page(asked.back());
     let words = told(&decided, &app);
     Ok(if decided.skipped.is_empty() { next.saying(words) } else { next.warning(words) })
@@ -421,8 +420,11 @@ fn told(decided: &Decided, app: &App) -> String {
         "reassign" => "Reassigned",
         _ => "Took back the decisions about",
     };
-    let charges =
-        if decided.charges == 1 { "1 charge".to_owned() } else { format!("{} charges", grouped(decided.charges)) };
+    let charges = if decided.charges == 1 {
+        "1 charge".to_owned()
+    } else {
+        format!("{} charges", grouped(decided.charges))
+    };
     let currency = &app.installation.settings.currency;
     let cost = currency.display(decided.cost.round(currency.code.places()));
     let mut words = format!("{past} {charges}, {cost} in all (act {}).", decided.number);
@@ -472,11 +474,7 @@ struct PageOf {
     page: String,
 }
 
-async fn history(
-    State(app): State<App>,
-    frame: Frame,
-    Query(asked): Query<PageOf>,
-) -> PageResult<Response> {
+async fn history(State(app): State<App>, frame: Frame, Query(asked): Query<PageOf>) -> PageResult<Response> {
     let at = asked.page.trim().parse().unwrap_or(1).clamp(1, 1_000_000_usize);
     let (acts, total) = review::history(&app.installation, ROWS, (at - 1) * ROWS).await?;
     let pager = Pager::new(at, acts.len(), total);

@@ -72,7 +72,8 @@ pub async fn undo_act(
     let periods: BTreeSet<Period> = rows.iter().map(|row| row.period).collect();
     let mut ids = Vec::new();
     for period in periods {
-        let view = charges(installation, &mut tx, Scope::period(period), &installation.settings, None).await?;
+        let view =
+            charges(installation, &mut tx, Scope::period(period), &installation.settings, None).await?;
         let own: Vec<&DecisionRow> = rows.iter().filter(|row| row.period == period).collect();
         let prints: Vec<Fingerprint> = own.iter().map(|row| row.fingerprint).collect();
         let places: BTreeSet<(&str, u64, u32)> =

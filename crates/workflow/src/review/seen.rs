@@ -75,7 +75,9 @@ fn key(charge: &Matched, places: &HashMap<ChargeId, u32>) -> (String, u64, u32) 
 fn told(row: &DecisionRow, charge: &Matched) -> String {
     let (id, state) = (charge.id, charge.state.name());
     if let Some(undone) = row.undone_by {
-        return format!("charge {id}: what was decided about it was undone by act {undone}; it is {state} now");
+        return format!(
+            "charge {id}: what was decided about it was undone by act {undone}; it is {state} now"
+        );
     }
     let what = match &row.decision {
         Decision::Approve => "approved".to_owned(),
