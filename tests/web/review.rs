@@ -158,7 +158,7 @@ fn the_first_page_says_what_comes_next_and_names_are_found() {
     }
     let projects = viewer.page("/projects?period=2025-01");
     assert!(projects.contains("genome") && projects.contains("PHYS-1001"), "{projects}");
-    for address in ["/projects/genome", "/pis/pi%40example.edu", "/projects?by=pi", "/projects?over=year"] {
+    for address in ["/projects/genome", "/pis/pi@example.edu", "/projects?by=pi", "/projects?over=year"] {
         assert!(viewer.page(address).contains("pi@example.edu"), "{address}");
     }
     assert_eq!(viewer.get("/projects/none-such").status, 404);

@@ -1,6 +1,8 @@
 //! What a form or an address says, read once. Fields arrive as text; [`Fields`] parses them and gathers all
 //! that is wrong, so that a person is told everything at once.
 
+use std::fmt::Write as _;
+
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -121,8 +123,34 @@ pub fn encoded(text: &str) -> String {
     serde_html_form::to_string([("", text)]).map_or_else(|_| String::new(), |pair| pair[1..].to_owned())
 }
 
-/// Text as one part of a path.
+/// Text as one part of an address's path: a project may have a slash in its name (defect 40).
 #[must_use]
-pub fn in_path(text: &str) -> String {
-    encoded(text).replace('+', "%20")
+pub fn segment(text: &str) -> String {
+    let mut path = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'@' => {
+                path.push(char::from(byte));
+            }
+            byte => drop(write!(path, "%{byte:02X}")),
+        }
+    }
+    path
+}
+
+/// What stands behind the `?` of an address, made of a struct that [`Query`] reads.
+#[must_use]
+pub fn query(values: &impl serde::Serialize) -> String {
+    serde_html_form::to_string(values).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_a_slash_is_one_part_of_a_path() {
+        assert_eq!(segment("a/b c+d%é"), "a%2Fb%20c%2Bd%25%C3%A9");
+        assert_eq!(segment("maren.okafor@example.edu"), "maren.okafor@example.edu");
+    }
 }

@@ -61,6 +61,14 @@ pub struct KnownPeriod {
     pub state: PeriodState,
 }
 
+impl KnownPeriod {
+    /// Whether it is the one that was chosen.
+    #[must_use]
+    pub fn is(&self, chosen: &Option<Period>) -> bool {
+        *chosen == Some(self.period)
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Theme {
     #[default]
@@ -178,11 +186,6 @@ impl Frame {
     /// When no period is known yet.
     pub fn need_period(&self) -> PageResult<Period> {
         self.period.ok_or_else(|| PageError::not_found("there is no billing period yet; import a file first"))
-    }
-
-    #[must_use]
-    pub fn is_of(&self, period: &Period) -> bool {
-        self.period == Some(*period)
     }
 
     #[must_use]

@@ -12,7 +12,7 @@ use workflow::kept;
 use crate::App;
 use crate::access::Access;
 use crate::error::PageResult;
-use crate::form::{Query, in_path};
+use crate::form::{Query, segment};
 use crate::frame::{Frame, NAVIGATION, page};
 use crate::routes::Routes;
 
@@ -61,9 +61,9 @@ async fn named(app: &App, frame: &Frame, wanted: &str, found: &mut Vec<Found>) -
         pis.extend(sums.pi_email.as_ref().filter(|pi| pi.to_lowercase().contains(wanted)));
         projects.extend(sums.project_id.as_ref().filter(|name| name.to_lowercase().contains(wanted)));
     }
-    let pi = |pi: &String| Found { to: format!("/pis/{}", in_path(pi)), name: pi.clone(), kind: "PI" };
+    let pi = |pi: &String| Found { to: format!("/pis/{}", segment(pi)), name: pi.clone(), kind: "PI" };
     let project = |name: &String| Found {
-        to: format!("/projects/{}", in_path(name)),
+        to: format!("/projects/{}", segment(name)),
         name: name.clone(),
         kind: "project",
     };
