@@ -8,6 +8,8 @@ mod api;
 mod imports;
 #[path = "web/issuing.rs"]
 mod issuing;
+#[path = "web/review.rs"]
+mod review;
 #[path = "web/roles.rs"]
 mod roles;
 #[path = "web/rules.rs"]

@@ -277,6 +277,23 @@ const OUTCOMES: &[(&str, &str, [u16; 4])] = &[
     ("DELETE", "/api/v1/users/{name}/second-factor", [401, 403, 403, 999]),
     ("GET",  "/api/v1/jobs",                      [401, 999, 999, 999]),
     ("GET",  "/api/v1/jobs/{job}",                [401, 999, 999, 999]),
+    // Review, charges, projects.
+    ("GET",  "/review",                         [303, 200, 200, 200]),
+    ("GET",  "/review/history",                 [303, 200, 200, 200]),
+    ("POST", "/review/preview",                 [401, 403, 422, 422]),
+    ("POST", "/review/approve",                 [401, 403, 400, 400]),
+    ("POST", "/review/reject",                  [401, 403, 400, 400]),
+    ("POST", "/review/defer",                   [401, 403, 400, 400]),
+    ("POST", "/review/reassign",                [401, 403, 400, 400]),
+    ("POST", "/review/undo",                    [401, 403, 422, 422]),
+    ("GET",  "/charges",                        [303, 200, 200, 200]),
+    ("GET",  "/charges/export.csv",             [303, 200, 200, 200]),
+    ("GET",  "/charges/export.parquet",         [303, 200, 200, 200]),
+    ("GET",  "/charges/{id}",                   [303, 400, 400, 400]),
+    ("GET",  "/charges/{id}/evidence",          [303, 400, 400, 400]),
+    ("GET",  "/projects",                       [303, 200, 200, 200]),
+    ("GET",  "/projects/{id}",                  [303, 404, 404, 404]),
+    ("GET",  "/pis/{email}",                    [303, 404, 404, 404]),
 ];
 
 #[test]

@@ -219,6 +219,24 @@ impl Reader {
     ) -> Result<Vec<DecisionAct>, LedgerError> {
         self.rows(Query::new(ACTS).until(as_of).then("ORDER BY number"), read_act).await
     }
+
+    /// How many decisions of each act nobody has undone, of the acts from the first number to the last.
+    pub async fn count_standing_decisions(
+        &mut self,
+        first: LedgerNumber,
+        last: LedgerNumber,
+    ) -> Result<BTreeMap<LedgerNumber, u64>, LedgerError> {
+        let query = Query::new(
+            "SELECT decision.number, COUNT(*) AS standing FROM decision
+             LEFT JOIN decision_undo undo ON undo.undone_number = decision.number
+               AND undo.undone_seq = decision.seq
+             WHERE decision.number <= $1",
+        );
+        let query = query.until(Some(last)).and("decision.number >=", first.0);
+        let query = query.then("AND undo.number IS NULL GROUP BY decision.number");
+        let counted = self.rows(query, |row| Ok((row.number()?, row.count("standing")?))).await?;
+        Ok(counted.into_iter().collect())
+    }
 }
 
 impl Tx {

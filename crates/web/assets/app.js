@@ -55,7 +55,8 @@
       if (dialog) { event.preventDefault(); dialog.showModal(); dialog.querySelector("input").select(); }
       return;
     }
-    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+    const picks = event.target.matches("input[data-pick]");
+    if (event.ctrlKey || event.metaKey || event.altKey || (typing(event.target) && !picks)) return;
     if (event.key === "/") {
       const find = document.querySelector("[data-find]");
       if (find) { event.preventDefault(); find.focus(); find.select(); }
@@ -69,6 +70,30 @@
       boxes.forEach((box, i) => box.closest("tr").classList.toggle("at", i === next));
       boxes[next]?.focus();
     }
+  });
+  // In a queue a approves the charge one is at (or previews the chosen ones); r, d and m wait for a note.
+  let armed = null;
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || !"ardm".includes(event.key)) return;
+    const box = event.target.closest("input[data-pick]");
+    if (typing(event.target) && !box) return;
+    const act = document.querySelector(`[data-act="${event.key}"]`);
+    if (!act) return;
+    const chosen = all("input[data-pick]:checked");
+    const row = document.querySelector("tr.at");
+    const quick = row?.querySelector("[data-key='a']");
+    if (event.key === "a" && !chosen.length && quick) { event.preventDefault(); quick.click(); return; }
+    if (!chosen.length) row?.querySelector("input[data-pick]")?.click();
+    if (!all("input[data-pick]:checked").length) return;
+    event.preventDefault();
+    if (event.key === "a") { act.click(); return; }
+    armed = act;
+    act.form.querySelector("[data-note]")?.focus();
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !armed || !event.target.matches("[data-note]")) return;
+    event.preventDefault();
+    armed.form.requestSubmit(armed);
   });
   document.addEventListener("keydown", (event) => {
     const dialog = event.target.closest("#palette");

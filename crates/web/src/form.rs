@@ -62,6 +62,24 @@ impl Fields {
         parsed
     }
 
+    /// One of a list of names; `None` when empty.
+    pub fn optional_of<T>(
+        &mut self,
+        name: &str,
+        text: &str,
+        find: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let text = text.trim();
+        if text.is_empty() {
+            return None;
+        }
+        let found = find(text);
+        if found.is_none() {
+            self.problem(format!("{name}: `{text}` is not known"));
+        }
+        found
+    }
+
     pub fn required<T: std::str::FromStr>(&mut self, name: &str, text: &str, wants: &str) -> Option<T> {
         if text.trim().is_empty() {
             self.problem(format!("{name} is missing; it is {wants}"));

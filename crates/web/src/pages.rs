@@ -2,6 +2,7 @@
 
 mod account;
 mod audit;
+pub mod charges;
 mod dashboard;
 mod emails;
 mod generate;
@@ -12,7 +13,9 @@ mod journals;
 mod palette;
 mod people;
 mod periods;
+pub mod projects;
 mod reports;
+mod review;
 mod rules;
 mod second_factor;
 mod settings;
@@ -23,6 +26,7 @@ mod system;
 mod uploads;
 mod users;
 mod verify;
+mod which;
 
 use crate::routes::Routes;
 
@@ -52,4 +56,18 @@ pub fn routes() -> Routes {
         .and(account::routes())
         .and(second_factor::routes())
         .and(users::routes())
+        .and(review::routes())
+        .and(charges::routes())
+        .and(projects::routes())
+}
+
+/// For templates: what is not known.
+#[must_use]
+pub fn or_dash(text: &Option<String>) -> &str {
+    text.as_deref().unwrap_or("–")
+}
+
+#[must_use]
+pub fn all_flags() -> [billing::Flag; 19] {
+    billing::Flag::ALL
 }

@@ -1,6 +1,10 @@
 //! Decide about charges: approve, reject, defer, reassign, undo. One transaction an act: a decision for
 //! each charge, one audit row for all.
 
+mod history;
+mod seen;
+mod suggest;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use billing::decision::{ChargeState, Decision, Reassignment, approve as may_approve};
@@ -16,6 +20,10 @@ use sha2::{Digest, Sha256};
 use crate::charges::{Scope, charges};
 use crate::listing::{ListedCharge, listed};
 use crate::{Actor, Installation, Refusal, WorkflowError, people, periods};
+
+pub use history::{PastAct, history, undo_act};
+pub use seen::Seen;
+pub use suggest::{Suggested, Suggestions, suggest};
 
 /// What a person wants to do with charges.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +93,12 @@ impl Selection {
     pub fn cost(&self) -> Amount {
         self.charges.iter().map(|charge| charge.cost).sum()
     }
+
+    /// Of the charges as they were looked up: ids, contents and flags.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        hex::encode(digest(&self.charges))
+    }
 }
 
 /// Held charges (or those of other states, if the filter says so), the most expensive first.
@@ -135,9 +149,26 @@ pub async fn decide(
     filter: &Filter,
     note: Option<&str>,
 ) -> Result<Decided, WorkflowError> {
+    let seen = Seen { number: None, digest: Some(confirmed.digest()) };
+    decide_as_seen(installation, actor, confirmed.act.clone(), filter, note, &seen).await
+}
+
+/// Do it, if the charges still are what the person had before them.
+///
+/// # Errors
+/// As [`decide`]; charges that somebody else has decided about meanwhile, with who and what.
+pub async fn decide_as_seen(
+    installation: &Installation,
+    actor: &Actor,
+    act: Act,
+    filter: &Filter,
+    note: Option<&str>,
+    seen: &Seen,
+) -> Result<Decided, WorkflowError> {
     let mut tx = installation.ledger.begin().await?;
-    let selection = selected(installation, &mut tx, confirmed.act.clone(), filter).await?;
-    if digest(&selection.charges) != digest(&confirmed.charges) {
+    seen::unchanged(installation, &mut tx, filter, seen).await?;
+    let selection = selected(installation, &mut tx, act, filter).await?;
+    if seen.digest.as_ref().is_some_and(|digest| *digest != selection.digest()) {
         return Err(Refusal::new("the charges have changed since they were looked up")
             .hint("try again")
             .into());
@@ -187,6 +218,16 @@ pub async fn undo(
         };
         return Err(Refusal::new(format!("nothing to undo: no decision about {which} stands")).into());
     }
+    let filter = serde_json::to_value(filter).map_err(|error| WorkflowError::Internal(error.to_string()))?;
+    take_back(tx, actor, found, filter).await
+}
+
+async fn take_back(
+    mut tx: Tx,
+    actor: &Actor,
+    found: Vec<(Matched, DecisionRow)>,
+    filter: serde_json::Value,
+) -> Result<Decided, WorkflowError> {
     let touched: BTreeSet<Period> = found
         .iter()
         .flat_map(|(charge, row)| {
@@ -203,7 +244,6 @@ pub async fn undo(
         }
     }
     let cost: Amount = found.iter().map(|(charge, _)| charge.cost).sum();
-    let filter = serde_json::to_value(filter).map_err(|error| WorkflowError::Internal(error.to_string()))?;
     let act = NewDecisionAct {
         kind: "undo".to_owned(),
         note: None,

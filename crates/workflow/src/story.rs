@@ -1,12 +1,14 @@
 //! One charge, whole: the row as delivered, what was made of it, and what was decided about it.
 
+use std::collections::BTreeSet;
+
 use billing::attribution::Attribution;
 use billing::attribution_table::{AttributionRule, RuleId};
 use billing::decision::{ChargeState, Decision};
 use billing::intake::{FALLBACK_AFTER, FALLBACK_FROM};
 use billing::people::PersonAddress;
 use billing::rate::{Rate, RateId, version};
-use billing::statement::Fallback;
+use billing::statement::{Fallback, PostedLine};
 use billing::{ChargeId, LedgerNumber, SourceName, StatementNumber};
 use focus::{Block, Source};
 use lake::{ChargeRow, Filter};
@@ -16,7 +18,7 @@ use serde::Serialize;
 
 use crate::charges::{Scope, charges, locate};
 use crate::listing::ListedCharge;
-use crate::{Installation, Refusal, WorkflowError, imports};
+use crate::{Installation, Refusal, WorkflowError, imports, statements};
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Story {
@@ -339,6 +341,37 @@ async fn said_about(
             undone_by: row.undone_by,
         })
         .collect())
+}
+
+/// The lines of the statement that a charge is on that its cost is part of: who pays it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Billed {
+    pub lines: Vec<PostedLine>,
+    /// Journals that post the statement.
+    pub journals: Vec<String>,
+}
+
+/// # Errors
+/// What the ledger could not read.
+pub async fn billed(installation: &Installation, story: &Story) -> Result<Option<Billed>, WorkflowError> {
+    let Some(number) = &story.statement else { return Ok(None) };
+    let detail = statements::show(installation, number, None).await?;
+    let charge = &story.charge;
+    let same = |name: &str| name.trim().to_lowercase() == charge.source.trim().to_lowercase();
+    let mut lines = detail.statement.lines;
+    // A split has its parts on lines of other funds.
+    lines.retain(|line| {
+        same(&line.group.source)
+            && line.group.service_name == charge.service_name
+            && line.group.kind == charge.kind
+    });
+    if lines.iter().any(|line| line.group.fund_org == charge.fund_org) {
+        lines.retain(|line| line.group.fund_org == charge.fund_org);
+    }
+    let mut reader = installation.ledger.read().await?;
+    let posted = reader.find_journal_lines(&number.0).await?;
+    let journals: BTreeSet<String> = posted.into_iter().map(|line| line.document).collect();
+    Ok(Some(Billed { lines, journals: journals.into_iter().collect() }))
 }
 
 async fn statement_of(

@@ -82,16 +82,20 @@ pub enum ReviewCommand {
     /// Take back the last decision about charges, while their period is open
     #[command(after_help = "Example:\n  focus-billing review undo --id 1:7")]
     Undo(UndoArgs),
+    /// List what was decided, act by act, the latest first
+    #[command(after_help = "Example:\n  focus-billing review history --limit 10")]
+    History(HistoryArgs),
 }
 
 impl ReviewCommand {
     /// An act without any filter would decide about everything in the books: rather asked than guessed.
     pub(super) fn refuses_to_guess(&self) -> Option<&'static str> {
         let filter = match self {
-            ReviewCommand::List(_) | ReviewCommand::Rules(_) => return None,
+            ReviewCommand::List(_) | ReviewCommand::Rules(_) | ReviewCommand::History(_) => return None,
             ReviewCommand::Approve(act) | ReviewCommand::Reject(act) => &act.filter,
             ReviewCommand::Defer(act) => &act.decision.filter,
             ReviewCommand::Reassign(act) => &act.decision.filter,
+            ReviewCommand::Undo(act) if act.act.is_some() => return None,
             ReviewCommand::Undo(act) => &act.filter,
         };
         filter.is_empty().then_some("say which charges: --id, --period, --flag or another filter")
@@ -214,9 +218,19 @@ impl From<&ChangeArgs> for Reassignment {
 pub struct UndoArgs {
     #[command(flatten)]
     pub filter: ReviewFilter,
+    /// A whole act, by its number; `review history` lists them
+    #[arg(long, value_name = "ACT", conflicts_with_all = ["ids", "period", "flags", "source", "import", "pi", "project", "min_amount", "max_amount"])]
+    pub act: Option<i64>,
     /// Do not ask
     #[arg(long, short, help_heading = "The decision")]
     pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// So many acts
+    #[arg(long, value_name = "COUNT", default_value_t = 50)]
+    pub limit: usize,
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,7 +5,7 @@ use workflow::review::{self, Act, Decided, Queue, Selection};
 use workflow::unusual::{Tried, try_rule as tried};
 
 use super::Door;
-use super::words::{count, or_dash};
+use super::words::{count, moment, or_dash};
 use crate::args::{DecisionArgs, ReviewCommand, ReviewFilter, RulesCommand, TryArgs, UndoArgs};
 use crate::output::{Column, Refusal, Table, exact};
 
@@ -22,6 +22,7 @@ pub async fn run(command: ReviewCommand, door: &Door) -> Result<(), Refusal> {
         ReviewCommand::Rules(RulesCommand::Try(args)) => try_rule(&args, door).await,
         ReviewCommand::Rules(RulesCommand::Patterns(args)) => super::patterns::run(args, door).await,
         ReviewCommand::Undo(args) => undo(&args, door).await,
+        ReviewCommand::History(args) => history(args.limit, door).await,
     }
 }
 
@@ -137,6 +138,10 @@ fn told(decided: &Decided, door: &Door) -> Result<(), Refusal> {
 
 async fn undo(args: &UndoArgs, door: &Door) -> Result<(), Refusal> {
     let installation = door.installation().await?;
+    if let Some(act) = args.act {
+        let decided = review::undo_act(&installation, &door.stamp(), billing::LedgerNumber(act)).await?;
+        return told(&decided, door);
+    }
     let filter = filter(&args.filter);
     let (charges, cost) = review::select_undo(&installation, &filter).await?;
     if 1 < charges {
@@ -149,6 +154,39 @@ async fn undo(args: &UndoArgs, door: &Door) -> Result<(), Refusal> {
     }
     let decided = review::undo(&installation, &door.stamp(), &filter).await?;
     told(&decided, door)
+}
+
+async fn history(limit: usize, door: &Door) -> Result<(), Refusal> {
+    let installation = door.installation().await?;
+    let (acts, _) = review::history(&installation, limit, 0).await?;
+    Ok(door.output.data(&acts, |acts| {
+        if acts.is_empty() {
+            return "nothing was decided yet\n".to_owned();
+        }
+        let mut table = Table::new(vec![
+            Column::number("act"),
+            Column::text("when (UTC)"),
+            Column::text("who"),
+            Column::text("what"),
+            Column::number("charges"),
+            Column::number("still stand"),
+            Column::number("cost"),
+            Column::text("note"),
+        ]);
+        for act in acts {
+            table.row([
+                act.number.to_string(),
+                moment(act.at),
+                act.by.clone(),
+                act.kind.clone(),
+                act.charges.to_string(),
+                if act.kind == "undo" { "–".to_owned() } else { act.standing.to_string() },
+                exact(act.cost, door.currency()),
+                or_dash(act.note.as_deref()),
+            ]);
+        }
+        table.render()
+    })?)
 }
 
 async fn try_rule(args: &TryArgs, door: &Door) -> Result<(), Refusal> {
