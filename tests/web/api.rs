@@ -101,7 +101,11 @@ fn a_month_from_the_file_to_the_final_period_by_a_program() {
     told(&mut office, "POST /api/v1/review/reassign", change);
     let undone = told(&mut office, "POST /api/v1/review/undo", json!({ "charges": { "id": ["1:3"] } }));
     assert_eq!(undone["charges"], 1);
-    told(&mut office, "POST /api/v1/review/reject", json!({ "charges": { "id": ["1:3"] }, "note": "unknown" }));
+    told(
+        &mut office,
+        "POST /api/v1/review/reject",
+        json!({ "charges": { "id": ["1:3"] }, "note": "unknown" }),
+    );
     let all = ask(&mut office, "POST /api/v1/review/approve", json!({ "charges": {} }));
     assert_eq!(refused(&all), "400 charges: say which: by id, period, flag or another field");
 
@@ -163,7 +167,9 @@ fn files_come_as_a_form_too_and_a_bad_one_is_refused_row_by_row() {
 #[test]
 fn rules_of_who_pays_are_previewed_written_listed_and_ended() {
     let home = Home::new();
-    home.focus("aws_2025-01.csv", &[row("i-1", "Compute", "100", "80", &tags("ann@x.edu", "genome", "PHYS-1"))]);
+    let ann = tags("ann@x.edu", "genome", "PHYS-1");
+    let rows = [row("i-1", "Compute", "100", "80", &ann), row("i-2", "Compute", "7", "7", "{}")];
+    home.focus("aws_2025-01.csv", &rows);
     home.ok("ingest aws_2025-01.csv");
     home.accounts();
     let server = home.serve();
@@ -182,7 +188,7 @@ fn rules_of_who_pays_are_previewed_written_listed_and_ended() {
     let all = told(&mut office, "GET /api/v1/subsidies?all=true", Value::Null);
     assert_eq!((&all["total"], &all["items"][0]["to"]), (&json!(1), &json!("2025-01")));
 
-    let rule = json!({ "key": "resource_id", "value": "i-1", "gives": { "project_id": "proteome" } });
+    let rule = json!({ "key": "resource_id", "value": "i-2", "gives": { "project_id": "proteome" } });
     let written = told(&mut office, "POST /api/v1/attribution", rule);
     assert_eq!(worked(&mut office, &written)["result"]["read_again"][0]["replaces"], 1, "{written}");
     let charges = told(&mut office, "GET /api/v1/charges?project=proteome", Value::Null);
@@ -204,7 +210,10 @@ fn a_token_does_what_its_scope_allows_and_no_more_than_its_owner() {
     let close = "POST /api/v1/periods/2025-01/close";
     let mut reads = program(&home, &server, "admin", "read");
     assert_eq!(told(&mut reads, "GET /api/v1/me", Value::Null)["role"], "viewer");
-    assert_eq!(refused(&ask(&mut reads, close, Value::Null)), "403 this needs the role reviewer, and you are a viewer");
+    assert_eq!(
+        refused(&ask(&mut reads, close, Value::Null)),
+        "403 this needs the role reviewer, and you are a viewer"
+    );
     assert_eq!(ask(&mut reads, "GET /api/v1/users", Value::Null).status, 403);
 
     let mut reviews = program(&home, &server, "admin", "review");
@@ -212,7 +221,8 @@ fn a_token_does_what_its_scope_allows_and_no_more_than_its_owner() {
     let more = ask(&mut reviews, "POST /api/v1/tokens", wish);
     assert_eq!(more.status, 422, "{}", more.text());
     assert!(more.text().contains("cannot give `admin`"), "{}", more.text());
-    let own = told(&mut reviews, "POST /api/v1/tokens", json!({ "name": "less", "scope": "read", "days": 1 }));
+    let own =
+        told(&mut reviews, "POST /api/v1/tokens", json!({ "name": "less", "scope": "read", "days": 1 }));
     let mut less = with_token(&server, own["secret"].as_str().unwrap());
     assert_eq!(told(&mut less, "GET /api/v1/periods", Value::Null)["total"], 1);
     assert_eq!(told(&mut reviews, "GET /api/v1/tokens", Value::Null)["total"], 3);

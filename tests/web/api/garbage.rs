@@ -31,7 +31,8 @@ const VALUES: [&str; 9] =
 fn bodies() -> Vec<Vec<u8>> {
     let deep = "[".repeat(5000);
     let long = format!("{{\"reason\": \"{}\"}}", "x".repeat(100_000));
-    let texts = ["{", "[]", "null", "7", "\"x\"", "{\"\": {}}", "{\"reason\": {\"a\": [1e400]}}", &deep, &long];
+    let texts =
+        ["{", "[]", "null", "7", "\"x\"", "{\"\": {}}", "{\"reason\": {\"a\": [1e400]}}", &deep, &long];
     let mut bodies: Vec<Vec<u8>> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
     bodies.push(vec![0xff, 0x00, 0xfe]);
     bodies
@@ -40,7 +41,8 @@ fn bodies() -> Vec<Vec<u8>> {
 /// The example of a body with each of its values in turn another.
 fn bent(example: &Value) -> Vec<Value> {
     let Some(fields) = example.as_object() else { return Vec::new() };
-    let others = [json!(null), json!(-1), json!(""), json!("x"), json!([]), json!({}), json!("9".repeat(400))];
+    let others =
+        [json!(null), json!(-1), json!(""), json!("x"), json!([]), json!({}), json!("9".repeat(400))];
     let mut bent = vec![example.clone()];
     for (name, value) in fields {
         for other in &others {
@@ -82,7 +84,10 @@ impl Garbage {
 fn garbage_is_refused_with_words() {
     let home = Home::new();
     let ann = tags("ann@x.edu", "genome", "PHYS-1001");
-    home.focus("aws_2025-01.csv", &[row("i-1", "Compute", "100", "80", &ann), row("i-2", "X", "1", "1", "{}")]);
+    home.focus(
+        "aws_2025-01.csv",
+        &[row("i-1", "Compute", "100", "80", &ann), row("i-2", "X", "1", "1", "{}")],
+    );
     home.ok("ingest aws_2025-01.csv");
     home.accounts();
     let server = home.serve();
@@ -107,9 +112,8 @@ fn try_all(garbage: &mut Garbage, path: &str, method: &str, described: &Value) {
         .map(|parameter| (parameter["name"].as_str().unwrap(), parameter))
         .collect();
     let content = described["requestBody"]["content"].as_object().and_then(|content| content.iter().next());
-    let (kind, example) = content.map_or(("application/json", &Value::Null), |(kind, content)| {
-        (kind.as_str(), &content["example"])
-    });
+    let (kind, example) = content
+        .map_or(("application/json", &Value::Null), |(kind, content)| (kind.as_str(), &content["example"]));
     let at = |place: &str| {
         let parts = path.split('/').map(|part| if part.starts_with('{') { place } else { part });
         parts.collect::<Vec<_>>().join("/")

@@ -219,7 +219,10 @@ fn reads_answer_as_their_commands_do() {
         ("/statements/S-2025-01-0001", "statements show S-2025-01-0001"),
         ("/journals", "journals list"),
         ("/report", "report"),
-        ("/report?by=pi_email&by=project_id&period=2025-01&state=all", "report --by pi_email,project_id --period 2025-01 --state all"),
+        (
+            "/report?by=pi_email&by=project_id&period=2025-01&state=all",
+            "report --by pi_email,project_id --period 2025-01 --state all",
+        ),
         ("/payers", "payers"),
         ("/payers?by=payer&fiscal_year=2025&drafts=true", "payers --by payer --fiscal-year 2025 --drafts"),
         ("/pis/ann@x.edu?period=2025-01", "show ann@x.edu --period 2025-01"),
@@ -254,7 +257,11 @@ fn reads_answer_as_their_commands_do() {
     let shown = office.get(&format!("/api/v1/journals/{journal}")).json();
     assert_eq!(shown, home.json(&format!("journals show {journal}")));
     let first = office.get("/api/v1/charges?limit=1&offset=1").json();
-    assert_eq!((first["total"].as_u64(), first["items"][0]["id"].as_str()), (Some(3), Some("1:2")), "{first}");
+    assert_eq!(
+        (first["total"].as_u64(), first["items"][0]["id"].as_str()),
+        (Some(3), Some("1:2")),
+        "{first}"
+    );
     let end = office.get("/api/v1/audit?limit=1").json();
     let last = home.json("audit list --limit 1");
     assert_eq!(end["items"], last, "pages of the chain begin at its end");
