@@ -167,10 +167,9 @@ fn files_come_as_a_form_too_and_a_bad_one_is_refused_row_by_row() {
 #[test]
 fn rules_of_who_pays_are_previewed_written_listed_and_ended() {
     let home = Home::new();
-    home.focus(
-        "aws_2025-01.csv",
-        &[row("i-1", "Compute", "100", "80", &tags("ann@x.edu", "genome", "PHYS-1"))],
-    );
+    let ann = tags("ann@x.edu", "genome", "PHYS-1");
+    let rows = [row("i-1", "Compute", "100", "80", &ann), row("i-2", "Compute", "7", "7", "{}")];
+    home.focus("aws_2025-01.csv", &rows);
     home.ok("ingest aws_2025-01.csv");
     home.accounts();
     let server = home.serve();
@@ -189,7 +188,7 @@ fn rules_of_who_pays_are_previewed_written_listed_and_ended() {
     let all = told(&mut office, "GET /api/v1/subsidies?all=true", Value::Null);
     assert_eq!((&all["total"], &all["items"][0]["to"]), (&json!(1), &json!("2025-01")));
 
-    let rule = json!({ "key": "resource_id", "value": "i-1", "gives": { "project_id": "proteome" } });
+    let rule = json!({ "key": "resource_id", "value": "i-2", "gives": { "project_id": "proteome" } });
     let written = told(&mut office, "POST /api/v1/attribution", rule);
     assert_eq!(worked(&mut office, &written)["result"]["read_again"][0]["replaces"], 1, "{written}");
     let charges = told(&mut office, "GET /api/v1/charges?project=proteome", Value::Null);

@@ -108,6 +108,7 @@ impl From<WorkflowError> for PageError {
         match error {
             WorkflowError::Refused(refusal) => PageError::refused(StatusCode::UNPROCESSABLE_ENTITY, refusal),
             WorkflowError::Ledger(error) => error.into(),
+            WorkflowError::Lake(error) => error.into(),
             other => PageError::internal(other),
         }
     }
@@ -122,6 +123,7 @@ impl From<ledger::LedgerError> for PageError {
                     .hint("try again in a moment");
                 PageError::refused(StatusCode::SERVICE_UNAVAILABLE, refusal)
             }
+            error @ ledger::LedgerError::NulCharacter { .. } => PageError::bad_request(error.to_string()),
             other => PageError::internal(other),
         }
     }
@@ -129,7 +131,10 @@ impl From<ledger::LedgerError> for PageError {
 
 impl From<lake::LakeError> for PageError {
     fn from(error: lake::LakeError) -> PageError {
-        PageError::internal(error)
+        match error {
+            lake::LakeError::UnknownColumn { .. } => Refusal::new(error.to_string()).into(),
+            other => PageError::internal(other),
+        }
     }
 }
 

@@ -294,7 +294,7 @@ struct ShownParameter {
 
 pub async fn page(frame: Frame) -> PageResult<Response> {
     let document: Value = serde_json::from_str(&DOCUMENT).map_err(PageError::internal)?;
-    let frame = frame.titled("API").help("web#api");
+    let frame = frame.titled("API").help("api");
     crate::frame::page(&DocsPage { frame, subjects: shown(&document) })
 }
 

@@ -54,7 +54,7 @@ impl AccountPage {
         tokens.retain(|record| record.token.owner == account.name);
         tokens.reverse();
         Ok(AccountPage {
-            frame: frame.titled("Your account").help("web#your-account"),
+            frame: frame.titled("Your account").help("accounts#your-account"),
             session: caller.session.as_ref().map_or_else(String::new, |session| session.id.clone()),
             account,
             sessions,
@@ -267,7 +267,7 @@ async fn add_token(
         (_, _, refused) => Err(refused.err().unwrap_or_else(|| Refusal::new("the token will not do")).into()),
     };
     match made {
-        Ok(made) => page(&TokenPage { frame: frame.titled("A new token").help("web#tokens"), made }),
+        Ok(made) => page(&TokenPage { frame: frame.titled("A new token").help("accounts#tokens"), made }),
         Err(WorkflowError::Refused(refusal)) => {
             let shown = AccountPage::of(&app, &caller, frame).await?;
             refused_page(&AccountPage { token: given, refusal: Some(refusal), ..shown })

@@ -45,7 +45,7 @@ impl FactorPage {
     ) -> PageResult<FactorPage> {
         let account = accounts::find(&app.installation, &app.settings.accounts, &caller.name).await?;
         Ok(FactorPage {
-            frame: frame.titled("Second factor").help("web#second-factor"),
+            frame: frame.titled("Second factor").help("accounts#second-factor"),
             has_one: account.second_factor,
             codes_left: account.recovery_codes,
             refusal,
@@ -79,7 +79,7 @@ impl SetUpPage {
         let secret: Vec<char> = secret.chars().take_while(char::is_ascii_alphanumeric).collect();
         let groups: Vec<String> = secret.chunks(4).map(|group| group.iter().collect()).collect();
         let qr = Qr::of(&uri);
-        let frame = frame.titled("Set up a second factor").help("web#second-factor");
+        let frame = frame.titled("Set up a second factor").help("accounts#second-factor");
         SetUpPage { frame, uri, secret: groups.join(" "), qr, refusal }
     }
 }

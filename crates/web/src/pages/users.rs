@@ -58,7 +58,7 @@ impl ListPage {
     async fn of(app: &App, frame: Frame) -> PageResult<ListPage> {
         let users = accounts::list(&app.installation, &app.settings.accounts).await?;
         let given = GivenUser { role: Role::Viewer.name().to_owned(), ..GivenUser::default() };
-        Ok(ListPage { frame: frame.titled("Users").help("web#users"), users, given, refusal: None })
+        Ok(ListPage { frame: frame.titled("Users").help("accounts#users"), users, given, refusal: None })
     }
 
     fn kept_in(&self, account: &Account) -> &'static str {
@@ -125,7 +125,7 @@ async fn add(
     };
     match accounts::add(&app.installation, known, &caller.actor(), &user).await {
         Ok(_) => {
-            let frame = frame.titled("A new account").help("web#users");
+            let frame = frame.titled("A new account").help("accounts#users");
             page(&PasswordPage { frame, name: user.name.to_lowercase(), password, is_new: true })
         }
         Err(WorkflowError::Refused(refusal)) => {
@@ -192,7 +192,7 @@ async fn show(
     tokens.retain(|record| {
         record.token.owner == account.name && record.revoked.is_none() && caller.at < record.token.expires_at
     });
-    let frame = frame.titled(account.name.clone()).help("web#users");
+    let frame = frame.titled(account.name.clone()).help("accounts#users");
     let is_self = account.name == caller.name;
     page(&ShowPage { frame, account, sessions, tokens, is_self })
 }
@@ -244,7 +244,7 @@ async fn reset(
     let password = known.policy.temporary()?;
     let to = ResetTo::Temporary(&password);
     accounts::reset(&app.installation, known, &caller.actor(), &name, &to).await?;
-    let frame = frame.titled("A new password").help("web#users");
+    let frame = frame.titled("A new password").help("accounts#users");
     page(&PasswordPage { frame, name, password: password.clone(), is_new: false })
 }
 
