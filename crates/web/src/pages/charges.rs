@@ -226,6 +226,9 @@ fn plain(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase()
 }
 
+/// How the books tell charges apart; nobody reads them.
+const INTERNAL: [&str; 3] = ["content_digest", "fingerprint", "overlap_key"];
+
 fn rows(story: &Story) -> Vec<Row> {
     let charge = &story.charge;
     let mut made: Vec<(String, String)> =
@@ -234,7 +237,7 @@ fn rows(story: &Story) -> Vec<Row> {
             .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)))
             .collect();
     for (name, value) in &story.columns {
-        if !made.iter().any(|(known, _)| known == name) {
+        if !INTERNAL.contains(&name.as_str()) && !made.iter().any(|(known, _)| known == name) {
             made.push((name.clone(), value.clone()));
         }
     }
