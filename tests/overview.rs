@@ -186,7 +186,7 @@ fn charges_are_found_paged_and_handed_out() {
     assert_eq!(home.ok("charges export --find genome"), home.read("found.csv"));
     let said = home.run("charges export --format parquet --output all.parquet");
     assert_eq!((said.code, said.stderr.as_str()), (0, "4 charges in `all.parquet`\n"));
-    assert_snapshot!(home.refused("charges export --output nowhere/all.csv"), @r#"error: cannot write `nowhere/all.csv`: entity not found""#);
+    assert_snapshot!(home.refused("charges export --output nowhere/all.csv"), @"error: cannot write `nowhere/all.csv`: entity not found");
     assert!(home.run("charges export --format parquet").code == 2);
 }
 
