@@ -153,7 +153,13 @@ fn the_first_page_says_what_comes_next_and_names_are_found() {
     let (home, server) = held();
     let mut viewer = server.sign_in("viewer");
     let first = viewer.page("/?period=2025-01");
-    for said in ["Import files", "HPC has delivered nothing for 2025-01", "Held for review $31.00", "Spend by service", "Value delivered"] {
+    for said in [
+        "Import files",
+        "HPC has delivered nothing for 2025-01",
+        "Held for review $31.00",
+        "Spend by service",
+        "Value delivered",
+    ] {
         assert!(first.contains(said), "{said}: {first}");
     }
     let projects = viewer.page("/projects?period=2025-01");
