@@ -41,9 +41,9 @@ pub(super) async fn unchanged(
     if periods.is_empty() {
         return Ok(());
     }
-    let since = DecisionFilter { periods, undone: true, ..DecisionFilter::default() };
-    let rows = reader.decisions_for(&since, None).await?;
-    let changes: Vec<String> = rows
+    let standing = DecisionFilter { periods, undone: true, ..DecisionFilter::default() };
+    let rows = reader.decisions_for(&standing, None).await?;
+    let since: Vec<String> = rows
         .iter()
         .filter(|row| number < row.id.number || row.undone_by.is_some_and(|undone| number < undone))
         .filter_map(|row| {
@@ -51,15 +51,15 @@ pub(super) async fn unchanged(
             known.get(&key).map(|charge| told(row, charge))
         })
         .collect();
-    if changes.is_empty() {
+    if since.is_empty() {
         return Ok(());
     }
-    let what = match changes.len() {
+    let what = match since.len() {
         1 => "this charge was decided about".to_owned(),
         many => format!("{many} of these charges were decided about"),
     };
     Err(Refusal::new(format!("{what} while you looked at it, so nothing was changed"))
-        .details(changes.into_iter().take(TOLD))
+        .details(since.into_iter().take(TOLD))
         .hint("load the page again to see what is left to decide; what was decided can be undone")
         .into())
 }

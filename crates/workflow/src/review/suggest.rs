@@ -90,13 +90,13 @@ fn completed(charge: &ListedCharge, sums: &kept::ProjectSums, month: Period) -> 
         (false, false) => return None,
     };
     let fund_org = sums.fund_orgs.first()?;
-    let change = Reassignment {
+    let given = Reassignment {
         pi_email: sums.pi_email.clone().filter(|pi| charge.pi_email.as_ref() != Some(pi)),
         project_id: sums.project_id.clone().filter(|name| charge.project_id.as_ref() != Some(name)),
         fund_org: Some(fund_org.clone()).filter(|fund| charge.fund_org.as_ref() != Some(fund)),
         ..Reassignment::default()
     };
-    (!change.is_empty()).then_some(Suggested { change, why })
+    (!given.is_empty()).then_some(Suggested { change: given, why })
 }
 
 /// What charges of these sources were given by people, the most frequent first.
