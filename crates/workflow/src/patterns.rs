@@ -168,18 +168,20 @@ impl Hits {
 /// The patterns as they stand in a configuration.
 #[must_use]
 pub fn as_yaml(patterns: &ReviewSettings) -> String {
+    use std::fmt::Write as _;
+
     let mut yaml = "review:\n".to_owned();
     for (key, texts) in
         [("flag_patterns", &patterns.flag_patterns), ("fund_org_patterns", &patterns.fund_org_patterns)]
     {
         if texts.is_empty() {
-            yaml.push_str(&format!("  {key}: []\n"));
+            let _ = writeln!(yaml, "  {key}: []");
             continue;
         }
-        yaml.push_str(&format!("  {key}:\n"));
+        let _ = writeln!(yaml, "  {key}:");
         for text in texts {
             // What JSON quotes, YAML reads back as it was.
-            yaml.push_str(&format!("    - {}\n", serde_json::Value::from(text.as_str())));
+            let _ = writeln!(yaml, "    - {}", serde_json::Value::from(text.as_str()));
         }
     }
     yaml

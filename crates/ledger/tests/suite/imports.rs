@@ -162,7 +162,7 @@ async fn imports_are_found_by_state_and_a_page_at_a_time() {
         let key = PartKey { import: first, period: period("2025-01"), account: "x".to_owned() };
         tx.supersede_part(&key, second).await.unwrap();
         tx.withdraw_import(third, "twice").await.unwrap();
-        commit(tx).await;
+        commit(tx, "import.withdrawn").await;
         let mut reader = bench.ledger.read().await.unwrap();
         for (state, found) in [
             (PartState::Live, vec![first, second]),
