@@ -10,6 +10,7 @@ mod credits;
 mod demo;
 mod door;
 mod funding;
+mod given;
 mod import_config;
 mod imports;
 mod ingest;
