@@ -1,6 +1,6 @@
 //! Rules and people: a change is shown with what it would do, then written as it was shown.
 
-use super::support::web::{Server, Visitor};
+use super::support::web::{Reply, Server, Visitor};
 use super::support::{Home, project, row};
 
 /// January with two projects and an account that nobody owns.
@@ -27,7 +27,22 @@ fn write(visitor: &mut Visitor, looked: &str) -> String {
     let text = page.text();
     let action = between(&text, "<form method=\"post\" action=\"", "\" class=\"actions\"");
     let preview = between(&text, "name=\"preview\" value=\"", "\"");
-    visitor.act(&action, &[("preview", &preview), ("step", "write")])
+    let reply = visitor.post(&action, &[("preview", &preview), ("step", "write")]);
+    arrive(visitor, &reply).1
+}
+
+/// The page that a form leads to, by way of its work where that takes long: its address and words.
+fn arrive(visitor: &mut Visitor, reply: &Reply) -> (String, String) {
+    assert_eq!(reply.status, 303, "{}", reply.words());
+    let mut to = reply.location().to_owned();
+    let mut said = String::new();
+    if to.starts_with("/jobs/") {
+        said = visitor.job(&to);
+        let page = visitor.get(&to).text();
+        to = between(&page, "<a class=\"button primary\" href=\"", "\" autofocus");
+    }
+    let words = format!("{said} {}", visitor.page(&to));
+    (to, words)
 }
 
 fn between(text: &str, start: &str, end: &str) -> String {
@@ -42,11 +57,7 @@ fn between(text: &str, start: &str, end: &str) -> String {
 /// Send a form, and see the page that shows what it would do. Returns its address and words.
 fn look(visitor: &mut Visitor, path: &str, fields: &[(&str, &str)]) -> (String, String) {
     let reply = visitor.post(path, fields);
-    assert_eq!(reply.status, 303, "{path}: {}", reply.words());
-    let to = reply.location().to_owned();
-    let words = if to.starts_with("/jobs/") { visitor.job(&to) } else { visitor.page(&to) };
-    let to = to.replace("/jobs/", "/changes/");
-    (to, words)
+    arrive(visitor, &reply)
 }
 
 const PROVOST: [(&str, &str); 6] = [
@@ -92,8 +103,7 @@ fn a_subsidy_is_looked_at_changed_and_written() {
     assert!(words.contains("written (act") && words.contains("admin"), "{words}");
     // Sent twice, it is not written twice.
     let again = admin.post("/subsidies/new", &[("preview", &preview), ("step", "write")]);
-    assert_eq!(again.status, 303);
-    let words = admin.page(again.location());
+    let (_, words) = arrive(&mut admin, &again);
     assert!(
         words.contains("Rules were changed since you looked at this, so nothing was written."),
         "{words}"
@@ -217,9 +227,7 @@ fn a_rule_of_attribution_is_tried_written_read_in_and_ended() {
     assert!(file.starts_with("source,key,value,pi_email,"), "{file}");
     let file = format!("{file}AWS,sub_account_id,2222,bo@example.edu,yarn,CS-2,,,,,,,,,,,\n");
     let reply = reviewer.upload("/attribution/import", &[], &[("<b>.csv", file.as_bytes())]);
-    assert_eq!(reply.status, 303, "{}", reply.words());
-    let looked = reply.location().to_owned();
-    let words = reviewer.page(&looked);
+    let (looked, words) = arrive(&mut reviewer, &reply);
     assert!(words.contains("1 of 2 rules are there already.") && words.contains("Write 1 rule?"), "{words}");
     write(&mut reviewer, &looked);
     assert_eq!(home.json("attribution list").as_array().unwrap().len(), 2);
@@ -260,9 +268,7 @@ fn rates_are_tried_compared_and_written() {
     let file = b"code,service,unit,price,from\ncpu,Compute,core-hour,0.015,2025-07-01\n";
     let fields = [("to_do", "try"), ("first", "2025-01"), ("last", "2025-01")];
     let reply = admin.upload("/rates/import", &fields, &[("next.csv", file)]);
-    assert_eq!(reply.status, 303, "{}", reply.words());
-    let tried = reply.location().to_owned();
-    let words = admin.page(&tried);
+    let (tried, words) = arrive(&mut admin, &reply);
     assert!(words.contains("Billed $10.00 Would be $15.00 Difference $5.00"), "{words}");
     let csv = admin.get(&format!("{tried}/csv")).text();
     assert_eq!(csv.lines().nth(1), Some("pi@example.edu,PHYS-1001,1,10,15,5"), "{csv}");
@@ -275,7 +281,7 @@ fn rates_are_tried_compared_and_written() {
     assert_eq!(reply.status, 422, "it does not say that it takes the place of the first");
     assert!(reply.words().contains("rate 1 has the same code on the same days"), "{}", reply.words());
     let reply = admin.upload("/rates/import", &[("replacing", "yes")], &[("next.csv", file)]);
-    let looked = reply.location().to_owned();
+    let (looked, _) = arrive(&mut admin, &reply);
     assert!(write(&mut admin, &looked).contains("the rate book has changed"));
     let words = admin.page("/rates/diff?from=2025-06-30&to=2025-07-01");
     assert!(words.contains("cpu core-hour 0.01 0.015"), "{words}");
@@ -295,7 +301,8 @@ fn rates_are_tried_compared_and_written() {
     assert!(words.contains("Write the rate disk (TB-month) at 31?"), "{words}");
     write(&mut admin, &looked);
     assert!(admin.page("/rates/3").contains("By month and project above 10 at 28 Prorated by day"));
-    assert!(admin.act("/rates/apply", &[]).contains("everything was read with the rules as they stand"));
+    let reply = admin.post("/rates/apply", &[]);
+    assert!(arrive(&mut admin, &reply).1.contains("everything was read with the rules as they stand"));
     home.ok("verify --deep");
 }
 
@@ -353,11 +360,9 @@ fn a_project_is_split_and_people_are_one() {
 fn files_of_integrations_become_rules() {
     let (home, server) = office();
     let mut admin = server.sign_in("admin");
-    let file = br#"{"accounts": {"looms": {"pi_email": "ada@example.edu", "project_id": "looms", "fund_org": "MATH-1"}}}"#;
+    let file = br#"{"accounts": {"looms": {"piEmail": "ada@example.edu", "projectId": "looms", "fundOrg": "MATH-1"}}}"#;
     let reply = admin.upload("/import-config", &[("source", "HPC")], &[("accounts.json", file)]);
-    assert_eq!(reply.status, 303, "{}", reply.words());
-    let looked = reply.location().to_owned();
-    let words = admin.page(&looked);
+    let (looked, words) = arrive(&mut admin, &reply);
     assert!(words.contains("HPC sub_account_id `looms` gives PI ada@example.edu"), "{words}");
     assert!(write(&mut admin, &looked).contains("the rules are written"));
     let reply = admin.upload("/import-config", &[("source", "HPC")], &[("accounts.json", file)]);

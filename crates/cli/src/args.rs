@@ -5,6 +5,7 @@ mod accounts;
 mod administration;
 mod attribution;
 mod credits;
+mod given;
 mod imports;
 mod keeping;
 mod overview;
@@ -33,6 +34,7 @@ pub use attribution::{
 pub use credits::{
     CreditAddArgs, CreditCommand, CreditEndArgs, CreditListArgs, CreditMoveArgs, CreditShowArgs,
 };
+pub use given::{PaidArgs, ReachedArgs};
 pub use imports::{
     DemoArgs, ImportCommand, ImportRef, IngestArgs, PeriodCommand, PeriodNotes, PeriodReason, PeriodRef,
     SourceCommand, WithdrawArgs,

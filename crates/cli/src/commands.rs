@@ -11,6 +11,7 @@ mod demo;
 mod door;
 mod emails;
 mod funding;
+mod given;
 mod import_config;
 mod imports;
 mod ingest;

@@ -7,6 +7,7 @@ use billing::attribution_table::{RuleId, RuleKey};
 use clap::{Args, Subcommand};
 use jiff::civil::Date;
 
+use super::given::ReachedArgs;
 use super::values::words;
 
 #[derive(Debug, Subcommand)]
@@ -36,6 +37,9 @@ pub enum AttributionCommand {
     /// Read again what was read before the table changed
     #[command(after_help = "Example:\n  focus-billing attribution apply")]
     Apply,
+    /// The charges of a period that a rule reached, by owner
+    #[command(after_help = "Example:\n  focus-billing attribution reached 3 --period 2025-01")]
+    Reached(ReachedArgs),
     /// What neither tags nor rules reach, the most expensive first
     #[command(after_help = "Example:\n  focus-billing attribution unreached --period 2025-01")]
     Unreached(UnreachedArgs),

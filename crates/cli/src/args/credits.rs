@@ -6,6 +6,7 @@ use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use money::Amount;
 
 use super::attribution::SureArgs;
+use super::given::PaidArgs;
 use super::subsidies::amount;
 use super::values::words;
 
@@ -26,6 +27,9 @@ pub enum CreditCommand {
     /// What is left of each, when a period is billed as it stands
     #[command(after_help = "Example:\n  focus-billing credits show 2025-01")]
     Show(CreditShowArgs),
+    /// What a credit paid by issued statements
+    #[command(after_help = "Example:\n  focus-billing credits paid 2")]
+    Paid(PaidArgs),
 }
 
 const ADD_EXAMPLES: &str = "Examples:

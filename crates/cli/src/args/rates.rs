@@ -11,6 +11,7 @@ use money::Amount;
 use workflow::rates::file::tier;
 
 use super::attribution::{RuleExportArgs, SureArgs};
+use super::given::ReachedArgs;
 use super::values::words;
 
 #[derive(Debug, Subcommand)]
@@ -41,6 +42,9 @@ pub enum RateCommand {
     /// What other rates would have made of months that are known, by PI and fund
     #[command(after_help = "Example:\n  focus-billing rates try rates-2026.csv --from 2024-07 --to 2025-06")]
     Try(RateTryArgs),
+    /// The charges of a period that a rate priced, by owner
+    #[command(after_help = "Example:\n  focus-billing rates priced 3 --period 2025-01")]
+    Priced(ReachedArgs),
     /// Read again what was read before the rate book changed
     #[command(after_help = "Example:\n  focus-billing rates apply")]
     Apply,

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use money::Amount;
 
 use super::attribution::SureArgs;
+use super::given::ReachedArgs;
 use super::values::words;
 
 #[derive(Debug, Subcommand)]
@@ -22,6 +23,9 @@ pub enum SplitCommand {
         after_help = "Example:\n  focus-billing splits end 1 --on 2025-06-30 --note \"the grant is spent\""
     )]
     End(SplitEndArgs),
+    /// What the funds of a split carry on the statements of a period
+    #[command(after_help = "Example:\n  focus-billing splits carried 1 --period 2025-01")]
+    Carried(ReachedArgs),
 }
 
 const ADD_EXAMPLES: &str = "Examples:

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use money::Amount;
 
 use super::attribution::SureArgs;
+use super::given::PaidArgs;
 use super::values::words;
 
 #[derive(Debug, Subcommand)]
@@ -22,6 +23,9 @@ pub enum SubsidyCommand {
     /// What was seen and paid, and what is left, when a period is billed as it stands
     #[command(after_help = "Example:\n  focus-billing subsidies show 2025-01")]
     Show(SubsidyShowArgs),
+    /// What a rule paid by issued statements
+    #[command(after_help = "Example:\n  focus-billing subsidies paid 2")]
+    Paid(PaidArgs),
 }
 
 const ADD_EXAMPLES: &str = "Examples:

@@ -7,7 +7,7 @@ use ledger::RuleRow;
 use workflow::attribution::{self, Change, Tested, Unreached, days, file};
 
 use super::words::{count, joined, or_dash};
-use super::{Door, reading};
+use super::{Door, given, reading};
 use crate::args::{
     AddArgs, AttributionCommand, EndArgs, GivesArgs, RuleExportArgs, RuleFileArgs, RuleListArgs,
     RuleTestArgs, SureArgs, UnreachedArgs,
@@ -23,6 +23,7 @@ pub async fn run(command: AttributionCommand, door: &Door) -> Result<(), Refusal
         AttributionCommand::Export(args) => export(&args, door).await,
         AttributionCommand::Test(args) => test(&args, door).await,
         AttributionCommand::Apply => reading::apply(door).await,
+        AttributionCommand::Reached(args) => given::attributed(&args, door).await,
         AttributionCommand::Unreached(args) => unreached(&args, door).await,
     }
 }

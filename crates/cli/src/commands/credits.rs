@@ -5,7 +5,7 @@ use money::Amount;
 use workflow::credits::{self, Balances, Change, Move};
 
 use super::words::joined;
-use super::{Door, funding};
+use super::{Door, funding, given};
 use crate::args::{
     CreditAddArgs, CreditCommand, CreditEndArgs, CreditListArgs, CreditMoveArgs, CreditShowArgs, SureArgs,
 };
@@ -18,6 +18,7 @@ pub async fn run(command: CreditCommand, door: &Door) -> Result<(), Refusal> {
         CreditCommand::Move(args) => move_on(args, door).await,
         CreditCommand::End(args) => end(args, door).await,
         CreditCommand::Show(args) => show(&args, door).await,
+        CreditCommand::Paid(args) => given::by_credit(&args, door).await,
     }
 }
 

@@ -8,7 +8,7 @@ use money::Amount;
 use workflow::rates::{self, Change, PriceChange, Trial, difference, file};
 
 use super::words::{count, joined, or_dash};
-use super::{Door, reading};
+use super::{Door, given, reading};
 use crate::args::{
     RateAddArgs, RateCommand, RateDiffArgs, RateEndArgs, RateFileArgs, RateImportArgs, RateListArgs,
     RateTryArgs, RuleExportArgs, SureArgs,
@@ -25,6 +25,7 @@ pub async fn run(command: RateCommand, door: &Door) -> Result<(), Refusal> {
         RateCommand::Check(args) => check(&args, door).await,
         RateCommand::Diff(args) => diff(&args, door).await,
         RateCommand::Try(args) => try_rates(&args, door).await,
+        RateCommand::Priced(args) => given::rated(&args, door).await,
         RateCommand::Apply => reading::apply(door).await,
     }
 }

@@ -4,7 +4,7 @@ use ledger::RuleRow;
 use workflow::splits::{self, Change};
 
 use super::words::joined;
-use super::{Door, funding};
+use super::{Door, funding, given};
 use crate::args::{SplitAddArgs, SplitCommand, SplitEndArgs, SplitListArgs, SureArgs};
 use crate::output::{Column, Refusal, Table, exact};
 
@@ -13,6 +13,7 @@ pub async fn run(command: SplitCommand, door: &Door) -> Result<(), Refusal> {
         SplitCommand::List(args) => list(&args, door).await,
         SplitCommand::Add(args) => add(args, door).await,
         SplitCommand::End(args) => end(args, door).await,
+        SplitCommand::Carried(args) => given::carried(&args, door).await,
     }
 }
 

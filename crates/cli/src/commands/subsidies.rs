@@ -6,7 +6,7 @@ use ledger::RuleRow;
 use workflow::subsidies::{self, Balance, Change};
 
 use super::words::{joined, or_dash};
-use super::{Door, funding};
+use super::{Door, funding, given};
 use crate::args::{
     SubsidyAddArgs, SubsidyCommand, SubsidyEndArgs, SubsidyListArgs, SubsidyShowArgs, SureArgs,
 };
@@ -18,6 +18,7 @@ pub async fn run(command: SubsidyCommand, door: &Door) -> Result<(), Refusal> {
         SubsidyCommand::Add(args) => add(*args, door).await,
         SubsidyCommand::End(args) => end(args, door).await,
         SubsidyCommand::Show(args) => show(&args, door).await,
+        SubsidyCommand::Paid(args) => given::by_subsidy(&args, door).await,
     }
 }
 

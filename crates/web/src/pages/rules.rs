@@ -60,8 +60,8 @@ pub struct Kind {
     pub add: &'static str,
     /// Who may change them.
     pub needs: Role,
-    /// Other views: address, name.
-    pub views: &'static [(&'static str, &'static str)],
+    /// Other views: address, name, who may see them.
+    pub views: &'static [(&'static str, &'static str, Role)],
     /// The guide's page.
     pub help: &'static str,
     pub has_file: bool,
@@ -141,6 +141,12 @@ struct ListPage {
 impl ListPage {
     fn may_change(&self) -> bool {
         self.frame.caller.as_ref().is_some_and(|caller| caller.may(self.kind.needs))
+    }
+
+    fn views(&self) -> Vec<(&'static str, &'static str)> {
+        let caller = self.frame.caller.as_ref();
+        let may = |needs: &Role| caller.is_some_and(|caller| caller.may(*needs));
+        self.kind.views.iter().filter(|(.., needs)| may(needs)).map(|(to, name, _)| (*to, *name)).collect()
     }
 
     fn choices(&self) -> [(&'static str, String); 4] {
@@ -250,6 +256,8 @@ pub struct ShowPage {
 pub struct Given {
     pub heading: String,
     pub lead: String,
+    /// Whether it is of the period of the page, which may be chosen.
+    pub of_period: bool,
     pub figures: Vec<(&'static str, String)>,
     pub table: Table,
 }
@@ -332,6 +340,10 @@ impl ShowPage {
 
     pub fn may_change(&self) -> bool {
         self.frame.caller.as_ref().is_some_and(|caller| caller.may(self.kind.needs))
+    }
+
+    fn address(&self) -> String {
+        format!("{}/{}", self.kind.path, self.id)
     }
 
     fn is_by_day(&self) -> bool {
@@ -452,6 +464,7 @@ pub fn reached(frame: &Frame, rows: &[workflow::given::Reached], verb: &str) -> 
     Given {
         heading: format!("What it {verb} in {period}"),
         lead: String::new(),
+        of_period: true,
         figures: vec![("Charges", frame.count(&charges)), ("Cost", frame.cost(&cost))],
         table,
     }
@@ -485,6 +498,7 @@ pub fn paid(frame: &Frame, rows: &[workflow::given::Paid]) -> Given {
     Given {
         heading: "What it paid, by issued statements".to_owned(),
         lead,
+        of_period: false,
         figures: vec![("Paid", frame.cost(&total)), ("Statements’ projects", rows.len().to_string())],
         table,
     }

@@ -34,9 +34,9 @@ const KIND: Kind = Kind {
     add: "Write a rule",
     needs: Role::Reviewer,
     views: &[
-        ("/attribution/unreached", "What nothing reaches"),
-        ("/attribution/test", "Try it"),
-        ("/import-config", "Files of integrations"),
+        ("/attribution/unreached", "What nothing reaches", Role::Viewer),
+        ("/attribution/test", "Try it", Role::Viewer),
+        ("/import-config", "Files of integrations", Role::Admin),
     ],
     help: "attribution",
     has_file: true,
@@ -216,19 +216,26 @@ struct FormPage {
     refusal: Option<Refusal>,
 }
 
-/// A field that a rule may give: its place, how it is called, what was typed, a hint, and suggestions.
-type GivenField = (usize, String, String, &'static str, &'static str);
+/// A field that a rule may give.
+struct GivenField {
+    label: String,
+    /// What was typed.
+    given: String,
+    hint: &'static str,
+    /// The list of suggestions, if there is one.
+    list: &'static str,
+    is_date: bool,
+}
 
 impl FormPage {
-    fn gives(&self) -> Vec<GivenField> {
+    fn gives(&self) -> Vec<(usize, GivenField)> {
         let names: [&'static str; Attribution::COUNT] = Attribution::FIELDS;
         let field = |(at, name): (usize, &'static str)| {
-            let given = self.form.gives.get(at).cloned().unwrap_or_default();
             let (hint, list) = match name {
                 "pi_email" => ("E-mail address", "pis"),
                 "project_id" => ("", "projects"),
                 "fund_org" => ("", "funds"),
-                "end_date" => ("Last day for new charges, 2025-12-31", ""),
+                "end_date" => ("Last day for new charges", ""),
                 "reconciliation_end" => ("Last day for late charges", ""),
                 "fallback_fund_org" => ("Who pays after the award has ended", "funds"),
                 "customer_class" => ("The rate book may price it differently", ""),
@@ -238,7 +245,9 @@ impl FormPage {
             if let Some(first) = label.get_mut(..1) {
                 first.make_ascii_uppercase();
             }
-            (at, label, given, hint, list)
+            let given = self.form.gives.get(at).cloned().unwrap_or_default();
+            let is_date = ["end_date", "reconciliation_end"].contains(&name);
+            (at, GivenField { label, given, hint, list, is_date })
         };
         names.into_iter().enumerate().map(field).collect()
     }

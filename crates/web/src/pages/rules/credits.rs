@@ -32,7 +32,7 @@ const KIND: Kind = Kind {
     empty: "Nothing is granted yet. Grant a credit: how much, from which fund, and to whom.",
     add: "Grant a credit",
     needs: Role::Admin,
-    views: &[("/credits/balances", "What is left")],
+    views: &[("/credits/balances", "What is left", Role::Viewer)],
     help: "credits",
     has_file: false,
 };

@@ -38,9 +38,9 @@ pub const KIND: Kind = Kind {
     add: "Write a rate",
     needs: Role::Admin,
     views: &[
-        ("/rates/diff", "What differs"),
-        ("/rates/import", "Try other rates"),
-        ("/import-config", "Files of integrations"),
+        ("/rates/diff", "What differs", Role::Viewer),
+        ("/rates/import", "Try other rates", Role::Admin),
+        ("/import-config", "Files of integrations", Role::Admin),
     ],
     help: "rates",
     has_file: true,
@@ -145,7 +145,13 @@ fn versions_of(versions: &[&Rate]) -> Given {
         ]
     };
     table.rows = versions.iter().map(row).collect();
-    Given { heading: "Versions".to_owned(), lead: String::new(), figures: Vec::new(), table }
+    Given {
+        heading: "Versions".to_owned(),
+        lead: String::new(),
+        of_period: false,
+        figures: Vec::new(),
+        table,
+    }
 }
 
 fn draft(what: String, action: &str, sent: &Sent, change: Change, then: &str) -> Draft {

@@ -122,6 +122,7 @@ fn carried_by(frame: &Frame, rows: &[given::Carried]) -> Given {
     Given {
         heading: format!("Its funds on the statements of {period}"),
         lead: "Of the PIs, projects and sources that it is for; before others pay.".to_owned(),
+        of_period: true,
         figures: vec![("On these funds", frame.cost(&total))],
         table,
     }

@@ -31,7 +31,10 @@ const KIND: Kind = Kind {
     empty: "Nobody pays for others yet. Write a subsidy: who pays, how much, and for whom.",
     add: "Write a subsidy",
     needs: Role::Admin,
-    views: &[("/subsidies/balances", "What is left"), ("/import-config", "Files of integrations")],
+    views: &[
+        ("/subsidies/balances", "What is left", Role::Viewer),
+        ("/import-config", "Files of integrations", Role::Admin),
+    ],
     help: "subsidies",
     has_file: false,
 };

@@ -67,8 +67,19 @@ impl Table {
         Table { name: name.into(), columns: columns.iter().map(column).collect(), rows: Vec::new(), empty }
     }
 
-    fn cells<'a>(&'a self, row: &'a [Cell]) -> Vec<(usize, &'a Cell, bool)> {
+    /// Codes and dates stay in one piece, sentences have room.
+    fn class(cell: &Cell, number: bool) -> &'static str {
+        match cell.text.len() {
+            _ if number => "number",
+            ..=24 if !cell.text.contains(' ') => "nowrap",
+            40.. => "wide",
+            _ => "",
+        }
+    }
+
+    /// With its place and its class.
+    fn cells<'a>(&'a self, row: &'a [Cell]) -> Vec<(usize, &'a Cell, &'static str)> {
         let cells = row.iter().zip(&self.columns).enumerate();
-        cells.map(|(at, (cell, column))| (at, cell, column.number)).collect()
+        cells.map(|(at, (cell, column))| (at, cell, Table::class(cell, column.number))).collect()
     }
 }
