@@ -2,6 +2,7 @@
 //! changes nothing; the rule is that of imports (`billing::intake`).
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use billing::Period;
 use billing::settings::{ReviewPatterns, ReviewSettings};
@@ -173,13 +174,13 @@ pub fn as_yaml(patterns: &ReviewSettings) -> String {
         [("flag_patterns", &patterns.flag_patterns), ("fund_org_patterns", &patterns.fund_org_patterns)]
     {
         if texts.is_empty() {
-            yaml.push_str(&format!("  {key}: []\n"));
+            let _ = writeln!(yaml, "  {key}: []");
             continue;
         }
-        yaml.push_str(&format!("  {key}:\n"));
+        let _ = writeln!(yaml, "  {key}:");
         for text in texts {
             // What JSON quotes, YAML reads back as it was.
-            yaml.push_str(&format!("    - {}\n", serde_json::Value::from(text.as_str())));
+            let _ = writeln!(yaml, "    - {}", serde_json::Value::from(text.as_str()));
         }
     }
     yaml
