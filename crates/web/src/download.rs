@@ -101,7 +101,6 @@ const CHUNK_BYTES: usize = 256 << 10;
 const WAITING: usize = 4;
 
 /// What a reader holds, read as fast as it is taken.
-#[must_use]
 pub fn read_out(app: &App, mut reader: impl Read + Send + 'static) -> Body {
     let (sender, receiver) = tokio::sync::mpsc::channel::<std::io::Result<Bytes>>(WAITING);
     app.work.spawn_blocking(move || {

@@ -1,7 +1,7 @@
 //! Files that people send: streamed to the disk under names of ours, never held in memory, and gone after a
 //! day. What somebody called a file is text that is shown, and reaches no file system.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -80,8 +80,8 @@ pub enum DeliveryState {
     New,
     Seen {
         outcome: Arc<Outcome>,
-        /// The last import of the source then: another may have come since.
-        last_import: Option<ImportId>,
+        /// What counted of the source in its periods then: something else may by the time it is kept.
+        beside: BTreeSet<ImportId>,
     },
     /// It could not be looked at.
     Refused(Refusal),

@@ -2,6 +2,7 @@
 //! changes nothing; the rule is that of imports (`billing::intake`).
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use billing::Period;
 use billing::settings::{ReviewPatterns, ReviewSettings};

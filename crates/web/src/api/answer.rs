@@ -54,6 +54,7 @@ pub fn page_of<T: Serialize>(page: Page, total: u64, items: &[T]) -> Answer {
 ///
 /// # Errors
 /// None.
+#[expect(clippy::unnecessary_wraps, reason = "it ends handlers, which may refuse before")]
 pub fn job<F>(
     app: &App,
     caller: &Caller,

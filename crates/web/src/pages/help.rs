@@ -69,12 +69,12 @@ impl GuidePage {
     fn read(name: &'static str, text: &str) -> GuidePage {
         let mut events: Vec<Event<'_>> = Parser::new_ext(text, Options::ENABLE_TABLES).collect();
         let sections = head(&mut events);
+        let about = sentences(&events);
         let events = events.into_iter().flat_map(safe);
         let mut html = String::with_capacity(2 * text.len());
         pulldown_cmark::html::push_html(&mut html, events);
         let first = sections.first();
         let title = first.map_or_else(|| name.to_owned(), |section| section.heading.clone());
-        let about = first.map_or_else(String::new, |section| sentences(&section.text));
         GuidePage { name, title, about, html, sections }
     }
 }
@@ -148,7 +148,7 @@ fn unique(slug: &str, sections: &[Section]) -> String {
 
 /// What the page may hold: no markup of its own, no style that browsers would be told to refuse, links to
 /// other pages of the guide as pages here, and no links to files that are not served.
-fn safe<'a>(event: Event<'a>) -> Vec<Event<'a>> {
+fn safe(event: Event<'_>) -> Vec<Event<'_>> {
     match event {
         Event::Html(text) | Event::InlineHtml(text) => vec![Event::Text(text)],
         Event::Start(Tag::Table(columns)) => {
@@ -180,12 +180,16 @@ fn address(link: &str) -> String {
     format!("/help/{name}{anchor}")
 }
 
-fn sentences(text: &str) -> String {
+/// What a page begins with: its first sentences, as long as they are short.
+fn sentences(events: &[Event<'_>]) -> String {
     const ABOUT: usize = 160;
-    let text = text.trim();
-    let end = text.match_indices(". ").map(|(at, _)| at + 1).take_while(|end| *end <= ABOUT).last();
-    let end = end.or_else(|| text.find(". ").map(|at| at + 1)).unwrap_or(text.len());
-    text[..end].to_owned()
+    let from = events.iter().position(|event| matches!(event, Event::Start(Tag::Paragraph)));
+    let paragraph = from.map_or(&[][..], |from| &events[from..]);
+    let to = paragraph.iter().position(|event| matches!(event, Event::End(TagEnd::Paragraph)));
+    let text: String = paragraph[..to.unwrap_or(0)].iter().filter_map(words).collect();
+    let ends = text.match_indices(". ").map(|(at, _)| at + 1);
+    let end = ends.take_while(|end| *end <= ABOUT).last().or_else(|| text.find(". ").map(|at| at + 1));
+    text[..end.unwrap_or(text.len())].trim_end_matches(':').to_owned()
 }
 
 #[derive(Deserialize)]

@@ -38,12 +38,11 @@ struct Section {
 }
 
 /// What the sections are for, in the order they are shown; others follow.
-const ABOUT: [(&str, &str); 12] = [
+const ABOUT: [(&str, &str); 11] = [
     ("institution", "On statements and e-mails."),
     ("tag_mapping", "Which tags name the PI, the project and the fund: the first that is there counts."),
     ("billing", "What is billed, and whether every charge needs a fund."),
     ("review", "What somebody must look at. Tried above."),
-    ("imports", "Sources and how they deliver."),
     ("attribution", "Whether the table or the tags say whose a charge is."),
     ("subsidies", "The fiscal year that limits are counted by."),
     ("journal", "How accounting wants it."),
@@ -65,6 +64,10 @@ fn sections(effective: &Value, is_admin: bool) -> Vec<Section> {
         if !is_admin && FOR_ADMINS.contains(&name.as_str()) {
             continue;
         }
+        // Sources have a page of their own; what is empty says nothing.
+        if name == "imports" || matches!(value, Value::Array(items) if items.is_empty()) {
+            continue;
+        }
         let mut rows = Vec::new();
         flatten("", value, &mut rows);
         if value.is_object() || value.is_array() {
@@ -76,7 +79,7 @@ fn sections(effective: &Value, is_admin: bool) -> Vec<Section> {
     }
     sections.sort_by_key(|section| place(&section.name));
     if !single.is_empty() {
-        sections.push(Section { name: "and".to_owned(), about: "", rows: single });
+        sections.push(Section { name: "besides".to_owned(), about: "", rows: single });
     }
     sections
 }
@@ -106,10 +109,9 @@ fn flatten(key: &str, value: &Value, rows: &mut Vec<(String, String)>) {
 fn words(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Null => String::new(),
+        Value::Null | Value::Object(_) => String::new(),
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
-        Value::Object(_) => String::new(),
         other => other.to_string(),
     }
 }
@@ -382,16 +384,17 @@ mod tests {
         let effective = serde_json::json!({
             "dev_mode": true,
             "smtp": { "password": "********" },
-            "imports": { "known_sources": [{ "name": "AWS", "pattern": "aws" }] },
+            "sources": [],
+            "journal": { "limits": { "text": "–" }, "by": [{ "name": "AWS", "fund": "P-1" }] },
         });
         let sections_shown = |is_admin| {
             let all = sections(&effective, is_admin);
             all.into_iter().map(|section| (section.name, section.rows)).collect::<Vec<_>>()
         };
         let row = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-        let imports = vec![row("known_sources.AWS.name", "AWS"), row("known_sources.AWS.pattern", "aws")];
-        let rest = ("and".to_owned(), vec![row("dev_mode", "yes")]);
-        assert_eq!(sections_shown(false), [("imports".to_owned(), imports), rest]);
+        let journal = vec![row("limits.text", "–"), row("by.AWS.name", "AWS"), row("by.AWS.fund", "P-1")];
+        let rest = ("besides".to_owned(), vec![row("dev_mode", "yes")]);
+        assert_eq!(sections_shown(false), [("journal".to_owned(), journal), rest]);
         assert_eq!(sections_shown(true).len(), 3);
     }
 }

@@ -1,11 +1,14 @@
 //! Files on their way into the books: sent, looked at before anything is kept, then kept or discarded.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use askama::Template;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use billing::delivery::Choice;
-use billing::{ImportId, SourceName};
-use ledger::ImportFilter;
+use billing::{ImportId, Period, SourceName};
+use ledger::PartFilter;
 use serde::Deserialize;
 use workflow::import::{FileProblem, Outcome, Progress as Read, ProjectChange, Superseded, ingest};
 use workflow::{Actor, Refusal, WorkflowError, sources};
@@ -44,7 +47,7 @@ struct NewPage {
 
 impl NewPage {
     fn limit(&self) -> String {
-        megabytes(&self.limit_bytes)
+        crate::frame::grouped(self.limit_bytes >> 20)
     }
 
     fn names(upload: &Upload) -> String {
@@ -423,9 +426,11 @@ async fn do_one(
 ) -> PageResult<()> {
     let upload = app.uploads.find(id)?;
     let Some(delivery) = upload.deliveries.get(at) else { return Ok(()) };
-    let last_import = last_import(app, &delivery.source).await?;
-    let changed =
-        matches!(&delivery.state, DeliveryState::Seen { last_import: seen, .. } if *seen != last_import);
+    let live = live_imports(app, &delivery.source).await?;
+    let changed = match &delivery.state {
+        DeliveryState::Seen { outcome, beside } => within(&live, &outcome.periods) != *beside,
+        _ => false,
+    };
     // What was seen is no longer what would happen: it is looked at again, and nothing is kept unseen.
     let dry_run = work == Work::Preview || changed;
     let Some(request) = app.uploads.request(app, &upload, at, dry_run) else { return Ok(()) };
@@ -442,11 +447,12 @@ async fn do_one(
                         .to_owned(),
                 );
             }
-            let outcome = std::sync::Arc::new(outcome);
-            match outcome.import {
-                _ if outcome.unchanged && !dry_run => DeliveryState::Kept(outcome),
-                Some(_) => DeliveryState::Kept(outcome),
-                None => DeliveryState::Seen { outcome, last_import },
+            let beside = within(&live, &outcome.periods);
+            let outcome = Arc::new(outcome);
+            if outcome.import.is_some() || (outcome.unchanged && !dry_run) {
+                DeliveryState::Kept(outcome)
+            } else {
+                DeliveryState::Seen { outcome, beside }
             }
         }
         Err(WorkflowError::Refused(refusal)) => DeliveryState::Refused(refusal),
@@ -473,15 +479,16 @@ fn finish(app: &App, id: &str, at: usize, state: DeliveryState) -> PageResult<()
     Ok(())
 }
 
-/// What came of the source last; whoever looks at a delivery looks at it beside that.
-async fn last_import(app: &App, source: &str) -> PageResult<Option<ImportId>> {
+/// What counts of a source, by import and period.
+async fn live_imports(app: &App, source: &str) -> PageResult<Vec<(ImportId, Period)>> {
     let mut reader = app.installation.ledger.read().await?;
-    let filter = ImportFilter {
-        source: Some(SourceName(source.to_owned())),
-        limit: Some(1),
-        ..ImportFilter::default()
-    };
-    Ok(reader.list_imports(&filter).await?.first().map(|row| row.import))
+    let filter = PartFilter { source: Some(SourceName(source.to_owned())), ..PartFilter::default() };
+    let parts = reader.live_parts(&filter, None).await?;
+    Ok(parts.iter().map(|part| (part.part.key.import, part.part.key.period)).collect())
+}
+
+fn within(live: &[(ImportId, Period)], periods: &[Period]) -> BTreeSet<ImportId> {
+    live.iter().filter(|(_, period)| periods.contains(period)).map(|(import, _)| *import).collect()
 }
 
 #[cfg(test)]
