@@ -1,6 +1,10 @@
 //! One file a subject, with templates of the same name. A handler fetches, calls an act, returns a page.
 
-#![expect(clippy::unused_self, clippy::trivially_copy_pass_by_ref, reason = "templates call methods of their page, by reference")]
+#![expect(
+    clippy::unused_self,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "templates call methods of their page, by reference"
+)]
 
 mod account;
 mod audit;

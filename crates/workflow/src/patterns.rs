@@ -169,8 +169,6 @@ impl Hits {
 /// The patterns as they stand in a configuration.
 #[must_use]
 pub fn as_yaml(patterns: &ReviewSettings) -> String {
-    use std::fmt::Write as _;
-
     let mut yaml = "review:\n".to_owned();
     for (key, texts) in
         [("flag_patterns", &patterns.flag_patterns), ("fund_org_patterns", &patterns.fund_org_patterns)]

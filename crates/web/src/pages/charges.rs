@@ -89,15 +89,15 @@ async fn list(State(app): State<App>, frame: Frame, Query(mut which): Query<Whic
 }
 
 async fn csv(state: State<App>, frame: Frame, which: Query<Which>) -> PageResult<Response> {
-    export(state, frame, which, ExportFormat::Csv).await
+    export(state, frame, which, ExportFormat::Csv)
 }
 
 async fn parquet(state: State<App>, frame: Frame, which: Query<Which>) -> PageResult<Response> {
-    export(state, frame, which, ExportFormat::Parquet).await
+    export(state, frame, which, ExportFormat::Parquet)
 }
 
 /// As it is read, so that memory does not grow with the number of charges.
-async fn export(
+fn export(
     State(app): State<App>,
     frame: Frame,
     Query(mut which): Query<Which>,

@@ -104,5 +104,5 @@ async fn dashboard(State(app): State<App>, frame: Frame) -> PageResult<Response>
     let months: Vec<_> =
         overview.trend.iter().map(|month| (month.period.to_string(), month.list, month.billed)).collect();
     let trend = Trend::new("trend", "List and billed, twelve months", ["List", "Billed"], &months, currency);
-    page(&DashboardPage { by_service, by_source, trend, overview, frame })
+    page(&DashboardPage { frame, overview, by_service, by_source, trend })
 }
