@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use super::support::web::{Reply, Server, Visitor};
 use super::support::{Home, row, tags};
 
+#[path = "api/examples.rs"]
+mod examples;
 #[path = "api/garbage.rs"]
 mod garbage;
 #[path = "api/lists.rs"]
@@ -157,10 +159,11 @@ fn files_come_as_a_form_too_and_a_bad_one_is_refused_row_by_row() {
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), 0, "nothing is left of an upload");
     let nameless = office.ask("POST", "/api/v1/imports", &[("content-type", "text/csv")], b"x");
     assert_eq!(refused(&nameless), "400 name: say what the file is called, such as aws_2025-01.csv");
-    let configuration = br#"{"accounts": {"phys-ann": {"pi_email": "ann@x.edu", "project_id": "genome"}}}"#;
+    let configuration = br#"{"accounts": {"phys-ann": {"piEmail": "ann@x.edu", "projectId": "genome"}}}"#;
     let files: &[(&str, &[u8])] = &[("accounts.json", configuration)];
     let reply = office.upload("/api/v1/import-config?source=HPC&dry_run=true", &[], files);
-    assert!((200..500).contains(&reply.status), "{}", reply.text());
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert_eq!(reply.json()["planned"]["attribution"][0]["value"], "phys-ann", "{}", reply.text());
     assert!(!reply.text().contains("uploads"), "{}", reply.text());
 }
 

@@ -176,7 +176,7 @@ const OUTCOMES: &[(&str, &str, [u16; 4])] = &[
     ("POST", "/users/{name}/second-factor/remove", [401, 403, 403, 422]),
     ("POST", "/users/{name}/remove",            [401, 403, 403, 400]),
     // The API. Whoever is not signed in is told so in JSON.
-    ("GET",  "/api/openapi.json",               [200, 200, 200, 200]),
+    ("GET",  "/api/openapi.json",               [401, 200, 200, 200]),
     ("GET",  "/api/docs",                       [303, 200, 200, 200]),
     ("GET",  "/api/v1/periods",                   [401, 200, 200, 200]),
     ("POST", "/api/v1/periods",                   [401, 403, 400, 400]),

@@ -43,7 +43,7 @@ use crate::routes::Routes;
 /// Everything under `/api`.
 #[must_use]
 pub fn routes() -> Routes {
-    let document = Routes::default().page("/api/openapi.json", Access::Public, document::json).page(
+    let document = Routes::default().page("/api/openapi.json", Access::Viewer, document::json).page(
         "/api/docs",
         Access::Viewer,
         document::page,

@@ -365,7 +365,7 @@ impl ErrorPage {
 
 /// Make a page, a part of one, or JSON of an error, by who asks.
 pub async fn show_error(app: &App, mut parts: Parts, error: PageError, request_id: &str) -> Response {
-    if parts.uri.path().starts_with("/api/v1") {
+    if parts.uri.path().starts_with("/api/") && parts.uri.path() != "/api/docs" {
         return crate::api::error(error, request_id);
     }
     let goes_to = match error.kind {

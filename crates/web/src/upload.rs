@@ -348,7 +348,6 @@ fn told_name(given: &str) -> String {
     if matches!(name.as_str(), "." | "..") { "file".to_owned() } else { name }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
 fn broken(error: axum::extract::multipart::MultipartError) -> PageError {
     PageError::bad_request(format!("the upload broke off: {}", error.body_text()))
 }

@@ -14,6 +14,7 @@ use billing::settings::{PricedBy, Settings};
 use billing::{ImportId, LedgerNumber, Period, SourceName};
 use ledger::{ImportFilter, ImportRow, PartFilter, PeriodAct, Reader};
 use serde::Serialize;
+use tokio::sync::Mutex;
 
 use crate::import::{Outcome, ProjectChange, reread_with};
 use crate::rules::rules;
@@ -222,6 +223,10 @@ fn is_same(settings: &Settings, row: &ImportRow, periods: &BTreeSet<Period>, sid
     then == now
 }
 
+/// Within one program imports are read again by one at a time: whoever comes second finds what is left to do,
+/// instead of imports that were superseded meanwhile.
+static TURN: Mutex<()> = Mutex::const_new(());
+
 /// Read again every live import of open periods that was read before the rules changed.
 ///
 /// # Errors
@@ -231,6 +236,7 @@ pub async fn apply(
     actor: &Actor,
     told: &(dyn Fn(ImportId) + Sync),
 ) -> Result<Vec<(ImportId, Outcome)>, WorkflowError> {
+    let _turn = TURN.lock().await;
     let mut reader = installation.ledger.read().await?;
     let stale = stale(installation, &mut reader, None).await?;
     let rules = record(&mut reader, None).await?;

@@ -129,7 +129,12 @@ fn the_document_has_every_route_and_nothing_else() {
     let home = Home::new();
     home.accounts();
     let server = home.serve();
-    let document = server.visitor().get("/api/openapi.json").json();
+    assert_eq!(
+        server.visitor().get("/api/openapi.json").status,
+        401,
+        "what there is, is told to those who may"
+    );
+    let document = server.sign_in("viewer").get("/api/openapi.json").json();
     assert_eq!(document["openapi"], "3.1.0");
     let mut described: BTreeSet<(String, String)> = BTreeSet::new();
     let mut ids = BTreeSet::new();

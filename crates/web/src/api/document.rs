@@ -29,6 +29,10 @@ const DESCRIPTION: &str = "Every read and act of the command line and of the pag
     takes longer than a request is a job, at `/api/v1/jobs/{job}`. What is refused is answered by `error` with a \
     `message`, `details` and `hints`; nothing was changed then.";
 
+/// What a month of sample data answers, by method and path; a test keeps it so.
+static EXAMPLES: LazyLock<serde_json::Map<String, Value>> =
+    LazyLock::new(|| serde_json::from_str(include_str!("examples.json")).unwrap_or_default());
+
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| build().to_json().unwrap_or_default());
 
 /// `/api/openapi.json`
@@ -194,7 +198,9 @@ fn responses(operation: &Operation) -> ResponsesBuilder {
     };
     let mut response = ResponseBuilder::new().description(words);
     if let Some(schema) = content {
-        response = response.content(kind, ContentBuilder::new().schema(Some(schema)).build());
+        let example = EXAMPLES.get(&format!("{} {}", operation.method, operation.path)).cloned();
+        response =
+            response.content(kind, ContentBuilder::new().schema(Some(schema)).example(example).build());
     }
     let error = ResponseBuilder::new()
         .description(
@@ -282,6 +288,7 @@ struct Shown {
     body: String,
     curl: String,
     answers: String,
+    example: String,
 }
 
 struct ShownParameter {
@@ -337,6 +344,8 @@ fn show(document: &Value, path: &str, method: &str, described: &Value) -> Shown 
     let responses = described["responses"].as_object();
     let good = responses.and_then(|all| all.iter().find(|(status, _)| *status != "default"));
     let answers = good.map(|(status, response)| format!("{status}: {}", text(&response["description"])));
+    let example = good.and_then(|(_, response)| response["content"]["application/json"].get("example"));
+    let example = example.and_then(|example| serde_json::to_string_pretty(example).ok()).unwrap_or_default();
     Shown {
         id: text(&described["operationId"]),
         method: method.to_owned(),
@@ -350,7 +359,18 @@ fn show(document: &Value, path: &str, method: &str, described: &Value) -> Shown 
         takes,
         body: text(&described["requestBody"]["description"]),
         answers: answers.unwrap_or_default(),
+        example: cut(example),
     }
+}
+
+/// Long ones are whole in the document alone: a page stays light.
+fn cut(example: String) -> String {
+    const SHOWN_LINES: usize = 40;
+    if example.lines().count() <= SHOWN_LINES {
+        return example;
+    }
+    let shown: Vec<&str> = example.lines().take(SHOWN_LINES).collect();
+    format!("{}\n…", shown.join("\n"))
 }
 
 /// What `$ref` stands for.

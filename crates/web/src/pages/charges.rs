@@ -89,21 +89,21 @@ async fn list(State(app): State<App>, frame: Frame, Query(mut which): Query<Whic
 }
 
 async fn csv(state: State<App>, frame: Frame, which: Query<Which>) -> PageResult<Response> {
-    export(state, frame, which, ExportFormat::Csv)
+    export(state, &frame, which, ExportFormat::Csv)
 }
 
 async fn parquet(state: State<App>, frame: Frame, which: Query<Which>) -> PageResult<Response> {
-    export(state, frame, which, ExportFormat::Parquet)
+    export(state, &frame, which, ExportFormat::Parquet)
 }
 
 /// As it is read, so that memory does not grow with the number of charges.
 fn export(
     State(app): State<App>,
-    frame: Frame,
+    frame: &Frame,
     Query(mut which): Query<Which>,
     format: ExportFormat,
 ) -> PageResult<Response> {
-    let filter = asked(&mut which, &frame)?;
+    let filter = asked(&mut which, frame)?;
     let (ending, kind) = match format {
         ExportFormat::Csv => ("csv", "text/csv; charset=utf-8"),
         ExportFormat::Parquet => ("parquet", "application/vnd.apache.parquet"),

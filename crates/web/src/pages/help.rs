@@ -297,16 +297,13 @@ fn excerpt(text: &str, terms: &[String]) -> Vec<(String, bool)> {
     let mut plain = if from > 0 { "… ".to_owned() } else { String::new() };
     let mut at = from;
     while at < to {
-        match starts_at(at) {
-            Some(length) => {
-                pieces.push((std::mem::take(&mut plain), false));
-                pieces.push((characters[at..at + length].iter().collect(), true));
-                at += length;
-            }
-            None => {
-                plain.push(characters[at]);
-                at += 1;
-            }
+        if let Some(length) = starts_at(at) {
+            pieces.push((std::mem::take(&mut plain), false));
+            pieces.push((characters[at..at + length].iter().collect(), true));
+            at += length;
+        } else {
+            plain.push(characters[at]);
+            at += 1;
         }
     }
     if to < characters.len() {
