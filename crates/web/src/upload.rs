@@ -348,6 +348,7 @@ fn told_name(given: &str) -> String {
     if matches!(name.as_str(), "." | "..") { "file".to_owned() } else { name }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
 fn broken(error: axum::extract::multipart::MultipartError) -> PageError {
     PageError::bad_request(format!("the upload broke off: {}", error.body_text()))
 }
@@ -451,7 +452,6 @@ fn no_room() -> PageError {
     PageError::refused(StatusCode::INSUFFICIENT_STORAGE, refusal)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
 fn full_or_internal(error: std::io::Error) -> PageError {
     if error.kind() == std::io::ErrorKind::StorageFull { no_room() } else { PageError::internal(error) }
 }
