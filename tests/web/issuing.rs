@@ -213,7 +213,7 @@ fn what_changed_since_a_version_stands_in_the_page() {
     let changed = office.page(&format!("{look}?change=changed"));
     says(&changed, &["$135.50, was $130.50", "1 in all"]);
     home.close("2025-01");
-    says(&office.page(&look), &["Make 1 new or changed statements"]);
+    says(&office.page(&look), &["Make 1 new or changed statement"]);
     work(&mut office, "/statements/generate", &[JANUARY]);
     let words = office.page("/statements/S-2025-01-0001");
     says(&words, &["What changed since version 1", "Network", "added", "+$5.00", "version 2"]);
@@ -234,10 +234,7 @@ fn what_is_missing_before_the_end_is_listed_at_once() {
     let server = home.serve();
     let mut admin = server.sign_in("admin");
     let words = admin.page("/periods/2025-01/finalize");
-    says(
-        &words,
-        &["1 charges wait for a decision", "2 statements are not posted as they stand", "S-2025-01-0001 v1"],
-    );
+    says(&words, &["1 charge without a decision", "2 statements not posted yet", "S-2025-01-0001 v1"]);
     let refused = admin.post("/periods/2025-01/finalize", &[("confirm", "2025-01")]);
     assert_eq!(refused.status, 422);
     says(&refused.words(), &["cannot finalize 2025-01", "held"]);
@@ -347,6 +344,6 @@ fn a_failed_message_says_why() {
     let mut office = server.sign_in("reviewer");
     let (_, said) = work(&mut office, "/emails/send", &[JANUARY]);
     says(&said, &["1 not sent, 0 uncertain", ANN]);
-    says(&office.page("/emails"), &["1 did not go out", "failed", "the message was not sent"]);
+    says(&office.page("/emails"), &["1 message did not go out", "failed", "the message was not sent"]);
     says(&office.page("/emails/outgoing?period=2025-01"), &["To be sent 1"]);
 }

@@ -263,6 +263,12 @@ impl Frame {
         grouped(*number)
     }
 
+    /// `1 statement`, `1,204 statements`.
+    #[must_use]
+    pub fn some(&self, number: &u64, one: &str, many: &str) -> String {
+        if *number == 1 { format!("1 {one}") } else { format!("{} {many}", grouped(*number)) }
+    }
+
     /// A time in UTC, to the minute.
     #[must_use]
     pub fn moment(&self, at: &jiff::Timestamp) -> String {

@@ -22,6 +22,7 @@ use crate::error::{PageError, PageResult};
 use crate::flash::Next;
 use crate::form::{Form, Query, some};
 use crate::frame::{Frame, page};
+use crate::pager::Pager;
 use crate::routes::Routes;
 
 pub fn routes() -> Routes {
@@ -239,6 +240,18 @@ fn handed_out(exported: &Exported) -> Next {
 struct ShowPage {
     frame: Frame,
     detail: JournalDetail,
+    /// Of this page.
+    lines: Vec<JournalLine>,
+    pager: Pager,
+}
+
+/// Lines and statements of one page.
+const SHOWN: usize = 100;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct AskedLines {
+    page: usize,
 }
 
 impl ShowPage {
@@ -256,12 +269,20 @@ impl ShowPage {
     }
 }
 
-async fn show(State(app): State<App>, Path(document): Path<String>, frame: Frame) -> PageResult<Response> {
-    let detail = journals::show(&app.installation, &document).await.map_err(not_found)?;
+async fn show(
+    State(app): State<App>,
+    Path(document): Path<String>,
+    frame: Frame,
+    Query(asked): Query<AskedLines>,
+) -> PageResult<Response> {
+    let mut detail = journals::show(&app.installation, &document).await.map_err(not_found)?;
     let journal = &detail.summary.record.journal;
     let frame = frame.titled(format!("Journal {}", journal.document));
     let frame = frame.help("statements-and-journals").of_period(journal.period);
-    page(&ShowPage { frame, detail })
+    let lines = std::mem::take(&mut detail.general_ledger);
+    let path = format!("/journals/{}", detail.summary.record.journal.document);
+    let pager = Pager::new(asked.page, SHOWN, lines.len(), &path, "");
+    page(&ShowPage { frame, detail, lines: pager.part(lines), pager })
 }
 
 async fn file(

@@ -144,6 +144,12 @@ struct FinalizePage {
     notes: String,
 }
 
+impl FinalizePage {
+    fn unposted(&self) -> u64 {
+        self.missing.not_settled.unposted.len() as u64
+    }
+}
+
 /// Before it is done: everything that is missing, at once.
 async fn ask_finalize(
     State(app): State<App>,
