@@ -60,7 +60,7 @@ pub struct ChargeFilter {
     #[param(value_type = Option<String>, example = "2025-01")]
     #[schema(value_type = Option<String>, example = "2025-01")]
     pub period: Option<Period>,
-    /// Flag that still stands, such as missing_fund_org; may be given again
+    /// Flag that still stands, such as `missing_fund_org`; may be given again
     #[param(value_type = Vec<String>)]
     #[schema(value_type = Vec<String>)]
     #[serde(default)]
@@ -111,7 +111,7 @@ struct AskedCharges {
     /// Billing period
     #[param(value_type = Option<String>, example = "2025-01")]
     period: Option<Period>,
-    /// Flag that still stands, such as missing_fund_org; may be given again
+    /// Flag that still stands, such as `missing_fund_org`; may be given again
     #[serde(default)]
     #[param(value_type = Vec<String>)]
     flag: Vec<FlagName>,

@@ -1,4 +1,4 @@
-//! The API's document (OpenAPI 3.1), made of the operations themselves, and a page of ours that shows it.
+//! The API's document (`OpenAPI` 3.1), made of the operations themselves, and a page of ours that shows it.
 
 use std::sync::LazyLock;
 

@@ -155,7 +155,7 @@ async fn month(State(app): State<App>, At(pi): At<String>, Ask(asked): Ask<Asked
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct AskedReference {
-    /// A statement, a journal, a charge, an import, a line of a delivered file (FILE:LINE), a project or a PI
+    /// A statement, a journal, a charge, an import, a line of a delivered file (`FILE:LINE`), a project or a PI
     #[param(example = "12:345")]
     reference: String,
     /// The month of a project or a PI; the latest when it is not given
