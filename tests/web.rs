@@ -1,4 +1,5 @@
 //! Pages, as visitors see them over the wire; `browser.rs` looks at them in Chromium.
+#![expect(clippy::unwrap_used, reason = "a story that cannot be told is a failed test")]
 
 #[path = "web/account.rs"]
 mod account;

@@ -54,7 +54,7 @@ pub async fn carried(args: &ReachedArgs, door: &Door) -> Result<(), Refusal> {
     let known = all.into_iter().find(|row| row.rule.id.0 == args.rule);
     let rule = known.ok_or_else(|| {
         Refusal::new(format!("split {} is not known", args.rule))
-            .hint("`splits list --all` shows those that are")
+            .with_hint("`splits list --all` shows those that are")
     })?;
     let rows = given::by_split(&installation, args.period, &rule.rule).await?;
     Ok(door.output.data(&rows, |rows| {

@@ -53,8 +53,8 @@ pub fn page_of<T: Serialize>(page: Page, total: u64, items: &[T]) -> Answer {
 /// Begin long work and say where to look for it. What the work returns is the `result` of its job.
 ///
 /// # Errors
-/// None.
-#[expect(clippy::unnecessary_wraps, reason = "it ends handlers, which may refuse before")]
+/// None; handlers end with it.
+#[expect(clippy::unnecessary_wraps, reason = "it is the last line of handlers that can fail")]
 pub fn job<F>(
     app: &App,
     caller: &Caller,

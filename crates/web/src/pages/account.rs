@@ -77,10 +77,6 @@ impl AccountPage {
         session.id == self.session
     }
 
-    fn device(&self, session: &Session) -> String {
-        device(&session.user_agent)
-    }
-
     fn is_good(&self, record: &ApiTokenRecord) -> bool {
         record.revoked.is_none() && self.at < record.token.expires_at
     }

@@ -8,7 +8,6 @@ use serde::Deserialize;
 use workflow::accounts::{self, Account, Change, NewUser, Origin, ResetTo, Session};
 use workflow::{Refusal, WorkflowError};
 
-use super::account::device;
 use crate::App;
 use crate::access::{Access, Caller};
 use crate::error::{PageError, PageResult};
@@ -31,11 +30,13 @@ pub fn routes() -> Routes {
 }
 
 /// What each role may do, as forms offer it.
-const ROLES: [(Role, &str); 3] = [
-    (Role::Viewer, "viewer: looks at everything"),
-    (Role::Reviewer, "reviewer: imports, decides, generates, sends"),
-    (Role::Admin, "admin: everything, also accounts and finalizing"),
-];
+const fn roles() -> [(Role, &'static str); 3] {
+    [
+        (Role::Viewer, "viewer: looks at everything"),
+        (Role::Reviewer, "reviewer: imports, decides, generates, sends"),
+        (Role::Admin, "admin: everything, also accounts and finalizing"),
+    ]
+}
 
 fn kept_in(account: &Account) -> &'static str {
     match account.origin {
@@ -59,18 +60,6 @@ impl ListPage {
         let users = accounts::list(&app.installation, &app.settings.accounts).await?;
         let given = GivenUser { role: Role::Viewer.name().to_owned(), ..GivenUser::default() };
         Ok(ListPage { frame: frame.titled("Users").help("accounts#users"), users, given, refusal: None })
-    }
-
-    fn kept_in(&self, account: &Account) -> &'static str {
-        kept_in(account)
-    }
-
-    fn address(&self, account: &Account) -> String {
-        address(&account.name)
-    }
-
-    fn roles(&self) -> [(Role, &'static str); 3] {
-        ROLES
     }
 }
 
@@ -158,14 +147,6 @@ impl ShowPage {
 
     fn address(&self) -> String {
         address(&self.account.name)
-    }
-
-    fn roles(&self) -> [(Role, &'static str); 3] {
-        ROLES
-    }
-
-    fn device(&self, session: &Session) -> String {
-        device(&session.user_agent)
     }
 
     fn is_of_ledger(&self) -> bool {
