@@ -237,7 +237,7 @@ async fn import(
     GivenText(text): GivenText,
 ) -> Answer {
     let held = Held::text(&app, "rates.csv", &text)?;
-    let add = rates::new_rates(&app.installation, file::read(held.path())?).await?;
+    let add = rates::new_rates(&app.installation, read_in(&held)?).await?;
     if add.is_empty() {
         return nothing_new();
     }
@@ -252,7 +252,7 @@ async fn check(
     GivenText(text): GivenText,
 ) -> Answer {
     let held = Held::text(&app, "rates.csv", &text)?;
-    let add = rates::new_rates(&app.installation, file::read(held.path())?).await?;
+    let add = rates::new_rates(&app.installation, read_in(&held)?).await?;
     let count = add.len();
     if count > 0 {
         let change = Change { add, replacing: how.replacing, ..Change::default() };
@@ -303,7 +303,7 @@ async fn diff_file(
     GivenText(text): GivenText,
 ) -> Answer {
     let held = Held::text(&app, "rates.csv", &text)?;
-    differing(&caller, &days, book(&app).await?, file::read(held.path())?)
+    differing(&caller, &days, book(&app).await?, read_in(&held)?)
 }
 
 fn differing(caller: &Caller, days: &Days, book: Vec<Rate>, other: Vec<Rate>) -> Answer {
@@ -342,7 +342,7 @@ async fn try_rates(
     GivenText(text): GivenText,
 ) -> Answer {
     let held = Held::text(&app, "rates.csv", &text)?;
-    let book = file::read(held.path())?;
+    let book = read_in(&held)?;
     let on = months.on.or_else(|| latest(&book)).unwrap_or_else(|| today(&caller));
     let (first, last) = (months.from, months.to.unwrap_or(months.from));
     let installation = app.installation.clone();
@@ -350,4 +350,10 @@ async fn try_rates(
         let trial = rates::try_rates(&installation, &book, on, first, last).await?;
         Done::new(format!("rates of {on} over {first} to {last}"), "/rates", trial)
     })
+}
+
+/// The rates of a file that was sent; refusals do not tell where it lies here.
+fn read_in(held: &Held) -> PageResult<Vec<Rate>> {
+    let bytes = std::fs::read(held.path()).map_err(PageError::internal)?;
+    Ok(file::read_bytes("the file", &bytes)?)
 }
