@@ -220,12 +220,15 @@ fn a_rule_of_attribution_is_tried_written_read_in_and_ended() {
         "{words}"
     );
     let words = reviewer.page("/attribution/1?period=2025-01");
-    assert!(words.contains("What it reached in 2025-01 Period 2025-01 (open) Show Charges 1 Cost $700.00"), "{words}");
+    assert!(
+        words.contains("What it reached in 2025-01 Period 2025-01 (open) Show Charges 1 Cost $700.00"),
+        "{words}"
+    );
     let words = reviewer.page("/attribution/test?source=AWS&key=sub_account_id&value=1111&on=2025-01-10");
     assert!(words.contains("By rule 1 PI ada@example.edu project looms fund MATH-1"), "{words}");
     let file = reviewer.get("/attribution/export").text();
     assert!(file.starts_with("source,key,value,pi_email,"), "{file}");
-    let file = format!("{file}AWS,sub_account_id,2222,bo@example.edu,yarn,CS-2,,,,,,,,,,,\n");
+    let file = format!("{file}AWS,sub_account_id,2222,bo@example.edu,yarn,CS-2,,,,,,,,,,,,\n");
     let reply = reviewer.upload("/attribution/import", &[], &[("<b>.csv", file.as_bytes())]);
     let (looked, words) = arrive(&mut reviewer, &reply);
     assert!(words.contains("1 of 2 rules are there already.") && words.contains("Write 1 rule?"), "{words}");
@@ -264,7 +267,10 @@ fn rates_are_tried_compared_and_written() {
     let mut admin = server.sign_in("admin");
     assert!(admin.page("/rates").contains("cpu rate 1 service Compute core-hour 0.01 0.01"));
     let words = admin.page("/rates/1?period=2025-01");
-    assert!(words.contains("What it priced in 2025-01 Period 2025-01 (open) Show Charges 1 Cost $10.00"), "{words}");
+    assert!(
+        words.contains("What it priced in 2025-01 Period 2025-01 (open) Show Charges 1 Cost $10.00"),
+        "{words}"
+    );
     let file = b"code,service,unit,price,from\ncpu,Compute,core-hour,0.015,2025-07-01\n";
     let fields = [("to_do", "try"), ("first", "2025-01"), ("last", "2025-01")];
     let reply = admin.upload("/rates/import", &fields, &[("next.csv", file)]);

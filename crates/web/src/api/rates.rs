@@ -353,7 +353,7 @@ async fn try_rates(
 }
 
 /// The rates of a file that was sent; refusals do not tell where it lies here.
-fn read_in(held: &Held) -> PageResult<Vec<Rate>> {
+fn read_in(held: &Held) -> Result<Vec<Rate>, PageError> {
     let bytes = std::fs::read(held.path()).map_err(PageError::internal)?;
     Ok(file::read_bytes("the file", &bytes)?)
 }

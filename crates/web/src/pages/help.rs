@@ -42,6 +42,7 @@ guide![
     "why",
     "verify",
     "accounts",
+    "api",
 ];
 
 /// A page of the guide.
