@@ -1,5 +1,6 @@
 //! What a person sees and does, in real Chromium: the month by clicking, with scripts and without, in both
 //! themes, on a telephone, by keyboard alone. Whatever the browser complains of fails the story.
+#![expect(clippy::unwrap_used, reason = "a story that cannot be told is a failed test")]
 
 #[path = "support/browser.rs"]
 mod browser;

@@ -96,6 +96,7 @@ impl Server {
                 outbox: std::sync::Arc::new(mail::Memory::default()),
             },
             template_config: serde_json::Value::Null,
+            kept: workflow::kept::Kept::default(),
         };
         let accounts = Accounts {
             configured: Vec::new(),

@@ -1,5 +1,5 @@
-//! Chromium, driven through ChromeDriver as a person would use it. Whatever the browser complains of, on the
-//! console or about the policy, fails the story. The protocol is W3C WebDriver: JSON over HTTP to a process of
+//! Chromium, driven through `ChromeDriver` as a person would use it. Whatever the browser complains of, on the
+//! console or about the policy, fails the story. The protocol is W3C `WebDriver`: JSON over HTTP to a process of
 //! this machine, for which the client of `web.rs` does.
 
 use std::io::{BufRead as _, BufReader};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::web::{PASSWORD, Server, Visitor};
 
-/// A running ChromeDriver; it ends with the value.
+/// A running `ChromeDriver`; it ends with the value.
 pub struct Driver {
     child: Child,
     address: String,
@@ -65,7 +65,7 @@ pub struct Window {
     scripts: bool,
 }
 
-/// The name under which the protocol hands out elements (WebDriver, section 12).
+/// The name under which the protocol hands out elements (`WebDriver`, section 12).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 impl Window {

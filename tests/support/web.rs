@@ -295,7 +295,7 @@ impl Visitor {
 /// All of a reply; not every server closes after it.
 fn read_whole(stream: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let mut piece = [0; 64 << 10];
+    let mut piece = [0; 16 << 10];
     while !is_whole(&bytes) {
         match stream.read(&mut piece) {
             Ok(0) | Err(_) => break,

@@ -174,6 +174,7 @@ fn the_first_page_says_what_comes_next_and_names_are_found() {
     home.ok("review reject --period 2025-01 --yes");
     home.ok("periods close 2025-01");
     home.ok("generate --period 2025-01");
+    assert!(found("s-2025-01-0001", &mut viewer).contains("href=\"/statements/S-2025-01-0001\""));
     let story = viewer.page("/charges/1:3");
     assert!(
         story.contains("On statement S-2025-01-0001") && story.contains("amount due of the line"),

@@ -40,8 +40,8 @@ pub async fn run(args: &ImportConfigArgs, door: &Door) -> Result<(), Refusal> {
         door.output.message(shown.trim_end());
     }
     door.output.confirm("write these rules?", args.sure.yes)?;
-    let names: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
-    let number = write(&installation, &door.stamp(), &planned, &names).await?;
+    let called: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
+    let number = write(&installation, &door.stamp(), &planned, &called).await?;
     let reread = read_again(&installation, door).await?;
     let answer = json!({ "number": number, "planned": planned, "effect": effect, "read_again": reread });
     Ok(door.output.data(&answer, |_| format!("the rules are written (act {number})\n"))?)
