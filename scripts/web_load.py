@@ -174,7 +174,8 @@ async def ask_all(server: Server, period: str) -> None:
 
 async def upload(server: Server, source: pathlib.Path) -> None:
     """A large file through the form, to the end of its preview, with what the server's memory does meanwhile."""
-    visitor = Visitor(server)
+    visitor, other = Visitor(server), Visitor(server)
+    await sign_in(visitor)
     _, _, page = await visitor.ask("/imports/new")
     edge = "bench-edge-of-parts"
     start = (f'--{edge}\r\nContent-Disposition: form-data; name="csrf"\r\n\r\n{token(page)}\r\n--{edge}\r\n'
@@ -186,7 +187,6 @@ async def upload(server: Server, source: pathlib.Path) -> None:
     writer.write(f"POST /imports/uploads HTTP/1.1\r\nHost: localhost\r\nCookie: {cookies}\r\nContent-Length: {size}\r\n"
                  f"Content-Type: multipart/form-data; boundary={edge}\r\n\r\n".encode() + start)
     before, peak, slowest, begun = server.memory("VmRSS"), 0.0, 0.0, time.perf_counter()
-    other = Visitor(server)
 
     async def healthy() -> float:
         asked = time.perf_counter()
@@ -216,18 +216,10 @@ async def upload(server: Server, source: pathlib.Path) -> None:
           f"{peak:.0f} MB at most; /health at most {1000 * slowest:.0f} ms meanwhile")
 
 
-def run(binary: pathlib.Path, home: pathlib.Path, period: str, large: pathlib.Path | None) -> None:
+def run(binary: pathlib.Path, home: pathlib.Path, period: str, large: pathlib.Path) -> None:
     server = Server(binary, home)
     try:
         asyncio.run(ask_all(server, period))
-        if large is not None:
-            asyncio.run(upload_alone(server, large))
+        asyncio.run(upload(server, large))
     finally:
         server.stop()
-
-
-async def upload_alone(server: Server, large: pathlib.Path) -> None:
-    await sign_in(Visitor(server))
-    visitor = Visitor(server)
-    await visitor.ask("/health")
-    await upload(server, large)
