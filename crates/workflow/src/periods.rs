@@ -242,13 +242,17 @@ async fn not_settled(
     for record in &records {
         let journal = &record.journal;
         match &record.state {
-            JournalState::Exported => unanswered.push(format!(
-                "{}: exported {} by {}, {} debited",
-                journal.document,
-                journal.recorded.at.strftime("%Y-%m-%d"),
-                journal.recorded.by,
-                settings.currency.display(journal.debits)
-            )),
+            JournalState::Exported => {
+                // What the document says: its lines are sums of those that the books count.
+                let handed_out = crate::journal::read_model(reader, &journal.document).await?.journal;
+                unanswered.push(format!(
+                    "{}: exported {} by {}, {} debited",
+                    journal.document,
+                    journal.recorded.at.strftime("%Y-%m-%d"),
+                    journal.recorded.by,
+                    settings.currency.display(handed_out.control_totals().debits)
+                ));
+            }
             JournalState::Rejected { reason, replaced_by: None, .. } => {
                 rejected.push(format!("{}: rejected by accounting: {reason}", journal.document));
             }
