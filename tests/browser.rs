@@ -1,15 +1,26 @@
-//! What a person sees and does, in real Chromium: the month by clicking, with scripts and without, in both
-//! themes, on a telephone, by keyboard alone. Whatever the browser complains of fails the story.
+//! What a person sees and does, in real Chromium: the month by clicking, with scripts and without (`month.rs`);
+//! two people, the browser's own buttons, dropped files (`trouble.rs`); keys alone (`keys.rs`); every page in
+//! both themes, on a telephone, as axe hears it (`looks.rs`). Whatever the browser complains of fails the story.
 #![expect(clippy::unwrap_used, reason = "a story that cannot be told is a failed test")]
 
 #[path = "support/browser.rs"]
 mod browser;
+#[path = "browser/keys.rs"]
+mod keys;
+#[path = "browser/looks.rs"]
+mod looks;
+#[path = "browser/month.rs"]
+mod month;
 #[path = "support/mod.rs"]
 mod support;
+#[path = "browser/trouble.rs"]
+mod trouble;
+
+use std::path::PathBuf;
 
 use browser::{Driver, Look, Window};
-use support::Home;
 use support::web::Server;
+use support::{Home, project, row, tags};
 
 /// Run a story in a window; it must leave nothing to complain of.
 fn story(look: Look, server: &Server, tell: impl FnOnce(&mut Window)) {
@@ -19,20 +30,34 @@ fn story(look: Look, server: &Server, tell: impl FnOnce(&mut Window)) {
     window.has_nothing_to_complain_of();
 }
 
-#[test]
-fn a_theme_is_there_from_the_first_paint_and_stays() {
-    let home = Home::new();
+/// January of one source: two charges that a pattern holds, one without a fund, one that is fine.
+fn delivery() -> Vec<String> {
+    vec![
+        row("gpu-1", "GPU", "10.00", "8.00", &project("genome")),
+        row("gpu-2", "GPU", "20.00", "16.00", &project("genome")),
+        row("vm-1", "Compute", "5.00", "5.00", &project("genome")),
+        row("vm-<b>2</b>", "Compute", "7.00", "7.00", &tags("pi@example.edu", "genome", "")),
+    ]
+}
+
+/// An installation with accounts, whose pattern holds GPUs.
+fn office() -> Home {
+    let home = Home::with("review:\n  flag_patterns: [\"gpu\"]\n");
     home.accounts();
-    let server = home.serve();
-    story(Look::DESK, &server, |window| {
-        window.sign_in("viewer");
-        let theme = "return [document.documentElement.dataset.theme, getComputedStyle(document.body).backgroundColor]";
-        let light = window.run(theme);
-        assert_eq!(light[0], "system");
-        window.run("const s = document.getElementById('theme'); s.value = 'dark'; s.form.requestSubmit()");
-        window.go("/periods");
-        let dark = window.run(theme);
-        assert_eq!(dark[0], "dark");
-        assert_ne!(light[1], dark[1]);
-    });
+    home
+}
+
+/// The files of January, one of each source.
+fn files(home: &Home) -> [PathBuf; 2] {
+    let hpc = [row("job-1", "CPU", "4.00", "3.00", &project("genome"))];
+    [home.focus("aws_2025-01.csv", &delivery()), home.focus("hpc_2025-01.csv", &hpc)]
+}
+
+/// The same with January imported and held.
+fn held() -> Home {
+    let home = office();
+    files(&home);
+    home.ok("ingest aws_2025-01.csv");
+    home.ok("ingest hpc_2025-01.csv");
+    home
 }

@@ -179,9 +179,9 @@ fn charges_are_found_paged_and_handed_out() {
     ");
     home.ok("charges export --find genome --output found.csv");
     assert_snapshot!(home.read("found.csv"), @r"
-    charge_id,import,row,source,period,charge_period_start,charge_period_end,pi_email,project_id,fund_org,cost_center,account_code,reference_1,reference_2,end_date,reconciliation_end,fallback_fund_org,customer_class,service_name,charge_category,charge_description,sku_id,resource_id,resource_name,consumed_quantity,consumed_unit,pricing_quantity,pricing_unit,list_cost,contracted_cost,billed_cost,effective_cost,cost,kind,state,billed_in,flags
-    1:1,1,1,AWS,2025-01,2025-01-01T00:00:00Z,2025-01-02T00:00:00Z,pi@example.edu,genome,PHYS-1001,,,,,,,,,Compute,,,,vm-1,vm-1,,,,,12,10,10,10,10,usage,billable,2025-01,
-    1:3,1,3,AWS,2025-01,2025-01-01T00:00:00Z,2025-01-02T00:00:00Z,pi@example.edu,genome,PHYS-1001,,,,,,,,,Storage,,,,'=cmd(),'=cmd(),,,,,3,2.5,2.5,2.5,2.5,usage,billable,2025-01,
+    charge_id,import,row,source,period,charge_period_start,charge_period_end,pi_email,project_id,fund_org,cost_center,account_code,reference_1,reference_2,end_date,reconciliation_end,fallback_fund_org,customer_class,usage_user,service_name,charge_category,charge_description,sku_id,resource_id,resource_name,consumed_quantity,consumed_unit,pricing_quantity,pricing_unit,list_cost,contracted_cost,billed_cost,effective_cost,cost,kind,state,billed_in,flags
+    1:1,1,1,AWS,2025-01,2025-01-01T00:00:00Z,2025-01-02T00:00:00Z,pi@example.edu,genome,PHYS-1001,,,,,,,,,,Compute,,,,vm-1,vm-1,,,,,12,10,10,10,10,usage,billable,2025-01,
+    1:3,1,3,AWS,2025-01,2025-01-01T00:00:00Z,2025-01-02T00:00:00Z,pi@example.edu,genome,PHYS-1001,,,,,,,,,,Storage,,,,'=cmd(),'=cmd(),,,,,3,2.5,2.5,2.5,2.5,usage,billable,2025-01,
     ");
     assert_eq!(home.ok("charges export --find genome"), home.read("found.csv"));
     let said = home.run("charges export --format parquet --output all.parquet");

@@ -199,6 +199,16 @@ fn a_statement_is_sent_again_on_purpose_and_as_a_message_of_its_own() {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 3, "a message of its own each time");
+    let listed = entries(&home.json("emails list --period 2025-01 --state sent"));
+    let mut known: Vec<&str> = listed.iter().map(|email| text(email, "message_id")).collect();
+    known.sort_unstable();
+    assert_eq!(known, ids, "the list has what went out");
+    for id in known {
+        let shown = home.ok(&format!("emails show {}", id.trim_matches(['<', '>'])));
+        assert!(shown.contains("the digest that was recorded proves these words"), "{shown}");
+        assert!(shown.contains("S-2025-01-0002") && shown.contains("sent by cli"), "{shown}");
+    }
+    assert!(home.refused("emails show nobody").contains("`nobody`"));
     let attached = |at: usize| delivered[at].data.matches("Content-Type: application/pdf").count();
     assert_eq!([attached(0), attached(1), attached(2)], [2, 1, 1], "this statement and no other");
     home.ok("send --period 2025-01");

@@ -5,7 +5,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -48,13 +48,12 @@ impl Drop for Driver {
 /// How a window is opened.
 #[derive(Clone, Copy)]
 pub struct Look {
-    pub width: u32,
     pub dark: bool,
     pub scripts: bool,
 }
 
 impl Look {
-    pub const DESK: Look = Look { width: 1280, dark: false, scripts: true };
+    pub const DESK: Look = Look { dark: false, scripts: true };
 }
 
 /// A window of a browser of its own.
@@ -64,6 +63,10 @@ pub struct Window {
     base: String,
     scripts: bool,
 }
+
+/// How long a page is waited for, and how long between two looks at it.
+const PATIENCE: Duration = Duration::from_secs(40);
+const A_MOMENT: Duration = Duration::from_millis(30);
 
 /// The name under which the protocol hands out elements (`WebDriver`, section 12).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -80,17 +83,12 @@ impl Window {
             "--disable-background-networking".to_owned(),
             "--disable-component-update".to_owned(),
             "--disable-sync".to_owned(),
-            format!("--window-size={},900", look.width.max(500)),
+            "--window-size=1280,900".to_owned(),
         ];
         if look.dark {
             arguments.push("--force-dark-mode".to_owned());
         }
         let mut options = json!({ "args": arguments });
-        if look.width < 500 {
-            // Windows of the system are not this narrow; the emulation of a telephone is.
-            let metrics = json!({ "width": look.width, "height": 900, "pixelRatio": 1.0, "mobile": false });
-            options["mobileEmulation"] = json!({ "deviceMetrics": metrics });
-        }
         if !look.scripts {
             options["prefs"] = json!({ "profile.managed_default_content_settings.javascript": 2 });
         }
@@ -162,22 +160,51 @@ impl Window {
 
     /// Press the button, or follow the link, that is called so; one of the page before one of the frame.
     pub fn press(&mut self, name: &str) {
-        for place in ["//main", ""] {
-            let path = format!(
-                "{place}//button[normalize-space()=\"{name}\"] | {place}//a[normalize-space()=\"{name}\"] | \
-                 {place}//summary[normalize-space()=\"{name}\"]"
-            );
-            if let Some(element) = self.find("xpath", &path) {
-                self.ask("POST", &format!("/element/{element}/click"), &json!({})).unwrap();
-                return;
-            }
+        let called = format!("[normalize-space()=\"{name}\" or @aria-label=\"{name}\"]");
+        let paths = ["//main", ""].map(|place| {
+            ["button", "a", "summary"].map(|kind| format!("{place}//{kind}{called}")).join(" | ")
+        });
+        let is_pressed = self.comes_true(|window| paths.iter().any(|path| window.try_to_press(path)));
+        assert!(is_pressed, "nothing is called `{name}` at {}:\n{}", self.path(), self.words());
+    }
+
+    fn try_to_press(&mut self, xpath: &str) -> bool {
+        let Some(element) = self.find("xpath", xpath) else { return false };
+        match self.ask("POST", &format!("/element/{element}/click"), &json!({})) {
+            Ok(_) => true,
+            // The page was exchanged between looking and pressing.
+            Err(refusal) if refusal.contains("stale") => false,
+            Err(refusal) => panic!("{xpath} at {}: {refusal}", self.path()),
         }
-        panic!("nothing is called `{name}` at {}:\n{}", self.path(), self.words());
     }
 
     pub fn click(&mut self, css: &str) {
         let element = self.css(css);
         self.ask("POST", &format!("/element/{element}/click"), &json!({})).unwrap();
+    }
+
+    /// Choose in a list, as a person would; one that loads a page does so.
+    pub fn choose(&mut self, css: &str, value: &str) {
+        self.click(&format!("{css} option[value='{value}']"));
+    }
+
+    /// Press Tab until that is reached which has this name, or is the field of this name. It must show that it is.
+    pub fn tab_to(&mut self, name: &str) {
+        let focus = "const at = document.activeElement; const style = getComputedStyle(at); \
+            const words = at.ariaLabel ?? (at.matches('input, select, textarea') ? at.name : at.innerText); \
+            return [words.trim(), style.outlineStyle !== 'none' || style.boxShadow !== 'none']";
+        let mut passed = Vec::new();
+        for _ in 0..200 {
+            let at = self.run(focus);
+            let words = at[0].as_str().unwrap_or_default().to_owned();
+            if words == name {
+                assert_eq!(at[1], true, "the focus is not seen at `{words}`, {}", self.path());
+                return;
+            }
+            passed.push(words);
+            self.keys("\u{E004}");
+        }
+        panic!("Tab does not reach `{name}` at {}, but {passed:?}", self.path());
     }
 
     /// Press keys, one after the other, wherever the focus is; `\u{E004}` is Tab, `\u{E007}` Enter.
@@ -215,13 +242,38 @@ impl Window {
 
     /// Wait until the page says so.
     pub fn sees(&mut self, words: &str) {
-        for _ in 0..600 {
-            if self.words().contains(words) {
-                return;
+        let is_said = self.comes_true(|window| window.words().contains(words));
+        assert!(is_said, "`{words}` is not said at {}:\n{}", self.path(), self.words());
+    }
+
+    pub fn arrives_at(&mut self, path: &str) {
+        let is_there = self.comes_true(|window| window.path().starts_with(path));
+        assert!(is_there, "at {} instead of {path}", self.path());
+    }
+
+    fn comes_true(&mut self, is_so: impl Fn(&mut Window) -> bool) -> bool {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            if is_so(self) {
+                return true;
             }
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(A_MOMENT);
         }
-        panic!("`{words}` is not said at {}:\n{}", self.path(), self.words());
+        false
+    }
+
+    /// As on a telephone, until it is wide again.
+    pub fn narrow(&mut self, width: u32) {
+        let metrics = json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false });
+        self.devtools("Emulation.setDeviceMetricsOverride", &metrics);
+    }
+
+    pub fn wide(&mut self) {
+        self.devtools("Emulation.clearDeviceMetricsOverride", &json!({}));
+    }
+
+    fn devtools(&mut self, name: &str, parameters: &Value) {
+        self.ask("POST", "/goog/cdp/execute", &json!({ "cmd": name, "params": parameters })).unwrap();
     }
 
     pub fn run(&mut self, script: &str) -> Value {
@@ -241,14 +293,38 @@ impl Window {
         assert!(complaints.is_empty(), "at {}: {complaints:#?}", self.path());
     }
 
+    /// A page that refuses is a complaint of the browser, too.
+    pub fn complains_only_of(&mut self, words: &str) {
+        let complaints = self.complaints();
+        assert!(complaints.iter().all(|one| one.contains(words)), "at {}: {complaints:#?}", self.path());
+    }
+
+    /// As axe hears it; a browser without scripts says nothing.
+    pub fn is_accessible(&mut self) {
+        if self.scripts {
+            let broken = self.axe();
+            assert!(broken.is_empty(), "at {}: {broken:#?}", self.path());
+        }
+    }
+
     /// Rules of accessibility that the page breaks, as axe says them (WCAG 2.2 A and AA, best practice).
     pub fn axe(&mut self) -> Vec<String> {
-        assert!(self.scripts, "axe is a script");
+        self.heard("{}")
+    }
+
+    pub fn axe_of(&mut self, rule: &str) -> Vec<String> {
+        self.heard(&format!("{{ runOnly: ['{rule}'] }}"))
+    }
+
+    fn heard(&mut self, options: &str) -> Vec<String> {
         let source = std::fs::read_to_string(axe()).expect("axe-core is there; `scripts/test` fetches it");
-        self.run(&source);
-        let script = "const done = arguments[arguments.length - 1]; \
-            axe.run(document).then(result => done(result.violations.map(found => `${found.impact} ${found.id}: ` \
-            + found.nodes.slice(0, 4).map(node => node.target.join(' ') + ' ' + node.failureSummary).join(' | '))))";
+        self.run(&format!("if (!window.axe) {{ {source} }}"));
+        let script = format!(
+            "const done = arguments[arguments.length - 1]; \
+            axe.run(document, {options}).then(result => done(result.violations.map(found => \
+            `${{found.impact}} ${{found.id}}: ` + found.nodes.slice(0, 4).map(node => node.target.join(' ') + ' ' \
+            + node.failureSummary).join(' | '))))"
+        );
         let found = self.ask("POST", "/execute/async", &json!({ "script": script, "args": [] })).unwrap();
         found.as_array().unwrap().iter().map(|line| line.as_str().unwrap_or_default().to_owned()).collect()
     }

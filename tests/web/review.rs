@@ -171,10 +171,11 @@ fn the_first_page_says_what_comes_next_and_names_are_found() {
     let found = |q: &str, viewer: &mut Visitor| viewer.get(&format!("/palette?q={q}")).text();
     assert!(found("geno", &mut viewer).contains("href=\"/projects/genome\""));
     assert!(found("1:4", &mut viewer).contains("href=\"/charges/1:4\""));
-    home.ok("review reject --period 2025-01 --yes");
+    home.ok("review approve --period 2025-01 --yes");
     home.ok("periods close 2025-01");
     home.ok("generate --period 2025-01");
-    assert!(found("s-2025-01-0001", &mut viewer).contains("href=\"/statements/S-2025-01-0001\""));
+    let statement = found("s-2025-01-0001", &mut viewer);
+    assert!(statement.contains("href=\"/statements/S-2025-01-0001\""), "{statement}");
     let story = viewer.page("/charges/1:3");
     assert!(
         story.contains("On statement S-2025-01-0001") && story.contains("amount due of the line"),

@@ -103,11 +103,20 @@
     const to = stops[at + (event.key === "ArrowDown" ? 1 : -1)];
     if (to) { event.preventDefault(); to.focus(); }
   });
+  // Enter goes to the first that is found for what is typed now: it waits for the answer when letters were faster.
+  let entered = false;
+  const enter = () => {
+    const dialog = palette();
+    if (!entered || dialog.querySelector("[data-of]")?.dataset.of !== dialog.querySelector("input").value) return;
+    entered = false;
+    dialog.querySelector(".found a")?.click();
+  };
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || !event.target.matches("#palette input")) return;
-    const first = document.querySelector("#palette .found a");
-    if (first) { event.preventDefault(); first.click(); }
+    if (!event.target.matches("#palette input")) return;
+    entered = event.key === "Enter";
+    if (entered) { event.preventDefault(); enter(); }
   });
+  document.addEventListener("htmx:afterSwap", enter);
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-opens]");
     if (opener) {

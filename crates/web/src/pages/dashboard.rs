@@ -46,10 +46,10 @@ impl DashboardPage {
             NextAct::Review => ("Review held charges", format!("/review?period={period}")),
             NextAct::Close => ("Close the period", format!("/periods/{period}")),
             NextAct::Reopen => ("Open it again to decide", format!("/periods/{period}")),
-            NextAct::Generate => ("Generate statements", format!("/statements?period={period}")),
-            NextAct::Send => ("Send statements", format!("/emails?period={period}")),
+            NextAct::Generate => ("Generate statements", format!("/statements/generate?period={period}")),
+            NextAct::Send => ("Send statements", format!("/emails/outgoing?period={period}")),
             NextAct::SettleMessages => ("Settle uncertain e-mails", format!("/emails?period={period}")),
-            NextAct::Export => ("Export the journal", format!("/journals?period={period}")),
+            NextAct::Export => ("Export the journal", format!("/journals/preview?period={period}")),
             NextAct::Answer => ("Record accounting's answer", format!("/journals?period={period}")),
             NextAct::Finalize => ("Finalize the period", format!("/periods/{period}")),
         })
