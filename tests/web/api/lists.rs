@@ -1,6 +1,6 @@
 //! What there is in pages, commands, the API and its document is the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use clap::CommandFactory as _;
 use serde_json::Value;
@@ -160,9 +160,8 @@ fn assert_refs(document: &Value, value: &Value) {
     }
 }
 
-/// The shape of `--json` is promised once.
-#[test]
-fn reads_answer_as_their_commands_do() {
+/// January, billed, sent and posted, with a rule of each kind.
+fn billed() -> Home {
     let home = Home::with("review: { flag_patterns: [training] }\n");
     let ann = |project: &str| tags("ann@x.edu", project, "PHYS-1001");
     home.focus(
@@ -179,83 +178,89 @@ fn reads_answer_as_their_commands_do() {
     home.ok("credits add Grant --payer IT-1 --amount 50 --project genome --from 2025-01 --yes");
     home.ok("splits add PHYS-1001:60% PHYS-2:40% --project course --from 2025-01-01 --note agreed --yes");
     home.ok("people add Ann ann@x.edu --yes");
-    let queue = home.json("review list");
     home.ok("review approve --period 2025-01 --yes");
     home.ok("periods close 2025-01");
     home.ok("generate --period 2025-01");
     home.ok("send --period 2025-01");
     home.ok("export-journal --period 2025-01");
     home.accounts();
+    home
+}
+
+/// Reads, and the commands that they answer as.
+const SAME: &[(&str, &str)] = &[
+    ("/periods", "periods list"),
+    ("/periods/2025-01", "periods show 2025-01"),
+    ("/imports", "imports list"),
+    ("/imports/1", "imports show 1"),
+    ("/sources", "sources list"),
+    ("/review", "review list"),
+    ("/review/rules/try", "review rules try"),
+    ("/charges", "charges list"),
+    ("/charges?sort=-billed_cost&limit=2", "charges list --sort billed-cost --limit 2"),
+    ("/charges/1:1", "charges show 1:1"),
+    ("/statements", "statements list"),
+    ("/statements/S-2025-01-0001", "statements show S-2025-01-0001"),
+    ("/journals", "journals list"),
+    ("/report", "report"),
+    (
+        "/report?by=pi_email&by=project_id&period=2025-01&state=all",
+        "report --by pi_email,project_id --period 2025-01 --state all",
+    ),
+    ("/payers", "payers"),
+    ("/payers?by=payer&fiscal_year=2025&drafts=true", "payers --by payer --fiscal-year 2025 --drafts"),
+    ("/overview", "overview"),
+    ("/overview?period=2025-01", "overview --period 2025-01"),
+    ("/projects", "projects list"),
+    ("/projects?fiscal_year=2025", "projects list --fiscal-year 2025"),
+    ("/projects/genome", "projects show genome"),
+    ("/pis", "pis list"),
+    ("/pis/Ann@x.edu", "pis show ann@x.edu"),
+    ("/pis/ann@x.edu/month?period=2025-01", "show ann@x.edu --period 2025-01"),
+    ("/emails", "emails list"),
+    ("/emails?state=sent&period=2025-01", "emails list --state sent --period 2025-01"),
+    ("/review/history", "review history"),
+    ("/review/rules/patterns", "review rules patterns"),
+    (
+        "/review/rules/patterns?flag_pattern=i-[12]&flag_pattern=course&period=2025-01",
+        "review rules patterns --flag-pattern i-[12] --flag-pattern course --period 2025-01",
+    ),
+    ("/charges?pi=Ann@x.edu&state=billable", "charges list --pi ann@x.edu --state billable"),
+    ("/charges?from=2025-01-01&to=2025-01-01", "charges list --from 2025-01-01 --to 2025-01-01"),
+    ("/attribution/1/reached?period=2025-01", "attribution reached 1 --period 2025-01"),
+    ("/rates/1/priced?period=2025-01", "rates priced 1 --period 2025-01"),
+    ("/subsidies/1/paid", "subsidies paid 1"),
+    ("/credits/1/paid", "credits paid 1"),
+    ("/splits/1/carried?period=2025-01", "splits carried 1 --period 2025-01"),
+    ("/why?reference=1:1", "why 1:1"),
+    ("/why?reference=S-2025-01-0001", "why S-2025-01-0001"),
+    ("/attribution", "attribution list"),
+    ("/attribution/unreached", "attribution unreached"),
+    ("/rates", "rates list"),
+    ("/rates/diff", "rates diff"),
+    ("/subsidies", "subsidies list --all"),
+    ("/subsidies/balances?period=2025-01", "subsidies show 2025-01"),
+    ("/credits", "credits list --all"),
+    ("/credits/balances", "credits show"),
+    ("/splits", "splits list"),
+    ("/people", "people list"),
+    ("/people/P-1", "people show P-1"),
+    ("/audit?limit=1000", "audit list"),
+    ("/audit/anchor", "audit anchor"),
+    ("/audit/verify", "audit verify"),
+    ("/users", "users list"),
+    ("/tokens?all=true", "tokens list"),
+    ("/users/viewer/sessions", "users sessions viewer"),
+];
+
+/// The shape of `--json` is promised once.
+#[test]
+fn reads_answer_as_their_commands_do() {
+    let home = billed();
     let server = home.serve();
     let mut office = program(&home, &server, "admin", "admin");
-    assert!(!queue.as_array().unwrap().is_empty());
     let journal = home.json("journals list")[0]["document"].as_str().unwrap().to_owned();
-    let cases: BTreeMap<&str, &str> = [
-        ("/periods", "periods list"),
-        ("/periods/2025-01", "periods show 2025-01"),
-        ("/imports", "imports list"),
-        ("/imports/1", "imports show 1"),
-        ("/sources", "sources list"),
-        ("/review", "review list"),
-        ("/review/rules/try", "review rules try"),
-        ("/charges", "charges list"),
-        ("/charges?sort=-billed_cost&limit=2", "charges list --sort billed-cost --limit 2"),
-        ("/charges/1:1", "charges show 1:1"),
-        ("/statements", "statements list"),
-        ("/statements/S-2025-01-0001", "statements show S-2025-01-0001"),
-        ("/journals", "journals list"),
-        ("/report", "report"),
-        (
-            "/report?by=pi_email&by=project_id&period=2025-01&state=all",
-            "report --by pi_email,project_id --period 2025-01 --state all",
-        ),
-        ("/payers", "payers"),
-        ("/payers?by=payer&fiscal_year=2025&drafts=true", "payers --by payer --fiscal-year 2025 --drafts"),
-        ("/overview", "overview"),
-        ("/overview?period=2025-01", "overview --period 2025-01"),
-        ("/projects", "projects list"),
-        ("/projects?fiscal_year=2025", "projects list --fiscal-year 2025"),
-        ("/projects/genome", "projects show genome"),
-        ("/pis", "pis list"),
-        ("/pis/Ann@x.edu", "pis show ann@x.edu"),
-        ("/pis/ann@x.edu/month?period=2025-01", "show ann@x.edu --period 2025-01"),
-        ("/emails", "emails list"),
-        ("/emails?state=sent&period=2025-01", "emails list --state sent --period 2025-01"),
-        ("/review/history", "review history"),
-        ("/review/rules/patterns", "review rules patterns"),
-        (
-            "/review/rules/patterns?flag_pattern=i-[12]&flag_pattern=course&period=2025-01",
-            "review rules patterns --flag-pattern i-[12] --flag-pattern course --period 2025-01",
-        ),
-        ("/charges?pi=Ann@x.edu&state=billable", "charges list --pi ann@x.edu --state billable"),
-        ("/charges?from=2025-01-01&to=2025-01-01", "charges list --from 2025-01-01 --to 2025-01-01"),
-        ("/attribution/1/reached?period=2025-01", "attribution reached 1 --period 2025-01"),
-        ("/rates/1/priced?period=2025-01", "rates priced 1 --period 2025-01"),
-        ("/subsidies/1/paid", "subsidies paid 1"),
-        ("/credits/1/paid", "credits paid 1"),
-        ("/splits/1/carried?period=2025-01", "splits carried 1 --period 2025-01"),
-        ("/why?reference=1:1", "why 1:1"),
-        ("/why?reference=S-2025-01-0001", "why S-2025-01-0001"),
-        ("/attribution", "attribution list"),
-        ("/attribution/unreached", "attribution unreached"),
-        ("/rates", "rates list"),
-        ("/rates/diff", "rates diff"),
-        ("/subsidies", "subsidies list --all"),
-        ("/subsidies/balances?period=2025-01", "subsidies show 2025-01"),
-        ("/credits", "credits list --all"),
-        ("/credits/balances", "credits show"),
-        ("/splits", "splits list"),
-        ("/people", "people list"),
-        ("/people/P-1", "people show P-1"),
-        ("/audit?limit=1000", "audit list"),
-        ("/audit/anchor", "audit anchor"),
-        ("/audit/verify", "audit verify"),
-        ("/users", "users list"),
-        ("/tokens?all=true", "tokens list"),
-        ("/users/viewer/sessions", "users sessions viewer"),
-    ]
-    .into();
-    for (path, command) in cases {
+    for (path, command) in SAME {
         let reply = office.get(&format!("/api/v1{path}"));
         assert_eq!(reply.status, 200, "{path}: {}", reply.text());
         let told = reply.json();
@@ -269,6 +274,22 @@ fn reads_answer_as_their_commands_do() {
     assert_eq!(office.get("/api/v1/emails?state=lost").status, 400);
     let shown = office.get(&format!("/api/v1/journals/{journal}")).json();
     assert_eq!(shown, home.json(&format!("journals show {journal}")));
+    let first = office.get("/api/v1/charges?limit=1&offset=1").json();
+    assert_eq!(
+        (first["total"].as_u64(), first["items"][0]["id"].as_str()),
+        (Some(3), Some("1:2")),
+        "{first}"
+    );
+    let end = office.get("/api/v1/audit?limit=1").json();
+    let last = home.json("audit list --limit 1");
+    assert_eq!(end["items"], last, "pages of the chain begin at its end");
+}
+
+#[test]
+fn files_are_those_of_commands() {
+    let home = billed();
+    let server = home.serve();
+    let mut office = program(&home, &server, "admin", "admin");
     let csv = office.get("/api/v1/charges/export?project=genome");
     assert_eq!((csv.status, csv.header("content-type")), (200, Some("text/csv; charset=utf-8")));
     assert_eq!(csv.text(), home.ok("charges export --project genome"));
@@ -279,13 +300,4 @@ fn reads_answer_as_their_commands_do() {
     assert_eq!((zip.status, zip.header("content-type")), (200, Some("application/zip")));
     assert!(zip.body.starts_with(b"PK"));
     assert_eq!(office.get("/api/v1/statements/zip?period=2024-01").status, 422);
-    let first = office.get("/api/v1/charges?limit=1&offset=1").json();
-    assert_eq!(
-        (first["total"].as_u64(), first["items"][0]["id"].as_str()),
-        (Some(3), Some("1:2")),
-        "{first}"
-    );
-    let end = office.get("/api/v1/audit?limit=1").json();
-    let last = home.json("audit list --limit 1");
-    assert_eq!(end["items"], last, "pages of the chain begin at its end");
 }
