@@ -160,6 +160,7 @@ fn files_come_as_a_form_too_and_a_bad_one_is_refused_row_by_row() {
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), 0, "nothing is left of an upload");
     let nameless = office.ask("POST", "/api/v1/imports", &[("content-type", "text/csv")], b"x");
     assert_eq!(refused(&nameless), "400 name: say what the file is called, such as aws_2025-01.csv");
+    let mut office = program(&home, &server, "admin", "admin");
     let configuration = br#"{"accounts": {"phys-ann": {"piEmail": "ann@x.edu", "projectId": "genome"}}}"#;
     let files: &[(&str, &[u8])] = &[("accounts.json", configuration)];
     let reply = office.upload("/api/v1/import-config?source=HPC&dry_run=true", &[], files);
@@ -177,7 +178,7 @@ fn rules_of_who_pays_are_previewed_written_listed_and_ended() {
     home.ok("ingest aws_2025-01.csv");
     home.accounts();
     let server = home.serve();
-    let mut office = program(&home, &server, "reviewer", "review");
+    let mut office = program(&home, &server, "admin", "admin");
     let rule = json!({
         "name": "Provost", "payer": "PROV-1", "from": "2025-01",
         "tiers": [{ "up_to": "500", "percent": "50" }],

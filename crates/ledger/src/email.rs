@@ -73,6 +73,14 @@ pub struct EmailFilter {
 }
 
 impl MessageState {
+    pub const ALL: [MessageState; 5] = [
+        MessageState::Queued,
+        MessageState::Sending,
+        MessageState::Sent,
+        MessageState::Failed,
+        MessageState::Uncertain,
+    ];
+
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

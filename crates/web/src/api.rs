@@ -9,29 +9,30 @@ mod answer;
 mod asked;
 mod attribution;
 mod audit;
+mod changes;
 mod charges;
 mod credits;
 mod document;
+mod emails;
 mod imports;
 mod jobs;
 mod journals;
 mod people;
 mod periods;
+mod projects;
 mod rates;
-mod reading;
 mod reports;
 mod review;
 mod sources;
 mod splits;
 mod statements;
 mod subsidies;
-mod upload;
 
 pub use answer::error;
 
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodFilter, MethodRouter, on};
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, ToSchema};
@@ -60,8 +61,10 @@ fn subjects() -> Vec<Api> {
         review::api(),
         charges::api(),
         statements::api(),
+        emails::api(),
         journals::api(),
         reports::api(),
+        projects::api(),
         attribution::api(),
         rates::api(),
         subsidies::api(),
@@ -128,6 +131,29 @@ pub enum Answers {
     File(&'static str),
 }
 
+/// How an operation is asked for, and who may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    Read(Access),
+    /// It is asked with more than fits an address, and changes nothing.
+    Ask(Access),
+    /// It changes the books.
+    Act(Access),
+    /// Files, which the handler takes up piece by piece.
+    Upload(Access),
+    Delete(Access),
+}
+
+impl Door {
+    fn method(self) -> MethodFilter {
+        match self {
+            Door::Read(_) => MethodFilter::GET,
+            Door::Ask(_) | Door::Act(_) | Door::Upload(_) => MethodFilter::POST,
+            Door::Delete(_) => MethodFilter::DELETE,
+        }
+    }
+}
+
 /// The operations of a subject. What is said after a route is about that route.
 pub struct Api {
     subject: &'static str,
@@ -141,10 +167,11 @@ impl Api {
         Api { subject, routes: Routes::default(), operations: Vec::new() }
     }
 
-    /// A read that everybody may do who is signed in.
+    /// An operation: how it is asked for and by whom, where, the command that does the same, what it is.
     #[must_use]
-    pub fn read<H, T>(
+    pub fn on<H, T>(
         self,
+        door: Door,
         path: &'static str,
         command: &'static str,
         summary: &'static str,
@@ -154,101 +181,25 @@ impl Api {
         H: Handler<T, App>,
         T: 'static,
     {
-        self.read_by(Access::Viewer, path, command, summary, handler)
-    }
-
-    #[must_use]
-    pub fn read_by<H, T>(
-        self,
-        access: Access,
-        path: &'static str,
-        command: &'static str,
-        summary: &'static str,
-        handler: H,
-    ) -> Api
-    where
-        H: Handler<T, App>,
-        T: 'static,
-    {
-        self.add(("GET", path), access, (command, false), summary, get(handler))
-    }
-
-    /// What changes the books.
-    #[must_use]
-    pub fn act<H, T>(
-        self,
-        path: &'static str,
-        access: Access,
-        command: &'static str,
-        summary: &'static str,
-        handler: H,
-    ) -> Api
-    where
-        H: Handler<T, App>,
-        T: 'static,
-    {
-        self.add(("POST", path), access, (command, true), summary, post(handler))
-    }
-
-    /// What is asked with more than fits an address, and changes nothing.
-    #[must_use]
-    pub fn ask<H, T>(
-        self,
-        path: &'static str,
-        access: Access,
-        command: &'static str,
-        summary: &'static str,
-        handler: H,
-    ) -> Api
-    where
-        H: Handler<T, App>,
-        T: 'static,
-    {
-        self.add(("POST", path), access, (command, false), summary, post(handler))
-    }
-
-    /// Files, which the handler takes up piece by piece.
-    #[must_use]
-    pub fn upload<H, T>(
-        self,
-        path: &'static str,
-        access: Access,
-        command: &'static str,
-        summary: &'static str,
-        handler: H,
-    ) -> Api
-    where
-        H: Handler<T, App>,
-        T: 'static,
-    {
-        let route = post(handler).layer(DefaultBodyLimit::disable());
-        self.add(("POST", path), access, (command, true), summary, route)
-    }
-
-    #[must_use]
-    pub fn delete<H, T>(
-        self,
-        path: &'static str,
-        access: Access,
-        command: &'static str,
-        summary: &'static str,
-        handler: H,
-    ) -> Api
-    where
-        H: Handler<T, App>,
-        T: 'static,
-    {
-        self.add(("DELETE", path), access, (command, true), summary, delete(handler))
+        self.add(door, path, command, summary, on(door.method(), handler))
     }
 
     fn add(
         mut self,
-        (method, path): (&'static str, &'static str),
-        access: Access,
-        (command, is_act): (&'static str, bool),
+        door: Door,
+        path: &'static str,
+        command: &'static str,
         summary: &'static str,
         route: MethodRouter<App>,
     ) -> Api {
+        let (method, access, is_act) = match door {
+            Door::Read(access) => ("GET", access, false),
+            Door::Ask(access) => ("POST", access, false),
+            Door::Act(access) | Door::Upload(access) => ("POST", access, true),
+            Door::Delete(access) => ("DELETE", access, true),
+        };
+        let is_upload = matches!(door, Door::Upload(_));
+        let route = if is_upload { route.layer(DefaultBodyLimit::disable()) } else { route };
         self.routes = self.routes.operation(method, path, access, is_act.then_some(command), route);
         self.operations.push(Operation {
             subject: self.subject,

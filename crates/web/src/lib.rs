@@ -10,6 +10,7 @@ pub mod access;
 pub mod api;
 mod app;
 mod assets;
+pub mod change;
 pub mod chart;
 mod cookies;
 pub mod download;

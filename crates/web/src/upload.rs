@@ -1,25 +1,24 @@
-//! Files that people send: streamed to the disk under names of ours, never held in memory, and gone after a
-//! day. What somebody called a file is text that is shown, and reaches no file system.
+//! Files that people send: they wait to be looked at and kept, and are gone after a day. How they come in is
+//! [`incoming`].
+
+pub mod incoming;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::extract::multipart::Field;
-use axum::extract::{FromRequest as _, Multipart, Request};
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_LENGTH;
+use axum::extract::Request;
 use billing::delivery::Choice;
+use billing::source_guess::{GuessedPeriod, guess_period, guess_source};
 use billing::{ImportId, Period};
 use serde::{Deserialize, Serialize};
-use tokio::io::AsyncWriteExt as _;
 use workflow::Refusal;
 use workflow::import::{GivenFile, Outcome, Request as ImportRequest};
 
 use crate::App;
-use crate::access::{Caller, is_token};
+use crate::access::Caller;
 use crate::error::{PageError, PageResult};
-use crate::gate::random;
+use incoming::{Incoming, IncomingFile};
 
 /// The uploads that wait to be kept or discarded.
 #[derive(Clone)]
@@ -91,13 +90,6 @@ pub enum DeliveryState {
 const MANIFEST: &str = "upload.json";
 /// So long an upload waits.
 const WAITS: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
-/// So many files at once; a delivery has rarely more than a handful.
-const FILES_MAX: usize = 100;
-/// What other uploads, the ledger and the lake keep for themselves.
-const ROOM_LEFT_BYTES: u64 = 1 << 30;
-/// How often the room is looked at while a file comes in.
-const LOOK_EVERY_BYTES: u64 = 64 << 20;
-
 impl Uploads {
     /// What an earlier process left is there again; what it did not finish receiving is removed.
     #[must_use]
@@ -275,147 +267,38 @@ fn same(one: &str, other: &str) -> bool {
 /// # Errors
 /// A form of another session, more than may be sent, a full disk, no file at all.
 pub async fn receive(app: &App, caller: &Caller, request: Request) -> PageResult<Upload> {
-    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    let limit = app.settings.upload_limit_bytes;
-    if announced.is_some_and(|bytes: u64| limit < bytes) {
-        return Err(too_large(limit));
-    }
-    let mut form = Multipart::from_request(request, &())
-        .await
-        .map_err(|_| PageError::bad_request("the upload is not a form with files"))?;
-    prove(caller, &mut form).await?;
-    let mut receiving = Receiving::begin(&app.uploads.folder, announced.unwrap_or(0))?;
-    while let Some(field) = form.next_field().await.map_err(broken)? {
-        let Some(name) = field.file_name().map(told_name).filter(|name| !name.is_empty()) else { continue };
-        receiving.file(name, field, limit).await?;
-    }
-    if receiving.files.is_empty() {
-        let refusal =
-            Refusal::new("no file was chosen").hint("choose one or several files and send them again");
-        return Err(refusal.into());
-    }
-    let settings = &app.installation.settings;
-    for file in &mut receiving.files {
-        if let Some(source) = billing::source_guess::guess_source(&file.name, &settings.sources) {
-            file.source = source.name.0.clone();
-        }
-        if let billing::source_guess::GuessedPeriod::Month(period) =
-            billing::source_guess::guess_period(&file.name)
-        {
-            file.period = Some(period);
-        }
-    }
+    let headers = request.headers().clone();
+    let mut form = incoming::form(request).await?;
+    incoming::prove(caller, &mut form).await?;
+    let mut incoming = Incoming::begin(app, &headers)?;
+    incoming.take_form(form).await?;
     let mut upload = Upload {
-        id: receiving.id.clone(),
+        id: incoming.id.clone(),
         by: caller.name.clone(),
         at: caller.at,
-        files: std::mem::take(&mut receiving.files),
+        files: incoming.files.iter().map(|file| guessed(app, file)).collect(),
         deliveries: Vec::new(),
         job: None,
     };
     upload.sort_out();
-    write_manifest(&receiving.folder, &upload).map_err(PageError::internal)?;
-    receiving.is_whole = true;
+    write_manifest(&incoming.folder, &upload).map_err(PageError::internal)?;
+    incoming.keep();
     app.uploads.lock().insert(upload.id.clone(), upload.clone());
     Ok(upload)
 }
 
-/// The first part is the token; without it nothing else is read.
-async fn prove(caller: &Caller, form: &mut Multipart) -> PageResult<()> {
-    // Programs prove themselves by their own token.
-    let Some(session) = &caller.session else { return Ok(()) };
-    let mut given = Vec::new();
-    match form.next_field().await.map_err(broken)? {
-        Some(mut field) if field.name() == Some("csrf") => {
-            while let Some(chunk) = field.chunk().await.map_err(broken)? {
-                given.extend_from_slice(&chunk);
-                if given.len() > 200 {
-                    break;
-                }
-            }
-        }
-        _ => return Err(PageError::stale_form()),
-    }
-    let is_ours = std::str::from_utf8(&given).is_ok_and(|given| is_token(session, given));
-    if is_ours { Ok(()) } else { Err(PageError::stale_form()) }
-}
-
-/// What a file is called, as text: without folders, without what no name holds.
-fn told_name(given: &str) -> String {
-    let base = given.rsplit(['/', '\\']).next().unwrap_or_default();
-    let shown = |c: char| if c.is_control() { '_' } else { c };
-    let name: String = base.trim().chars().map(shown).take(200).collect();
-    if matches!(name.as_str(), "." | "..") { "file".to_owned() } else { name }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
-fn broken(error: axum::extract::multipart::MultipartError) -> PageError {
-    PageError::bad_request(format!("the upload broke off: {}", error.body_text()))
-}
-
-fn too_large(limit: u64) -> PageError {
-    let refusal = Refusal::new(format!("an upload may hold {} MB", limit >> 20))
-        .hint("compress the files (gzip or zstd), or send fewer at a time")
-        .hint("an administrator can raise `web.upload_limit_mb`, or import with `focus-billing ingest`");
-    PageError::refused(StatusCode::PAYLOAD_TOO_LARGE, refusal)
-}
-
-/// An upload that comes in; dropped before it is whole, it was never there.
-struct Receiving {
-    id: String,
-    folder: PathBuf,
-    files: Vec<UploadedFile>,
-    bytes: u64,
-    is_whole: bool,
-}
-
-impl Receiving {
-    fn begin(uploads: &Path, announced: u64) -> PageResult<Receiving> {
-        let id = hex::encode(random::<16>());
-        let folder = uploads.join(&id);
-        make_folder(&folder).map_err(PageError::internal)?;
-        let receiving = Receiving { id, folder, files: Vec::new(), bytes: 0, is_whole: false };
-        require_room(&receiving.folder, announced)?;
-        Ok(receiving)
-    }
-
-    async fn file(&mut self, name: String, mut field: Field<'_>, limit: u64) -> PageResult<()> {
-        if self.files.len() == FILES_MAX {
-            return Err(Refusal::new(format!("an upload has {FILES_MAX} files at most")).into());
-        }
-        let path = self.folder.join(self.files.len().to_string());
-        let mut file = tokio::fs::File::create_new(&path).await.map_err(PageError::internal)?;
-        let before = self.bytes;
-        let mut looked = self.bytes;
-        while let Some(chunk) = field.chunk().await.map_err(broken)? {
-            self.bytes += chunk.len() as u64;
-            if limit < self.bytes {
-                return Err(too_large(limit));
-            }
-            if looked + LOOK_EVERY_BYTES < self.bytes {
-                looked = self.bytes;
-                require_room(&self.folder, 0)?;
-            }
-            file.write_all(&chunk).await.map_err(full_or_internal)?;
-        }
-        file.flush().await.map_err(full_or_internal)?;
-        let size_bytes = self.bytes - before;
-        self.files.push(UploadedFile {
-            name,
-            size_bytes,
-            source: String::new(),
-            period: None,
-            is_done: false,
-        });
-        Ok(())
-    }
-}
-
-impl Drop for Receiving {
-    fn drop(&mut self) {
-        if !self.is_whole {
-            remove(&self.folder);
-        }
+/// Whose a file is and of when, as its name says it.
+fn guessed(app: &App, file: &IncomingFile) -> UploadedFile {
+    let source = guess_source(&file.name, &app.installation.settings.sources);
+    UploadedFile {
+        name: file.name.clone(),
+        size_bytes: file.size_bytes,
+        source: source.map_or_else(String::new, |source| source.name.0.clone()),
+        period: match guess_period(&file.name) {
+            GuessedPeriod::Month(period) => Some(period),
+            _ => None,
+        },
+        is_done: false,
     }
 }
 
@@ -425,35 +308,6 @@ fn make_folder(folder: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)
-}
-
-/// A disk that an upload filled would stop the ledger too.
-fn require_room(folder: &Path, wanted: u64) -> PageResult<()> {
-    match room(folder) {
-        Some(room) if room < wanted.saturating_add(ROOM_LEFT_BYTES) => Err(no_room()),
-        _ => Ok(()),
-    }
-}
-
-#[cfg(unix)]
-fn room(folder: &Path) -> Option<u64> {
-    let room = rustix::fs::statvfs(folder).ok()?;
-    Some(room.f_bavail.saturating_mul(room.f_frsize))
-}
-
-#[cfg(not(unix))]
-fn room(_folder: &Path) -> Option<u64> {
-    None
-}
-
-fn no_room() -> PageError {
-    let refusal = Refusal::new("the server's disk has no room for this upload; nothing of it was kept")
-        .hint("an administrator can make room: `focus-billing prune` says what may go");
-    PageError::refused(StatusCode::INSUFFICIENT_STORAGE, refusal)
-}
-
-fn full_or_internal(error: std::io::Error) -> PageError {
-    if error.kind() == std::io::ErrorKind::StorageFull { no_room() } else { PageError::internal(error) }
 }
 
 fn read_manifest(folder: &Path) -> Option<Upload> {
@@ -479,21 +333,6 @@ fn remove(folder: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_is_text_without_folders() {
-        for (given, told) in [
-            ("aws_2025-01.csv", "aws_2025-01.csv"),
-            ("../../etc/passwd", "passwd"),
-            ("C:\\Users\\pat\\aws.csv", "aws.csv"),
-            ("..", "file"),
-            ("a\u{0}b\n.csv", "a_b_.csv"),
-            ("<img src=x onerror=alert(1)>.csv", "<img src=x onerror=alert(1)>.csv"),
-            ("", ""),
-        ] {
-            assert_eq!(told_name(given), told, "{given:?}");
-        }
-    }
 
     fn file(source: &str, period: Option<&str>) -> UploadedFile {
         UploadedFile {

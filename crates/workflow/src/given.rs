@@ -6,7 +6,7 @@ use billing::attribution_table::RuleId;
 use billing::credit::CreditId;
 use billing::intake::{ATTRIBUTED_BY, RATED_BY};
 use billing::rate::RateId;
-use billing::split::SplitRule;
+use billing::split::{SplitId, SplitRule};
 use billing::subsidy::{PaidBy, SubsidyId};
 use billing::{Period, SourceName};
 use lake::Filter;
@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::charges::{Scope, charges};
 use crate::people::people;
-use crate::{Installation, WorkflowError, periods};
+use crate::{Installation, Refusal, WorkflowError, periods};
 
 /// Charges of a period that a rule of the attribution table or of the rate book is meant by, of one owner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -152,15 +152,20 @@ async fn paid(installation: &Installation, kind: LegKind, by: PaidBy) -> Result<
 /// The funds of a split on the issued statements of a period that it is for, before others pay.
 ///
 /// # Errors
-/// What the ledger could not read.
+/// A split that is not known; what the ledger could not read.
 pub async fn by_split(
     installation: &Installation,
     period: Period,
-    rule: &SplitRule,
+    split: SplitId,
 ) -> Result<Vec<Carried>, WorkflowError> {
     let mut reader = installation.ledger.read().await?;
     let people = people(&mut reader, None).await?;
-    let rule = SplitRule { pi_email: rule.pi_email.as_ref().map(|pi| people.current(pi)), ..rule.clone() };
+    let known = reader.rules::<SplitRule>(None).await?.into_iter().find(|row| row.rule.id == split);
+    let unknown = || {
+        Refusal::new(format!("split {split} is not known")).hint("`splits list --all` shows those that are")
+    };
+    let rule = known.ok_or_else(unknown)?.rule;
+    let rule = SplitRule { pi_email: rule.pi_email.as_ref().map(|pi| people.current(pi)), ..rule };
     let mut sums: BTreeMap<[String; 3], Amount> = BTreeMap::new();
     for (statement, lines) in reader.current_statement_lines(period, None).await? {
         let pi_email = people.current(&statement.pi_email);

@@ -182,6 +182,8 @@ fn month(office: &mut Office) {
     let change = json!({ "pi_email": "maren.okafor@example.edu", "project_id": "soil-microbiome", "fund_org": "BIO-21502" });
     office.ask("POST /review/reassign", "/review/reassign", json!({ "charges": one(2), "change": change }));
     office.get("/review/rules/try?period=2025-12");
+    office.get("/review/rules/patterns?flag_pattern=training");
+    office.get("/review/history");
     office.get("/charges?sort=-billed_cost");
     office.ask("GET /charges/{charge}", "/charges/1:1", Value::Null);
 }
@@ -198,6 +200,8 @@ fn rules(office: &mut Office) {
     office.get("/attribution/unreached");
     let csv = b"source,key,value,project_id\nAWS,resource_id,nothing-like-it,river-genomes\n";
     office.send("POST /attribution/import", "/attribution/import", "text/csv", csv);
+    let reached = "/attribution/1/reached?period=2025-01";
+    office.ask("GET /attribution/{rule}/reached", reached, Value::Null);
     office.ask("POST /attribution/{rule}/end", "/attribution/2/end", json!({ "on": "2025-06-30" }));
     office.work("POST /attribution/apply", "/attribution/apply", Value::Null);
 
@@ -215,6 +219,7 @@ fn rules(office: &mut Office) {
     let of_hpc = b"code,source,unit,price,from\ngpu,HPC,GPU-hour,1.10,2025-07-01\n";
     let tried = office.send("POST /rates/try", "/rates/try?from=2025-01", "text/csv", of_hpc);
     office.ended(&tried);
+    office.ask("GET /rates/{rate}/priced", "/rates/1/priced?period=2025-01", Value::Null);
     office.ask("POST /rates/{rate}/end", "/rates/2/end", json!({ "on": "2025-12-31", "note": "new prices" }));
     office.work("POST /rates/apply", "/rates/apply", Value::Null);
 
@@ -307,7 +312,19 @@ fn issue(office: &mut Office) {
     let pi = changed["pi_email"].as_str().unwrap().to_owned();
     office.ask("GET /statements/{number}", &format!("/statements/{number}"), Value::Null);
     office.ask("GET /statements/{number}/diff", &format!("/statements/{number}/diff"), Value::Null);
-    office.ask("GET /pis/{pi}", &format!("/pis/{pi}?period=2025-01"), Value::Null);
+    office.ask("GET /pis/{pi}/month", &format!("/pis/{pi}/month?period=2025-01"), Value::Null);
+    office.ask("GET /pis/{pi}", &format!("/pis/{pi}"), Value::Null);
+    office.ask("GET /projects/{project}", "/projects/soil-microbiome", Value::Null);
+    office.get("/pis?fiscal_year=2025");
+    office.get("/projects?period=2025-01");
+    office.get("/overview?period=2025-01");
+    office.ask("GET /subsidies/{rule}/paid", "/subsidies/1/paid", Value::Null);
+    office.ask("GET /credits/{credit}/paid", "/credits/1/paid", Value::Null);
+    office.ask("GET /splits/{rule}/carried", "/splits/1/carried?period=2025-01", Value::Null);
+    let messages = office.get("/emails?period=2025-01");
+    let message = messages["items"][0]["message_id"].as_str().unwrap();
+    let message = message.trim_matches(['<', '>']).to_owned();
+    office.ask("GET /emails/{message}", &format!("/emails/{message}"), Value::Null);
     office.get("/report?by=source&period=2025-01");
     office.get("/payers?fiscal_year=2025");
     let counts = office.get("/charges?period=2025-01&limit=1");

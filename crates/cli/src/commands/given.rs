@@ -3,10 +3,10 @@
 use billing::attribution_table::RuleId;
 use billing::credit::CreditId;
 use billing::rate::RateId;
+use billing::split::SplitId;
 use billing::subsidy::SubsidyId;
 use money::Amount;
 use workflow::given::{self, Paid, Reached};
-use workflow::splits;
 
 use super::Door;
 use super::words::or_dash;
@@ -50,13 +50,7 @@ fn reached(rows: &[Reached], verb: &str, door: &Door) -> String {
 
 pub async fn carried(args: &ReachedArgs, door: &Door) -> Result<(), Refusal> {
     let installation = door.installation().await?;
-    let all = splits::list(&installation).await?;
-    let known = all.into_iter().find(|row| row.rule.id.0 == args.rule);
-    let rule = known.ok_or_else(|| {
-        Refusal::new(format!("split {} is not known", args.rule))
-            .with_hint("`splits list --all` shows those that are")
-    })?;
-    let rows = given::by_split(&installation, args.period, &rule.rule).await?;
+    let rows = given::by_split(&installation, args.period, SplitId(args.rule)).await?;
     Ok(door.output.data(&rows, |rows| {
         if rows.is_empty() {
             return "no issued statement of this period has its funds\n".to_owned();

@@ -8,87 +8,99 @@ use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 use workflow::accounts::{self, Change, NewToken, NewUser, ResetTo, Whose};
 
-use super::Api;
 use super::answer::{Answer, answer, done, list as listed};
 use super::asked::{Ask, At, Given, Nothing, Paged, Words};
+use super::{Api, Door};
 use crate::App;
 use crate::access::{Access, Caller};
 
 pub fn api() -> Api {
     const PASSWORD: &str = "`number` of the act, and `password`: shown this once, to be changed by its owner";
     Api::of("Accounts")
-        .read("/api/v1/me", "", "Who asks, and what they may do", me)
+        .on(Door::Read(Access::Viewer), "/api/v1/me", "", "Who asks, and what they may do", me)
         .answers("`name`, `display_name`, `role`: as far as the token goes")
-        .read("/api/v1/tokens", "tokens list", "One's own tokens", tokens)
+        .on(Door::Read(Access::Viewer), "/api/v1/tokens", "tokens list", "One's own tokens", tokens)
         .with_query::<AskedTokens>()
         .listed()
-        .act(
+        .on(
+            Door::Act(Access::Viewer),
             "/api/v1/tokens",
-            Access::Viewer,
             "tokens add",
             "Make a token for a program, of one's own",
             add_token,
         )
         .takes::<GivenToken>(r#"{"name": "monthly export", "scope": "read", "days": 90}"#)
-        .delete("/api/v1/tokens/{token}", Access::Viewer, "tokens revoke", "End a token", revoke_token)
+        .on(
+            Door::Delete(Access::Viewer),
+            "/api/v1/tokens/{token}",
+            "tokens revoke",
+            "End a token",
+            revoke_token,
+        )
         .answers("`number` of the act")
-        .read_by(
-            Access::Admin,
+        .on(
+            Door::Read(Access::Admin),
             "/api/v1/users",
             "users list",
             "Accounts, those of the configuration too",
             users,
         )
         .listed()
-        .act("/api/v1/users", Access::Admin, "users add", "Make an account, with a random password", add)
+        .on(
+            Door::Act(Access::Admin),
+            "/api/v1/users",
+            "users add",
+            "Make an account, with a random password",
+            add,
+        )
         .takes::<GivenUser>(r#"{"name": "maria", "email": "maria@example.edu", "role": "reviewer"}"#)
         .answers(PASSWORD)
-        .act(
+        .on(
+            Door::Act(Access::Admin),
             "/api/v1/users/{name}",
-            Access::Admin,
             "users change",
             "Change the address or the name shown",
             change,
         )
         .takes::<GivenChange>(r#"{"email": "maria.lopez@example.edu"}"#)
         .answers("`number` of the act")
-        .delete("/api/v1/users/{name}", Access::Admin, "users remove", "Remove an account", remove)
+        .on(Door::Delete(Access::Admin), "/api/v1/users/{name}", "users remove", "Remove an account", remove)
         .answers("`number` of the act")
-        .act(
+        .on(
+            Door::Act(Access::Admin),
             "/api/v1/users/{name}/role",
-            Access::Admin,
             "users set-role",
             "Change what an account may do",
             set_role,
         )
         .takes::<GivenRole>(r#"{"role": "admin"}"#)
         .answers("`number` of the act")
-        .act(
+        .on(
+            Door::Act(Access::Admin),
             "/api/v1/users/{name}/password",
-            Access::Admin,
             "users reset",
             "Give a new random password",
             reset,
         )
         .answers(PASSWORD)
-        .read_by(
-            Access::Admin,
+        .on(
+            Door::Read(Access::Admin),
             "/api/v1/users/{name}/sessions",
             "users sessions",
             "Who is signed in as an account, from where, since when",
             sessions,
         )
         .listed()
-        .delete(
+        .on(
+            Door::Delete(Access::Admin),
             "/api/v1/users/{name}/sessions",
-            Access::Admin,
             "users sign-out",
             "Sign an account out everywhere",
             sign_out,
         )
-        .delete(
+        .on(
+            Door::Delete(Access::Admin),
             "/api/v1/users/{name}/second-factor",
-            Access::Admin,
             "users totp-remove",
             "Take the second factor of an account away",
             remove_factor,

@@ -1,8 +1,9 @@
 //! What is answered: JSON in the shapes of the commands, lists by pages, jobs, files.
 
 use axum::Json;
+use axum::body::Body;
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use axum::http::header::{HeaderValue, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use billing::Period;
 use serde::Serialize;
@@ -12,6 +13,8 @@ use std::sync::Arc;
 use super::asked::Page;
 use crate::App;
 use crate::access::Caller;
+use crate::download;
+pub use crate::download::CSV;
 use crate::error::{ErrorKind, PageError, PageResult};
 use crate::jobs::{Ending, Progress};
 
@@ -116,17 +119,13 @@ impl Done {
     }
 }
 
-/// A file to be kept under a name of ours.
+/// A file under a name of ours.
 ///
 /// # Errors
-/// A name that no header can carry.
-pub fn file(kind: &'static str, name: &str, bytes: impl IntoResponse) -> Answer {
-    let disposition = format!("attachment; filename=\"{name}\"").parse::<HeaderValue>();
-    let disposition = disposition.map_err(PageError::internal)?;
-    let mut response = bytes.into_response();
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    response.headers_mut().insert(CONTENT_DISPOSITION, disposition);
-    Ok(response)
+/// None.
+#[expect(clippy::unnecessary_wraps, reason = "it is the last line of handlers that can fail")]
+pub fn file(kind: &'static str, name: &str, bytes: impl Into<Body>) -> Answer {
+    Ok(download::attachment(name, kind, bytes))
 }
 
 /// Why a request was not done.
@@ -150,5 +149,3 @@ pub fn error(error: PageError, request_id: &str) -> Response {
     }
     response
 }
-
-pub const CSV: &str = "text/csv; charset=utf-8";

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::str::FromStr;
 use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
 use workflow::Refusal;
 
 use crate::error::PageError;
@@ -46,6 +47,9 @@ impl<S: Send + Sync> FromRequest<S> for GivenText {
         text.map(GivenText).map_err(|_| PageError::bad_request("the body is not text in UTF-8"))
     }
 }
+
+/// What the body is called where it is refused.
+pub const GIVEN: &str = "the file";
 
 /// What stands behind the `?`; a name that nobody knows is refused.
 pub use crate::form::Query as Ask;
@@ -88,6 +92,31 @@ impl Page {
     }
 }
 
+/// Two parts of what stands behind the `?`: the first takes the names that are its own, the second all others.
+pub struct Both<A, B>(pub A, pub B);
+
+impl<'de, A: DeserializeOwned + IntoParams, B: DeserializeOwned> Deserialize<'de> for Both<A, B> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Both<A, B>, D::Error> {
+        let pairs = Vec::<(String, String)>::deserialize(deserializer)?;
+        let names: Vec<String> = A::into_params(|| None).into_iter().map(|known| known.name).collect();
+        let (first, second): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(name, _)| names.contains(name));
+        Ok(Both(part(&first)?, part(&second)?))
+    }
+}
+
+fn part<T: DeserializeOwned, E: serde::de::Error>(pairs: &[(String, String)]) -> Result<T, E> {
+    let text = serde_html_form::to_string(pairs).map_err(E::custom)?;
+    serde_html_form::from_str(&text).map_err(E::custom)
+}
+
+impl<A: IntoParams, B: IntoParams> IntoParams for Both<A, B> {
+    fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let mut all = A::into_params(&place);
+        all.extend(B::into_params(place));
+        all
+    }
+}
+
 /// A [`Page`] of what [`Ask`] would ask.
 pub struct Paged<Q> {
     pub query: Q,
@@ -97,21 +126,13 @@ pub struct Paged<Q> {
 impl<S: Sync, Q: DeserializeOwned> FromRequestParts<S> for Paged<Q> {
     type Rejection = PageError;
 
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Paged<Q>, PageError> {
-        let text = parts.uri.query().unwrap_or_default();
-        let (of_page, of_query): (Vec<&str>, Vec<&str>) =
-            text.split('&').partition(|pair| matches!(pair.split('=').next(), Some("limit" | "offset")));
-        let page: Page = read(&of_page.join("&"))?;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Paged<Q>, PageError> {
+        let Ask(Both(page, query)) = Ask::<Both<Page, Q>>::from_request_parts(parts, state).await?;
         if !(1..=LIMIT_MAX).contains(&page.limit) {
             return Err(PageError::bad_request(format!("limit: {} is not 1 to {LIMIT_MAX}", page.limit)));
         }
-        Ok(Paged { query: read(&of_query.join("&"))?, page })
+        Ok(Paged { query, page })
     }
-}
-
-fn read<T: DeserializeOwned>(text: &str) -> Result<T, PageError> {
-    let read = serde_html_form::from_str(text);
-    read.map_err(|error| PageError::bad_request(format!("the request cannot be understood: {error}")))
 }
 
 /// What can stand in an address in place of `{…}`.
@@ -214,6 +235,14 @@ pub struct AlsoEnded {
     pub all: bool,
 }
 
+impl AlsoEnded {
+    /// Whether a rule with such an end is listed.
+    #[must_use]
+    pub fn lists<D: Ord + Copy>(self, end: Option<D>, today: D) -> bool {
+        self.all || end.is_none_or(|end| today <= end)
+    }
+}
+
 /// `?period=2025-01`, or all.
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -222,4 +251,43 @@ pub struct OfPeriod {
     /// Billing period
     #[param(value_type = Option<String>, example = "2025-01")]
     pub period: Option<billing::Period>,
+}
+
+/// `?period=2025-01`
+#[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct InPeriod {
+    /// Billing period
+    #[param(value_type = String, example = "2025-01")]
+    pub period: billing::Period,
+}
+
+/// A month or a fiscal year.
+#[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct MonthOrYear {
+    /// Billing period; the oldest that is open, else the latest, when nothing is given
+    #[param(value_type = Option<String>, example = "2025-01")]
+    pub period: Option<billing::Period>,
+    /// All periods of a fiscal year, named by the year it ends in
+    pub fiscal_year: Option<i16>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_read_by_the_part_that_knows_it() {
+        let read = |text: &str| serde_html_form::from_str::<Both<OfPeriod, AlsoEnded>>(text);
+        let Both(of, ended) = read("all=true&period=2025-01").unwrap();
+        assert!(ended.all && of.period.is_some());
+        let Both(of, ended) = read("").unwrap();
+        assert!(!ended.all && of.period.is_none());
+        for wrong in ["all=true&none-such=1", "period=2025-13", "all=7", "period=2025-01&period=2025-02"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
 }

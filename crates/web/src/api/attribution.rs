@@ -1,104 +1,97 @@
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::IntoResponse;
 use billing::SourceName;
 use billing::attribution::Attribution;
 use billing::attribution_table::{AttributionRule, RuleId, RuleKey};
-use billing::period::Stamp;
 use jiff::civil::Date;
 use serde::Deserialize;
-use serde_json::json;
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 use workflow::attribution::{self, Change, file};
+use workflow::given;
 
-use super::Api;
-use super::answer::{Answer, CSV, address, answer, file as as_file, list as listed};
-use super::asked::{Ask, At, DryRun, Given, GivenText, Nothing, OfPeriod, Paged, Words};
-use super::reading::{CHANGED, begin_reading, changed};
-use super::upload::Held;
+use super::answer::{Answer, CSV, answer, file as as_file, list as listed};
+use super::asked::{
+    AlsoEnded, Ask, At, Both, DryRun, GIVEN, Given, GivenText, InPeriod, Nothing, OfPeriod, Paged, Words,
+};
+use super::changes::{CHANGED, LastDay, change, nothing_new, read_again, text, today};
+use super::{Api, Door};
 use crate::App;
 use crate::access::{Access, Caller};
+use crate::change::Change as Rules;
 use crate::error::{PageError, PageResult};
 
 pub fn api() -> Api {
     Api::of("Attribution")
-        .read("/api/v1/attribution", "attribution list", "Rules that say whose what is", list)
-        .with_query::<AskedRules>()
+        .on(Door::Read(Access::Viewer), "/api/v1/attribution", "attribution list", "Rules that say whose what is", list)
+        .with_query::<Both<AlsoEnded, OfSource>>()
         .listed()
-        .act("/api/v1/attribution", Access::Reviewer, "attribution add", "Write a rule", add)
+        .on(Door::Act(Access::Reviewer), "/api/v1/attribution", "attribution add", "Write a rule", add)
         .with_query::<DryRun>()
         .takes::<NewRule>(
             r#"{"key": "sub_account_id", "value": "111122223333", "gives": {"pi_email": "ada@example.edu"}, "from": "2025-01-01"}"#,
         )
         .answers(CHANGED)
-        .act("/api/v1/attribution/{rule}/end", Access::Reviewer, "attribution end", "Say the last day of a rule", end)
+        .on(Door::Act(Access::Reviewer), "/api/v1/attribution/{rule}/end", "attribution end", "Say the last day of a rule", end)
         .with_query::<DryRun>()
-        .takes::<RuleEnd>(r#"{"on": "2025-06-30", "note": "left"}"#)
+        .takes::<LastDay>(r#"{"on": "2025-06-30", "note": "left"}"#)
         .answers(CHANGED)
-        .act(
-            "/api/v1/attribution/import",
-            Access::Reviewer,
-            "attribution import",
+        .on(Door::Act(Access::Reviewer), "/api/v1/attribution/import", "attribution import",
             "Write the rules of a CSV file, all or none",
             import,
         )
         .with_query::<DryRun>()
         .takes_bytes("text/csv", "the CSV that the export writes")
         .answers(CHANGED)
-        .read("/api/v1/attribution/export", "attribution export", "The rules as the CSV that import reads", export)
+        .on(Door::Read(Access::Viewer), "/api/v1/attribution/export", "attribution export", "The rules as the CSV that import reads", export)
         .answers_file("text/csv")
-        .ask(
-            "/api/v1/attribution/test",
-            Access::Viewer,
-            "attribution test",
+        .on(Door::Ask(Access::Viewer), "/api/v1/attribution/test", "attribution test",
             "Who would have a charge with these values?",
             test,
         )
         .takes::<Sample>(r#"{"source": "AWS", "with": {"sub_account_id": "111122223333"}, "on": "2025-01-15"}"#)
-        .act(
-            "/api/v1/attribution/apply",
-            Access::Reviewer,
-            "attribution apply",
+        .on(Door::Act(Access::Reviewer), "/api/v1/attribution/apply", "attribution apply",
             "Read again what was read before the table changed",
-            apply,
+            read_again,
         )
         .begins_job()
-        .read(
-            "/api/v1/attribution/unreached",
+        .on(Door::Read(Access::Viewer), "/api/v1/attribution/unreached",
             "attribution unreached",
             "What neither tags nor rules reach, the most expensive first",
             unreached,
         )
         .with_query::<OfPeriod>()
         .listed()
+        .on(
+            Door::Read(Access::Viewer),
+            "/api/v1/attribution/{rule}/reached",
+            "attribution reached",
+            "What a rule reached in a period, the most expensive first",
+            reached,
+        )
+        .with_query::<InPeriod>()
+        .listed()
 }
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct AskedRules {
+struct OfSource {
     /// Of this source, with those of every source
     source: Option<String>,
-    /// Also rules that have ended
-    #[serde(default)]
-    all: bool,
 }
 
-async fn list(State(app): State<App>, caller: Caller, Paged { query, page }: Paged<AskedRules>) -> Answer {
-    let today = today(&caller);
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Paged { query: Both(ended, of), page }: Paged<Both<AlsoEnded, OfSource>>,
+) -> Answer {
     let mut rows = attribution::list(&app.installation).await?;
-    rows.retain(|row| query.all || row.rule.to.is_none_or(|to| today <= to));
-    if let Some(source) = &query.source {
-        let key = SourceName(source.clone()).key();
+    rows.retain(|row| ended.lists(row.rule.to, today(&caller)));
+    if let Some(source) = of.source {
+        let key = SourceName(source).key();
         rows.retain(|row| row.rule.source.as_ref().is_none_or(|source| source.key() == key));
     }
     listed(page, rows)
-}
-
-/// The day of the request, as commands have it.
-pub fn today(caller: &Caller) -> Date {
-    Stamp { by: String::new(), at: caller.at }.day()
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -168,7 +161,7 @@ async fn add(
     Ask(dry): Ask<DryRun>,
     Given(new): Given<NewRule>,
 ) -> Answer {
-    let note = new.note.map(|note| note.0);
+    let note = text(new.note);
     let rule = AttributionRule {
         id: RuleId(0),
         source: new.source,
@@ -179,18 +172,8 @@ async fn add(
         to: new.to,
         note: note.clone(),
     };
-    change(&app, &caller, dry, Change { add: vec![rule], note, ..Change::default() }).await
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct RuleEnd {
-    /// Its last day
-    #[schema(value_type = String, format = Date)]
-    on: Date,
-    /// Why, for the audit trail
-    #[schema(value_type = Option<String>)]
-    note: Option<Words>,
+    let added = Change { add: vec![rule], note, ..Change::default() };
+    change(&app, &caller, dry.dry_run, Rules::Attribution(added)).await
 }
 
 async fn end(
@@ -198,39 +181,24 @@ async fn end(
     caller: Caller,
     At(rule): At<RuleId>,
     Ask(dry): Ask<DryRun>,
-    Given(given): Given<RuleEnd>,
+    Given(LastDay { on, note }): Given<LastDay>,
 ) -> Answer {
-    let note = given.note.map(|note| note.0);
-    change(&app, &caller, dry, Change { end: vec![(rule, given.on)], note, ..Change::default() }).await
+    let ended = Change { end: vec![(rule, on)], note: text(note), ..Change::default() };
+    change(&app, &caller, dry.dry_run, Rules::Attribution(ended)).await
 }
 
 async fn import(
     State(app): State<App>,
     caller: Caller,
     Ask(dry): Ask<DryRun>,
-    GivenText(text): GivenText,
+    GivenText(given): GivenText,
 ) -> Answer {
-    let held = Held::text(&app, "rules.csv", &text)?;
-    let add = attribution::new_rules(&app.installation, file::read(held.path())?).await?;
+    let wanted = file::read_bytes(GIVEN, given.as_bytes())?;
+    let add = attribution::new_rules(&app.installation, wanted).await?;
     if add.is_empty() {
         return nothing_new();
     }
-    change(&app, &caller, dry, Change { add, ..Change::default() }).await
-}
-
-/// Every rule of the file is there already.
-pub fn nothing_new() -> Answer {
-    answer(json!({ "number": null, "effect": null }))
-}
-
-async fn change(app: &App, caller: &Caller, dry: DryRun, change: Change) -> Answer {
-    let (installation, actor) = (&app.installation, caller.actor());
-    let effect = attribution::preview(installation, &actor, &change).await?;
-    if dry.dry_run {
-        return answer(effect);
-    }
-    let number = attribution::change(installation, &actor, &change).await?;
-    changed(app, caller, number, &effect, json!({}))
+    change(&app, &caller, dry.dry_run, Rules::Attribution(Change { add, ..Change::default() })).await
 }
 
 async fn export(State(app): State<App>, Ask(Nothing {}): Ask<Nothing>) -> Answer {
@@ -268,11 +236,14 @@ async fn test(State(app): State<App>, caller: Caller, Given(sample): Given<Sampl
     answer(attribution::test(&app.installation, &source, &tags, &with, on).await?)
 }
 
-pub async fn apply(State(app): State<App>, caller: Caller, Given(Nothing {}): Given<Nothing>) -> Answer {
-    let id = begin_reading(&app, &caller);
-    Ok((StatusCode::ACCEPTED, axum::Json(json!({ "job": id, "at": address(id) }))).into_response())
-}
-
 async fn unreached(State(app): State<App>, Paged { query, page }: Paged<OfPeriod>) -> Answer {
     listed(page, attribution::unreached(&app.installation, query.period).await?)
+}
+
+async fn reached(
+    State(app): State<App>,
+    At(rule): At<RuleId>,
+    Paged { query, page }: Paged<InPeriod>,
+) -> Answer {
+    listed(page, given::attributed(&app.installation, query.period, rule).await?)
 }

@@ -7,31 +7,50 @@ use utoipa::IntoParams;
 use workflow::audit::{self, AnchorRef, ExportFormat};
 use workflow::shapes::VerifiedChain;
 
-use super::Api;
 use super::answer::{Answer, CSV, answer, file};
-use super::asked::{Ask, Nothing, Page, Paged};
+use super::asked::{Ask, Both, Nothing, Page, Paged};
+use super::{Api, Door};
 use crate::App;
 use crate::access::Access;
 use crate::error::{PageError, PageResult};
 
 pub fn api() -> Api {
     Api::of("Audit")
-        .read("/api/v1/audit", "audit list", "What was done; the latest last, pages from the end", list)
+        .on(
+            Door::Read(Access::Viewer),
+            "/api/v1/audit",
+            "audit list",
+            "What was done; the latest last, pages from the end",
+            list,
+        )
         .with_query::<AskedActs>()
         .listed()
-        .read("/api/v1/audit/export", "audit export", "What was done, for another program", export)
-        .with_query::<AskedExport>()
+        .on(
+            Door::Read(Access::Viewer),
+            "/api/v1/audit/export",
+            "audit export",
+            "What was done, for another program",
+            export,
+        )
+        .with_query::<Both<AskedActs, FileFormat>>()
         .answers_file("application/json")
-        .read("/api/v1/audit/anchor", "audit anchor", "The end of the chain, to be kept elsewhere", anchor)
-        .read(
+        .on(
+            Door::Read(Access::Viewer),
+            "/api/v1/audit/anchor",
+            "audit anchor",
+            "The end of the chain, to be kept elsewhere",
+            anchor,
+        )
+        .on(
+            Door::Read(Access::Viewer),
             "/api/v1/audit/verify",
             "audit verify",
             "Prove that no entry was edited, inserted or removed",
             verify,
         )
         .with_query::<AskedAnchor>()
-        .read_by(
-            Access::Admin,
+        .on(
+            Door::Read(Access::Admin),
             "/api/v1/configuration",
             "config show",
             "What statements, journals and e-mails depend on of the configuration; without secrets",
@@ -83,25 +102,15 @@ async fn list(State(app): State<App>, Paged { query, page }: Paged<AskedActs>) -
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct AskedExport {
+struct FileFormat {
     /// `json`, `csv` or `splunk`
     #[param(default = "json")]
     format: Option<String>,
     /// Where events come from, for Splunk
     host: Option<String>,
-    /// Only these acts
-    act: Option<String>,
-    /// Only what this person did
-    by: Option<String>,
-    /// Only what was done to this
-    subject: Option<String>,
-    /// From this entry on
-    from: Option<i64>,
-    /// Up to this entry
-    to: Option<i64>,
 }
 
-async fn export(State(app): State<App>, Ask(asked): Ask<AskedExport>) -> Answer {
+async fn export(State(app): State<App>, Ask(Both(acts, asked)): Ask<Both<AskedActs, FileFormat>>) -> Answer {
     let (format, kind, name) = match asked.format.as_deref() {
         None | Some("json") => (ExportFormat::Json, "application/json", "audit.json"),
         Some("csv") => (ExportFormat::Csv, CSV, "audit.csv"),
@@ -110,10 +119,8 @@ async fn export(State(app): State<App>, Ask(asked): Ask<AskedExport>) -> Answer 
             return Err(PageError::bad_request(format!("format: `{other}` is not json, csv or splunk")));
         }
     };
-    let AskedExport { act, by, subject, from, to, .. } = asked;
-    let filter = AskedActs { act, by, subject, from, to }.filter(None);
     let host = asked.host.unwrap_or_else(|| "focus-billing".to_owned());
-    file(kind, name, audit::export(&app.installation, &filter, format, &host).await?)
+    file(kind, name, audit::export(&app.installation, &acts.filter(None), format, &host).await?)
 }
 
 async fn anchor(State(app): State<App>, Ask(Nothing {}): Ask<Nothing>) -> Answer {

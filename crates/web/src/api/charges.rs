@@ -1,26 +1,44 @@
 use axum::extract::State;
 use billing::decision::ChargeState;
 use billing::{ChargeId, Flag, ImportId, Period};
+use jiff::civil::Date;
 use lake::{Filter, Sort};
 use money::Amount;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
-use workflow::listing;
-use workflow::report::{ReportRequest, report};
+use workflow::listing::{self, ExportFormat};
 use workflow::story::charge_story;
 
-use super::Api;
 use super::answer::{Answer, answer, page_of};
-use super::asked::{Ask, At, Nothing, Paged};
+use super::asked::{Ask, At, Both, Nothing, Paged};
+use super::{Api, Door};
 use crate::App;
+use crate::access::Access;
+use crate::download;
 use crate::error::{PageError, PageResult};
 
 pub fn api() -> Api {
     Api::of("Charges")
-        .read("/api/v1/charges", "charges list", "Charges with their decisions", list)
-        .with_query::<AskedCharges>()
+        .on(
+            Door::Read(Access::Viewer),
+            "/api/v1/charges",
+            "charges list",
+            "Charges with their decisions",
+            list,
+        )
+        .with_query::<Both<AskedCharges, Order>>()
         .listed()
-        .read(
+        .on(
+            Door::Read(Access::Viewer),
+            "/api/v1/charges/export",
+            "charges export",
+            "All charges that are meant, with everything that is known of each, as CSV or Parquet",
+            export,
+        )
+        .with_query::<Both<AskedCharges, FileFormat>>()
+        .answers_file("text/csv")
+        .on(
+            Door::Read(Access::Viewer),
             "/api/v1/charges/{charge}",
             "charges show",
             "One charge: the row as delivered, what was made of it, its flags and decisions",
@@ -90,7 +108,7 @@ impl ChargeFilter {
             ids: self.id,
             flags: flags(&self.flag),
             source: self.source,
-            pi_email: self.pi,
+            pi_email: self.pi.map(|pi| pi.to_lowercase()),
             project_id: self.project,
             period: self.period,
             amount_min: self.min_amount,
@@ -100,75 +118,56 @@ impl ChargeFilter {
     }
 }
 
+/// What only lists of charges are asked for.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct AskedCharges {
-    /// Charges by id; may be given again
-    #[serde(default)]
-    #[param(value_type = Vec<String>, example = json!(["12:345"]))]
-    id: Vec<ChargeId>,
-    /// Billing period
-    #[param(value_type = Option<String>, example = "2025-01")]
-    period: Option<Period>,
-    /// Flag that still stands, such as `missing_fund_org`; may be given again
-    #[serde(default)]
-    #[param(value_type = Vec<String>)]
-    flag: Vec<FlagName>,
+struct MoreOfCharges {
     /// `billable`, `held`, `rejected` or `deferred`; may be given again
     #[serde(default)]
     #[param(value_type = Vec<String>)]
     state: Vec<ChargeState>,
-    /// Source that delivered them
-    source: Option<String>,
-    /// Number of the import that brought them
-    import: Option<i64>,
-    /// E-mail address of the PI
-    pi: Option<String>,
-    /// Project they are attributed to
-    project: Option<String>,
     /// Fund they are attributed to
     fund_org: Option<String>,
     /// Service, as the provider calls it
     service: Option<String>,
-    /// Cost at least
+    /// First day of use
     #[param(value_type = Option<String>)]
-    min_amount: Option<Amount>,
-    /// Cost at most
+    from: Option<Date>,
+    /// Last day of use
     #[param(value_type = Option<String>)]
-    max_amount: Option<Amount>,
-    /// Found anywhere in service, resource, attribution or description, in any case
+    to: Option<Date>,
+    /// Found anywhere in source, service, SKU, resource, attribution or description, in any case
     text: Option<String>,
+}
+
+type AskedCharges = Both<ChargeFilter, MoreOfCharges>;
+
+fn wanted(Both(filter, more): AskedCharges) -> Filter {
+    Filter {
+        states: more.state,
+        fund_org: more.fund_org,
+        service_name: more.service,
+        charged_from: more.from,
+        charged_to: more.to,
+        text: more.text,
+        ..filter.filter()
+    }
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Order {
     /// Column to order by, such as `billed_cost`; `-billed_cost` begins with the largest
     sort: Option<String>,
 }
 
-async fn list(State(app): State<App>, Paged { query, page }: Paged<AskedCharges>) -> Answer {
-    let sort: Vec<Sort> = query.sort.as_deref().map(sorted).into_iter().collect();
-    let filter = Filter {
-        import: query.import.map(ImportId),
-        ids: query.id,
-        flags: flags(&query.flag),
-        states: query.state,
-        source: query.source,
-        pi_email: query.pi,
-        project_id: query.project,
-        fund_org: query.fund_org,
-        service_name: query.service,
-        period: query.period,
-        amount_min: query.min_amount,
-        amount_max: query.max_amount,
-        text: query.text,
-        ..Filter::default()
-    };
-    let charges = listing::list(&app.installation, &filter, &sort, Some(page.limit()), page.offset()).await?;
-    // A first page that is not full says how many there are.
-    let total = if page.offset == 0 && charges.len() < page.limit() {
-        charges.len() as u64
-    } else {
-        count(&app, filter).await?
-    };
-    page_of(page, total, &charges)
+async fn list(State(app): State<App>, Paged { query, page }: Paged<Both<AskedCharges, Order>>) -> Answer {
+    let Both(asked, Order { sort }) = query;
+    let sort: Vec<Sort> = sort.as_deref().map(sorted).into_iter().collect();
+    let found = listing::page(&app.installation, &wanted(asked), &sort, page.limit(), page.offset()).await?;
+    page_of(page, found.total, &found.charges)
 }
 
 fn sorted(text: &str) -> Sort {
@@ -176,11 +175,25 @@ fn sorted(text: &str) -> Sort {
     Sort { column: column.to_owned(), descending }
 }
 
-async fn count(app: &App, filter: Filter) -> PageResult<u64> {
-    let (period, states) = (filter.period, filter.states.clone());
-    let request = ReportRequest { period, states, filter, ..ReportRequest::default() };
-    let rows = report(&app.installation, &request).await?;
-    Ok(rows.iter().map(|row| row.rows).sum())
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct FileFormat {
+    /// `csv` for a spreadsheet, or `parquet`
+    #[param(default = "csv")]
+    format: Option<String>,
+}
+
+async fn export(State(app): State<App>, Ask(asked): Ask<Both<AskedCharges, FileFormat>>) -> Answer {
+    let Both(asked, FileFormat { format }) = asked;
+    let format = match format.as_deref() {
+        None | Some("csv") => ExportFormat::Csv,
+        Some("parquet") => ExportFormat::Parquet,
+        Some(other) => {
+            return Err(PageError::bad_request(format!("format: `{other}` is not csv or parquet")));
+        }
+    };
+    Ok(download::charges(&app, wanted(asked), format, "charges"))
 }
 
 async fn show(State(app): State<App>, At(id): At<ChargeId>, Ask(Nothing {}): Ask<Nothing>) -> Answer {

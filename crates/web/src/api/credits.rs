@@ -5,55 +5,60 @@ use money::Amount;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use workflow::credits::{self, Change, Move};
+use workflow::given;
 
-use super::Api;
-use super::answer::{Answer, answer, list as listed};
-use super::asked::{AlsoEnded, Ask, At, DryRun, Given, OfPeriod, Paged, Words};
-use super::attribution::today;
-use super::subsidies::{FUNDED, funded};
+use super::answer::{Answer, list as listed};
+use super::asked::{AlsoEnded, Ask, At, DryRun, Given, Nothing, OfPeriod, Paged, Words};
+use super::changes::{FUNDED, LastPeriod, change, text, today};
+use super::{Api, Door};
 use crate::App;
 use crate::access::{Access, Caller};
+use crate::change::Change as Rules;
 use crate::error::{PageError, PageResult};
 
 pub fn api() -> Api {
     Api::of("Credits")
-        .read("/api/v1/credits", "credits list", "Amounts that were granted", list)
+        .on(Door::Read(Access::Viewer), "/api/v1/credits", "credits list", "Amounts that were granted", list)
         .with_query::<AlsoEnded>()
         .listed()
-        .act("/api/v1/credits", Access::Reviewer, "credits add", "Grant a credit", add)
+        .on(Door::Act(Access::Admin), "/api/v1/credits", "credits add", "Grant a credit", add)
         .with_query::<DryRun>()
         .takes::<NewCredit>(
             r#"{"name": "AWS research credits", "amount": "5000", "payer": "IT-AWS", "projects": ["soil-microbiome"], "from": "2025-01"}"#,
         )
         .answers(FUNDED)
-        .act(
-            "/api/v1/credits/{credit}/move",
-            Access::Reviewer,
-            "credits move",
+        .on(Door::Act(Access::Admin), "/api/v1/credits/{credit}/move", "credits move",
             "Give an unused part of a credit to others",
             move_on,
         )
         .with_query::<DryRun>()
         .takes::<CreditPart>(r#"{"amount": "1000", "projects": ["river-genomes"], "note": "agreed by mail"}"#)
         .answers(FUNDED)
-        .act("/api/v1/credits/{credit}/end", Access::Reviewer, "credits end", "Say the last period of a credit", end)
+        .on(Door::Act(Access::Admin), "/api/v1/credits/{credit}/end", "credits end", "Say the last period of a credit", end)
         .with_query::<DryRun>()
-        .takes::<CreditEnd>(r#"{"last": "2025-06"}"#)
+        .takes::<LastPeriod>(r#"{"last": "2025-06"}"#)
         .answers(FUNDED)
-        .read(
-            "/api/v1/credits/balances",
+        .on(Door::Read(Access::Viewer), "/api/v1/credits/balances",
             "credits show",
             "What is left of each, when a period is billed as it stands",
             balances,
         )
         .with_query::<OfPeriod>()
         .listed()
+        .on(
+            Door::Read(Access::Viewer),
+            "/api/v1/credits/{credit}/paid",
+            "credits paid",
+            "What a credit paid by issued statements, the latest period first",
+            paid,
+        )
+        .listed()
 }
 
 async fn list(State(app): State<App>, caller: Caller, Paged { query, page }: Paged<AlsoEnded>) -> Answer {
     let today = Period::of(today(&caller));
     let mut rows = credits::list(&app.installation).await?;
-    rows.retain(|row| query.all || row.rule.to.is_none_or(|to| today <= to));
+    rows.retain(|row| query.lists(row.rule.to, today));
     listed(page, rows)
 }
 
@@ -139,9 +144,9 @@ async fn add(
         from: new.from,
         to: new.to,
         moved_from: None,
-        note: new.note.map(|note| note.0),
+        note: text(new.note),
     };
-    change(&app, &caller, dry, &Change::Add(Box::new(credit))).await
+    change(&app, &caller, dry.dry_run, Rules::Credit(Change::Add(Box::new(credit)))).await
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -173,18 +178,8 @@ async fn move_on(
 ) -> Answer {
     need_holder(&part.pis, &part.projects, part.kept_back)?;
     let CreditPart { amount, pis, projects, note, .. } = part;
-    change(&app, &caller, dry, &Change::Move(Move { from, amount, pis, projects, note: note.0 })).await
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct CreditEnd {
-    /// Its last billing period
-    #[schema(value_type = String, example = "2025-06")]
-    last: Period,
-    /// Why, for the audit trail
-    #[schema(value_type = Option<String>)]
-    note: Option<Words>,
+    let moved = Change::Move(Move { from, amount, pis, projects, note: note.0 });
+    change(&app, &caller, dry.dry_run, Rules::Credit(moved)).await
 }
 
 async fn end(
@@ -192,21 +187,16 @@ async fn end(
     caller: Caller,
     At(credit): At<CreditId>,
     Ask(dry): Ask<DryRun>,
-    Given(given): Given<CreditEnd>,
+    Given(LastPeriod { last, note }): Given<LastPeriod>,
 ) -> Answer {
-    let end = Change::End { credit, last: given.last, note: given.note.map(|note| note.0) };
-    change(&app, &caller, dry, &end).await
-}
-
-async fn change(app: &App, caller: &Caller, dry: DryRun, change: &Change) -> Answer {
-    let effects = credits::preview(&app.installation, change).await?;
-    if dry.dry_run {
-        return answer(effects);
-    }
-    let (credit, number) = credits::change(&app.installation, &caller.actor(), change).await?;
-    funded(credit, number, &effects)
+    let ended = Change::End { credit, last, note: text(note) };
+    change(&app, &caller, dry.dry_run, Rules::Credit(ended)).await
 }
 
 async fn balances(State(app): State<App>, Paged { query, page }: Paged<OfPeriod>) -> Answer {
     listed(page, credits::balances(&app.installation, query.period).await?.credits)
+}
+
+async fn paid(State(app): State<App>, At(credit): At<CreditId>, paged: Paged<Nothing>) -> Answer {
+    listed(paged.page, given::by_credit(&app.installation, credit).await?)
 }

@@ -144,6 +144,8 @@ fn example_of(name: &str) -> Value {
         "journal" => "J-2025-01-1",
         "person" => "P-1",
         "pi" => "maren.okafor@example.edu",
+        "project" => "soil-microbiome",
+        "message" => "2025-01.0b9f@example.edu",
         "name" => "maria",
         _ => "1",
     })

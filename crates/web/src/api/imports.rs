@@ -1,4 +1,4 @@
-use axum::extract::{Multipart, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
 use billing::delivery::Choice;
 use billing::{ImportId, Period, SourceName};
@@ -10,59 +10,47 @@ use workflow::import::{self, Outcome, Progress as Read, ingest, reread};
 use workflow::shapes::{import_refusal, problem_lines};
 use workflow::{import_config, imports};
 
-use super::Api;
 use super::answer::{Answer, CSV, Done, answer, done, file, job, list as listed};
 use super::asked::{Ask, At, Given, Nothing, Paged, Words};
-use super::reading::{CHANGED, changed};
-use super::upload::Held;
+use super::changes::{CHANGED, write};
+use super::{Api, Door};
 use crate::App;
 use crate::access::{Access, Caller};
+use crate::change::Change;
 use crate::error::{PageError, PageResult};
 use crate::jobs::Progress;
+use crate::upload::incoming::{self, Incoming};
 
 pub fn api() -> Api {
     Api::of("Imports")
-        .read("/api/v1/imports", "imports list", "Deliveries: what came, what counts, what replaced what", list)
+        .on(Door::Read(Access::Viewer), "/api/v1/imports", "imports list", "Deliveries: what came, what counts, what replaced what", list)
         .listed()
-        .upload(
-            "/api/v1/imports",
-            Access::Reviewer,
-            "ingest",
+        .on(Door::Upload(Access::Reviewer), "/api/v1/imports", "ingest",
             "Import the files of one delivery of one source: one file as the body, or several as multipart/form-data",
             take,
         )
         .with_query::<AskedImport>()
         .takes_bytes("application/octet-stream", "a FOCUS file (CSV, .gz, .zst, Parquet) as it is")
         .begins_job()
-        .read("/api/v1/imports/{import}", "imports show", "One delivery: parts, counts, exact totals, flags", show)
-        .read(
-            "/api/v1/imports/{import}/quarantined",
+        .on(Door::Read(Access::Viewer), "/api/v1/imports/{import}", "imports show", "One delivery: parts, counts, exact totals, flags", show)
+        .on(Door::Read(Access::Viewer), "/api/v1/imports/{import}/quarantined",
             "imports show",
             "The rows of a delivery that were kept aside, as CSV",
             quarantined,
         )
         .answers_file("text/csv")
-        .act(
-            "/api/v1/imports/{import}/reread",
-            Access::Reviewer,
-            "imports reread",
+        .on(Door::Act(Access::Reviewer), "/api/v1/imports/{import}/reread", "imports reread",
             "Read the kept bytes again under today's configuration",
             again,
         )
         .begins_job()
-        .act(
-            "/api/v1/imports/{import}/withdraw",
-            Access::Reviewer,
-            "imports withdraw",
+        .on(Door::Act(Access::Reviewer), "/api/v1/imports/{import}/withdraw", "imports withdraw",
             "Take a delivery out of the books, while its periods are open",
             withdraw,
         )
         .takes::<WithdrawReason>(r#"{"reason": "wrong source"}"#)
         .answers("`number` of the act")
-        .upload(
-            "/api/v1/import-config",
-            Access::Reviewer,
-            "import-config",
+        .on(Door::Upload(Access::Admin), "/api/v1/import-config", "import-config",
             "Rules from the files of earlier integrations (accounts.json, tiers.json, …), as multipart/form-data",
             configure,
         )
@@ -128,8 +116,9 @@ async fn take(
     if asked.append && asked.replace.is_some() {
         return Err(PageError::bad_request("append: it comes beside earlier ones or replaces one, not both"));
     }
-    let held = receive(&app, request, asked.name.as_deref()).await?;
-    let name = match held.files() {
+    let incoming = receive(&app, request, asked.name.as_deref()).await?;
+    let files = incoming.given();
+    let name = match files.as_slice() {
         [one] => format!("Import of {}", one.name),
         many => format!("Import of {} files", many.len()),
     };
@@ -146,12 +135,12 @@ async fn take(
         force: asked.force,
         only_open: asked.only_open,
         unpacked_max_bytes: Some(UNPACKED_MAX_BYTES),
-        ..import::Request::new(held.files().to_vec())
+        ..import::Request::new(files)
     };
     let (installation, actor) = (app.installation.clone(), caller.actor());
     job(&app, &caller, (name, asked.period), |progress| async move {
         let outcome = ingest(&installation, &actor, wanted, &told(progress)).await?;
-        drop(held);
+        drop(incoming);
         came(outcome)
     })
 }
@@ -160,20 +149,19 @@ async fn take(
 const UNPACKED_MAX_BYTES: u64 = 20 << 30;
 
 /// Files of a form, or one as the body itself.
-async fn receive(app: &App, request: Request, name: Option<&str>) -> PageResult<Held> {
+async fn receive(app: &App, request: Request, name: Option<&str>) -> PageResult<Incoming> {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let mut held = Held::folder(app)?;
-    if kind.starts_with("multipart/form-data") {
-        let form = <Multipart as axum::extract::FromRequest<()>>::from_request(request, &()).await;
-        let form = form.map_err(|_| PageError::bad_request("the body is not a form with files"))?;
-        held.receive_form(form, app.settings.upload_limit_bytes).await?;
+    let is_form = kind.starts_with("multipart/form-data");
+    let mut incoming = Incoming::begin(app, request.headers())?;
+    if is_form {
+        incoming.take_form(incoming::form(request).await?).await?;
     } else {
         let name = name.map(str::trim).filter(|name| !name.is_empty()).ok_or_else(|| {
             PageError::bad_request("name: say what the file is called, such as aws_2025-01.csv")
         })?;
-        held.receive_body(name, request.into_body(), app.settings.upload_limit_bytes).await?;
+        incoming.take_body(name, request.into_body()).await?;
     }
-    Ok(held)
+    Ok(incoming)
 }
 
 fn told(progress: Progress) -> impl Fn(Read) + Sync {
@@ -261,18 +249,24 @@ async fn configure(
         key: key.transpose()?,
         from: asked.from,
     };
-    let held = receive(&app, request, None).await?;
-    let files = held.files();
-    let (installation, actor) = (&app.installation, caller.actor());
-    let planned = import_config::plan(installation, files, &wanted).await?;
+    let (_, files) = incoming::small(incoming::form(request).await?).await?;
+    if files.is_empty() {
+        return Err(PageError::bad_request("the form has no file"));
+    }
+    let names = files.iter().map(|file| file.name.clone()).collect();
+    let files = files.into_iter().map(|file| (file.name, Ok(file.text))).collect();
+    let planned = import_config::plan_content(&app.installation, files, &wanted).await?;
     if planned.is_empty() {
         return answer(json!({ "number": null, "planned": planned, "effect": null }));
     }
-    let effect = import_config::preview(installation, &actor, &planned).await?;
-    if asked.dry_run {
-        return answer(json!({ "planned": planned, "effect": effect }));
-    }
-    let names: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
-    let number = import_config::write(installation, &actor, &planned, &names).await?;
-    changed(&app, &caller, number, &effect, json!({ "planned": planned }))
+    let shown = json!(planned);
+    let change = Change::Configuration(Box::new(planned), names);
+    let effect = change.preview(&app.installation, &caller.actor()).await?;
+    let mut told = if asked.dry_run {
+        json!({ "effect": effect })
+    } else {
+        write(&app, &caller, &change, &effect).await?
+    };
+    told["planned"] = shown;
+    answer(told)
 }

@@ -1,10 +1,11 @@
 use axum::extract::State;
 use serde_json::{Value, json};
 
-use super::Api;
 use super::answer::{Answer, answer, list as listed};
 use super::asked::{Ask, At, Nothing, Paged};
+use super::{Api, Door};
 use crate::App;
+use crate::access::Access;
 use crate::error::PageError;
 use crate::jobs::{Job, JobState};
 
@@ -13,9 +14,21 @@ pub fn api() -> Api {
         runs `doing`, `done` and `of`; when it has ended `said` and `result`, as the command writes it with \
         `--json`; when it was refused `error`";
     Api::of("Jobs")
-        .read("/api/v1/jobs", "", "Long work under way and of late, the latest first", list)
+        .on(
+            Door::Read(Access::Viewer),
+            "/api/v1/jobs",
+            "",
+            "Long work under way and of late, the latest first",
+            list,
+        )
         .listed()
-        .read("/api/v1/jobs/{job}", "", "How far long work is, and what it came to", show)
+        .on(
+            Door::Read(Access::Viewer),
+            "/api/v1/jobs/{job}",
+            "",
+            "How far long work is, and what it came to",
+            show,
+        )
         .answers(JOB)
 }
 

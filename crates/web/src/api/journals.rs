@@ -5,25 +5,33 @@ use utoipa::{IntoParams, ToSchema};
 use workflow::journal::{Format, Request, export};
 use workflow::journals::{self, Answer as OfAccounting};
 
-use super::Api;
 use super::answer::{Answer, answer, file, list as listed};
 use super::asked::{Ask, At, Given, Nothing, OfPeriod, Paged, Words};
+use super::{Api, Door};
 use crate::App;
 use crate::access::{Access, Caller};
 use crate::error::PageError;
 
 pub fn api() -> Api {
     Api::of("Journals")
-        .read("/api/v1/journals", "journals list", "Journals with their control totals and states", list)
+        .on(
+            Door::Read(Access::Viewer),
+            "/api/v1/journals",
+            "journals list",
+            "Journals with their control totals and states",
+            list,
+        )
         .with_query::<OfPeriod>()
         .listed()
-        .read(
+        .on(
+            Door::Read(Access::Viewer),
             "/api/v1/journals/{journal}",
             "journals show",
             "One journal: lines, control totals, files",
             show,
         )
-        .read(
+        .on(
+            Door::Read(Access::Viewer),
             "/api/v1/journals/{journal}/file",
             "journals show",
             "A file of a journal with the bytes that were handed out",
@@ -31,33 +39,33 @@ pub fn api() -> Api {
         )
         .with_query::<AskedFile>()
         .answers_file("application/octet-stream")
-        .act(
+        .on(
+            Door::Act(Access::Reviewer),
             "/api/v1/periods/{period}/journal",
-            Access::Reviewer,
             "export-journal",
             "Export the journal of a closed period: what is not posted yet, else a copy of the last one",
             make,
         )
         .may_take::<Exporting>(r#"{"format": "gl"}"#)
-        .act(
+        .on(
+            Door::Act(Access::Reviewer),
             "/api/v1/journals/{journal}/accept",
-            Access::Reviewer,
             "journals accept",
             "Accounting has it in its books; this is final",
             accept,
         )
         .may_take::<JournalNote>(r#"{"note": "posted as 4711"}"#)
-        .act(
+        .on(
+            Door::Act(Access::Reviewer),
             "/api/v1/journals/{journal}/reject",
-            Access::Reviewer,
             "journals reject",
             "Accounting did not take it: the next export posts its money again",
             reject,
         )
         .takes::<JournalReason>(r#"{"reason": "fund closed"}"#)
-        .act(
+        .on(
+            Door::Act(Access::Reviewer),
             "/api/v1/journals/{journal}/waive",
-            Access::Reviewer,
             "journals waive",
             "Go on without an answer of accounting",
             waive,

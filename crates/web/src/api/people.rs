@@ -2,32 +2,38 @@ use axum::extract::State;
 use billing::people::{PeopleChange, PersonId};
 use jiff::civil::Date;
 use serde::Deserialize;
-use serde_json::json;
 use utoipa::ToSchema;
 use workflow::people;
 
-use super::Api;
 use super::answer::{Answer, answer, list as listed};
 use super::asked::{Ask, At, DryRun, Given, Nothing, Paged, Words};
-use super::reading::{CHANGED, changed};
+use super::changes::{CHANGED, change, text};
+use super::{Api, Door};
 use crate::App;
 use crate::access::{Access, Caller};
+use crate::change::Change;
 use crate::error::{PageError, PageResult};
 
 pub fn api() -> Api {
     Api::of("People")
-        .read("/api/v1/people", "people list", "People with their addresses", list)
+        .on(Door::Read(Access::Viewer), "/api/v1/people", "people list", "People with their addresses", list)
         .listed()
-        .read("/api/v1/people/{person}", "people show", "One person, by number or any address", show)
-        .act("/api/v1/people", Access::Reviewer, "people add", "Write somebody down", add)
+        .on(
+            Door::Read(Access::Viewer),
+            "/api/v1/people/{person}",
+            "people show",
+            "One person, by number or any address",
+            show,
+        )
+        .on(Door::Act(Access::Reviewer), "/api/v1/people", "people add", "Write somebody down", add)
         .with_query::<DryRun>()
         .takes::<NewPerson>(
             r#"{"name": "Ada Okafor", "address": "ada@example.edu", "also": ["a.okafor@example.edu"]}"#,
         )
         .answers(CHANGED)
-        .act(
+        .on(
+            Door::Act(Access::Reviewer),
             "/api/v1/people/{person}/address",
-            Access::Reviewer,
             "people address",
             "Give a person a new address, which is current then",
             address,
@@ -35,9 +41,9 @@ pub fn api() -> Api {
         .with_query::<DryRun>()
         .takes::<NewAddress>(r#"{"address": "ada@new.example.edu"}"#)
         .answers(CHANGED)
-        .act(
+        .on(
+            Door::Act(Access::Reviewer),
             "/api/v1/people/{person}/merge",
-            Access::Reviewer,
             "people merge",
             "Make one of two people who are the same",
             merge,
@@ -81,8 +87,8 @@ async fn add(
 ) -> Answer {
     let addresses =
         new.also.into_iter().chain([new.address]).map(|address| address.0.to_lowercase()).collect();
-    let asked = PeopleChange::Add { name: new.name.0, addresses, note: new.note.map(|note| note.0) };
-    change(&app, &caller, dry, asked).await
+    let asked = PeopleChange::Add { name: new.name.0, addresses, note: text(new.note) };
+    change(&app, &caller, dry.dry_run, Change::People(asked)).await
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -106,9 +112,9 @@ async fn address(
     Ask(dry): Ask<DryRun>,
     Given(new): Given<NewAddress>,
 ) -> Answer {
-    let note = new.note.map(|note| note.0);
+    let note = text(new.note);
     let asked = PeopleChange::Address { person, address: new.address.0.to_lowercase(), from: new.from, note };
-    change(&app, &caller, dry, asked).await
+    change(&app, &caller, dry.dry_run, Change::People(asked)).await
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -130,23 +136,12 @@ async fn merge(
     Given(given): Given<Merge>,
 ) -> Answer {
     let into = read(&given.into)?;
-    change(&app, &caller, dry, PeopleChange::Merge { person, into, note: given.note.map(|note| note.0) })
-        .await
+    let asked = PeopleChange::Merge { person, into, note: text(given.note) };
+    change(&app, &caller, dry.dry_run, Change::People(asked)).await
 }
 
 fn read(text: &str) -> PageResult<PersonId> {
     text.parse().map_err(|_| {
         PageError::bad_request(format!("into: `{text}` is not the number of a person such as P-12"))
     })
-}
-
-async fn change(app: &App, caller: &Caller, dry: DryRun, change: PeopleChange) -> Answer {
-    let (installation, actor) = (&app.installation, caller.actor());
-    let effect = people::preview(installation, &actor, &change).await?;
-    if dry.dry_run {
-        return answer(effect);
-    }
-    let (person, number) = people::change(installation, &actor, &change).await?;
-    let known = people::show(installation, &person.to_string()).await?;
-    changed(app, caller, number, &effect, json!({ "person": known }))
 }

@@ -4,46 +4,58 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use workflow::periods;
 
-use super::Api;
 use super::answer::{Answer, answer, list as listed};
 use super::asked::{Ask, At, Given, Nothing, Paged, Words};
+use super::{Api, Door};
 use crate::App;
 use crate::access::{Access, Caller};
 
 pub fn api() -> Api {
     Api::of("Periods")
-        .read("/api/v1/periods", "periods list", "Billing periods with their states and sums", list)
-        .listed()
-        .act(
+        .on(
+            Door::Read(Access::Viewer),
             "/api/v1/periods",
-            Access::Reviewer,
+            "periods list",
+            "Billing periods with their states and sums",
+            list,
+        )
+        .listed()
+        .on(
+            Door::Act(Access::Reviewer),
+            "/api/v1/periods",
             "periods open",
             "Open a period that no import has opened",
             open,
         )
         .takes::<NewPeriod>(r#"{"period": "2025-02"}"#)
-        .read("/api/v1/periods/{period}", "periods show", "One period: state, life, sums by state", show)
-        .act(
+        .on(
+            Door::Read(Access::Viewer),
+            "/api/v1/periods/{period}",
+            "periods show",
+            "One period: state, life, sums by state",
+            show,
+        )
+        .on(
+            Door::Act(Access::Reviewer),
             "/api/v1/periods/{period}/close",
-            Access::Reviewer,
             "periods close",
             "Close a period: no more imports and decisions, statements can be made",
             close,
         )
         .may_take::<PeriodNotes>(r#"{"notes": "all files are there"}"#)
         .answers("the period, as `periods show --json`")
-        .act(
+        .on(
+            Door::Act(Access::Reviewer),
             "/api/v1/periods/{period}/reopen",
-            Access::Reviewer,
             "periods reopen",
             "Open a closed period again",
             reopen,
         )
         .takes::<PeriodReason>(r#"{"reason": "late storage file"}"#)
         .answers("the period, as `periods show --json`")
-        .act(
+        .on(
+            Door::Act(Access::Admin),
             "/api/v1/periods/{period}/finalize",
-            Access::Admin,
             "periods finalize",
             "Make a closed period final: what comes later is a correction",
             finalize,

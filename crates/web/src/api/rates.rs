@@ -7,92 +7,94 @@ use money::Amount;
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
+use workflow::given;
 use workflow::rates::{self, Change, difference, file};
 
-use super::Api;
 use super::answer::{Answer, CSV, Done, answer, file as as_file, job, list as listed};
-use super::asked::{Ask, At, DryRun, Given, GivenText, Nothing, Paged, Words};
-use super::attribution::{apply, nothing_new, today};
-use super::reading::{CHANGED, changed};
-use super::upload::Held;
+use super::asked::{
+    AlsoEnded, Ask, At, Both, DryRun, GIVEN, Given, GivenText, InPeriod, Nothing, Paged, Words,
+};
+use super::changes::{CHANGED, LastDay, change, nothing_new, read_again, text, today};
+use super::{Api, Door};
 use crate::App;
 use crate::access::{Access, Caller};
-use crate::error::PageError;
+use crate::change::Change as Rules;
+use crate::error::PageResult;
 
 pub fn api() -> Api {
     Api::of("Rates")
-        .read("/api/v1/rates", "rates list", "The rate book: what things cost", list)
-        .with_query::<AskedRates>()
+        .on(Door::Read(Access::Viewer), "/api/v1/rates", "rates list", "The rate book: what things cost", list)
+        .with_query::<Both<AlsoEnded, InForce>>()
         .listed()
-        .act("/api/v1/rates", Access::Reviewer, "rates add", "Write a rate", add)
+        .on(Door::Act(Access::Admin), "/api/v1/rates", "rates add", "Write a rate", add)
         .with_query::<HowToWrite>()
         .takes::<NewRate>(
             r#"{"code": "cpu", "source": "HPC", "unit": "core-hour", "price": "0.012", "from": "2025-07-01"}"#,
         )
         .answers(CHANGED)
-        .act("/api/v1/rates/{rate}/end", Access::Reviewer, "rates end", "Say the last day of a rate", end)
+        .on(Door::Act(Access::Admin), "/api/v1/rates/{rate}/end", "rates end", "Say the last day of a rate", end)
         .with_query::<DryRun>()
-        .takes::<RateEnd>(r#"{"on": "2025-06-30", "note": "new prices"}"#)
+        .takes::<LastDay>(r#"{"on": "2025-06-30", "note": "new prices"}"#)
         .answers(CHANGED)
-        .act("/api/v1/rates/import", Access::Reviewer, "rates import", "Write the rates of a CSV file, all or none", import)
+        .on(Door::Act(Access::Admin), "/api/v1/rates/import", "rates import", "Write the rates of a CSV file, all or none", import)
         .with_query::<HowToWrite>()
         .takes_bytes("text/csv", "the CSV that the export writes")
         .answers(CHANGED)
-        .ask("/api/v1/rates/check", Access::Viewer, "rates check", "Everything that is wrong with a CSV file of rates", check)
+        .on(Door::Ask(Access::Viewer), "/api/v1/rates/check", "rates check", "Everything that is wrong with a CSV file of rates", check)
         .with_query::<Replacing>()
         .takes_bytes("text/csv", "the CSV that the export writes")
         .answers("`rates`: how many could be written; what is wrong is a refusal (422)")
-        .read("/api/v1/rates/export", "rates export", "The rates as the CSV that import reads", export)
+        .on(Door::Read(Access::Viewer), "/api/v1/rates/export", "rates export", "The rates as the CSV that import reads", export)
         .answers_file("text/csv")
-        .read("/api/v1/rates/diff", "rates diff", "What differs between the rates of two days", diff)
+        .on(Door::Read(Access::Viewer), "/api/v1/rates/diff", "rates diff", "What differs between the rates of two days", diff)
         .with_query::<Days>()
-        .ask(
-            "/api/v1/rates/diff",
-            Access::Viewer,
-            "rates diff",
+        .on(Door::Ask(Access::Viewer), "/api/v1/rates/diff", "rates diff",
             "What differs between the book and a CSV file of rates",
             diff_file,
         )
         .with_query::<Days>()
         .takes_bytes("text/csv", "the CSV that the export writes")
-        .ask(
-            "/api/v1/rates/try",
-            Access::Viewer,
-            "rates try",
+        .on(Door::Ask(Access::Viewer), "/api/v1/rates/try", "rates try",
             "What other rates would have made of months that are known, by PI and fund",
             try_rates,
         )
         .with_query::<Months>()
         .takes_bytes("text/csv", "the CSV that the export writes")
         .begins_job()
-        .act(
-            "/api/v1/rates/apply",
-            Access::Reviewer,
-            "rates apply",
+        .on(Door::Act(Access::Admin), "/api/v1/rates/apply", "rates apply",
             "Read again what was read before the rate book changed",
-            apply,
+            read_again,
         )
         .begins_job()
+        .on(
+            Door::Read(Access::Viewer),
+            "/api/v1/rates/{rate}/priced",
+            "rates priced",
+            "What a rate priced in a period, the most expensive first",
+            priced,
+        )
+        .with_query::<InPeriod>()
+        .listed()
 }
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct AskedRates {
+struct InForce {
     /// In force on this day
     #[param(value_type = Option<String>)]
     on: Option<Date>,
-    /// Also rates that have ended
-    #[serde(default)]
-    all: bool,
 }
 
-async fn list(State(app): State<App>, caller: Caller, Paged { query, page }: Paged<AskedRates>) -> Answer {
-    let today = today(&caller);
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Paged { query: Both(ended, InForce { on }), page }: Paged<Both<AlsoEnded, InForce>>,
+) -> Answer {
     let mut rows = rates::list(&app.installation).await?;
-    rows.retain(|row| match query.on {
+    rows.retain(|row| match on {
         Some(day) => row.rule.is_in_force(day),
-        None => query.all || row.rule.to.is_none_or(|to| today <= to),
+        None => ended.lists(row.rule.to, today(&caller)),
     });
     listed(page, rows)
 }
@@ -100,23 +102,13 @@ async fn list(State(app): State<App>, caller: Caller, Paged { query, page }: Pag
 #[derive(Clone, Copy, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct HowToWrite {
-    /// Answer what it would change, and change nothing
-    #[serde(default)]
-    dry_run: bool,
+struct Replacing {
     /// End what it takes the place of, the day before
     #[serde(default)]
     replacing: bool,
 }
 
-#[derive(Clone, Copy, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Replacing {
-    /// End what they take the place of, the day before
-    #[serde(default)]
-    replacing: bool,
-}
+type HowToWrite = Both<DryRun, Replacing>;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -180,10 +172,10 @@ struct RateStep {
 async fn add(
     State(app): State<App>,
     caller: Caller,
-    Ask(how): Ask<HowToWrite>,
+    Ask(Both(dry, Replacing { replacing })): Ask<HowToWrite>,
     Given(new): Given<NewRate>,
 ) -> Answer {
-    let note = new.note.map(|note| note.0);
+    let note = text(new.note);
     let rate = Rate {
         id: RateId::default(),
         code: new.code.0,
@@ -203,19 +195,8 @@ async fn add(
         to: new.to,
         note: note.clone(),
     };
-    let asked = Change { add: vec![rate], replacing: how.replacing, note, ..Change::default() };
-    change(&app, &caller, how.dry_run, asked).await
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct RateEnd {
-    /// Its last day
-    #[schema(value_type = String, format = Date)]
-    on: Date,
-    /// Why, for the audit trail
-    #[schema(value_type = Option<String>)]
-    note: Option<Words>,
+    let added = Change { add: vec![rate], replacing, note, ..Change::default() };
+    change(&app, &caller, dry.dry_run, Rules::Rates(added)).await
 }
 
 async fn end(
@@ -223,59 +204,49 @@ async fn end(
     caller: Caller,
     At(rate): At<RateId>,
     Ask(dry): Ask<DryRun>,
-    Given(given): Given<RateEnd>,
+    Given(LastDay { on, note }): Given<LastDay>,
 ) -> Answer {
-    let note = given.note.map(|note| note.0);
-    change(&app, &caller, dry.dry_run, Change { end: vec![(rate, given.on)], note, ..Change::default() })
-        .await
+    let ended = Change { end: vec![(rate, on)], note: text(note), ..Change::default() };
+    change(&app, &caller, dry.dry_run, Rules::Rates(ended)).await
+}
+
+/// Those of a file that the book does not have.
+async fn new_of(app: &App, text: &str, replacing: bool) -> PageResult<Change> {
+    let add = rates::new_rates(&app.installation, read(text)?).await?;
+    Ok(Change { add, replacing, ..Change::default() })
 }
 
 async fn import(
     State(app): State<App>,
     caller: Caller,
-    Ask(how): Ask<HowToWrite>,
-    GivenText(text): GivenText,
+    Ask(Both(dry, Replacing { replacing })): Ask<HowToWrite>,
+    GivenText(given): GivenText,
 ) -> Answer {
-    let held = Held::text(&app, "rates.csv", &text)?;
-    let add = rates::new_rates(&app.installation, read_in(&held)?).await?;
-    if add.is_empty() {
+    let new = new_of(&app, &given, replacing).await?;
+    if new.add.is_empty() {
         return nothing_new();
     }
-    let asked = Change { add, replacing: how.replacing, ..Change::default() };
-    change(&app, &caller, how.dry_run, asked).await
+    change(&app, &caller, dry.dry_run, Rules::Rates(new)).await
 }
 
 async fn check(
     State(app): State<App>,
     caller: Caller,
-    Ask(how): Ask<Replacing>,
-    GivenText(text): GivenText,
+    Ask(Replacing { replacing }): Ask<Replacing>,
+    GivenText(given): GivenText,
 ) -> Answer {
-    let held = Held::text(&app, "rates.csv", &text)?;
-    let add = rates::new_rates(&app.installation, read_in(&held)?).await?;
-    let count = add.len();
-    if count > 0 {
-        let change = Change { add, replacing: how.replacing, ..Change::default() };
-        rates::preview(&app.installation, &caller.actor(), &change).await?;
+    let new = new_of(&app, &given, replacing).await?;
+    if !new.add.is_empty() {
+        rates::preview(&app.installation, &caller.actor(), &new).await?;
     }
-    answer(json!({ "rates": count }))
-}
-
-async fn change(app: &App, caller: &Caller, dry_run: bool, change: Change) -> Answer {
-    let (installation, actor) = (&app.installation, caller.actor());
-    let effect = rates::preview(installation, &actor, &change).await?;
-    if dry_run {
-        return answer(effect);
-    }
-    let number = rates::change(installation, &actor, &change).await?;
-    changed(app, caller, number, &effect, json!({}))
+    answer(json!({ "rates": new.add.len() }))
 }
 
 async fn export(State(app): State<App>, Ask(Nothing {}): Ask<Nothing>) -> Answer {
     as_file(CSV, "rates.csv", file::write(&book(&app).await?)?)
 }
 
-async fn book(app: &App) -> Result<Vec<Rate>, PageError> {
+async fn book(app: &App) -> PageResult<Vec<Rate>> {
     Ok(rates::list(&app.installation).await?.into_iter().map(|row| row.rule).collect())
 }
 
@@ -300,10 +271,9 @@ async fn diff_file(
     State(app): State<App>,
     caller: Caller,
     Ask(days): Ask<Days>,
-    GivenText(text): GivenText,
+    GivenText(given): GivenText,
 ) -> Answer {
-    let held = Held::text(&app, "rates.csv", &text)?;
-    differing(&caller, &days, book(&app).await?, read_in(&held)?)
+    differing(&caller, &days, book(&app).await?, read(&given)?)
 }
 
 fn differing(caller: &Caller, days: &Days, book: Vec<Rate>, other: Vec<Rate>) -> Answer {
@@ -339,10 +309,9 @@ async fn try_rates(
     State(app): State<App>,
     caller: Caller,
     Ask(months): Ask<Months>,
-    GivenText(text): GivenText,
+    GivenText(given): GivenText,
 ) -> Answer {
-    let held = Held::text(&app, "rates.csv", &text)?;
-    let book = read_in(&held)?;
+    let book = read(&given)?;
     let on = months.on.or_else(|| latest(&book)).unwrap_or_else(|| today(&caller));
     let (first, last) = (months.from, months.to.unwrap_or(months.from));
     let installation = app.installation.clone();
@@ -352,8 +321,14 @@ async fn try_rates(
     })
 }
 
-/// The rates of a file that was sent; refusals do not tell where it lies here.
-fn read_in(held: &Held) -> Result<Vec<Rate>, PageError> {
-    let bytes = std::fs::read(held.path()).map_err(PageError::internal)?;
-    Ok(file::read_bytes("the file", &bytes)?)
+fn read(text: &str) -> PageResult<Vec<Rate>> {
+    Ok(file::read_bytes(GIVEN, text.as_bytes())?)
+}
+
+async fn priced(
+    State(app): State<App>,
+    At(rate): At<RateId>,
+    Paged { query, page }: Paged<InPeriod>,
+) -> Answer {
+    listed(page, given::rated(&app.installation, query.period, rate).await?)
 }

@@ -6,38 +6,76 @@ use lake::{Filter, TotalsRow};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use utoipa::IntoParams;
+use workflow::overview::{current_period, overview};
 use workflow::payers::{PayersRequest, payers};
 use workflow::report::{ReportRequest, report};
 use workflow::shapes::{ProjectMonth, payer_rows, report_rows};
 use workflow::verify::{self, verify};
 use workflow::why::why;
 
-use super::Api;
 use super::answer::{Answer, Done, answer, job};
-use super::asked::{Ask, At, Given};
+use super::asked::{Ask, At, Given, InPeriod, OfPeriod};
+use super::{Api, Door};
 use crate::App;
 use crate::access::{Access, Caller};
 use crate::error::{PageError, PageResult};
 
 pub fn api() -> Api {
     Api::of("Reports")
-        .read("/api/v1/report", "report", "Exact sums by any attribute", sums)
+        .on(
+            Door::Read(Access::Viewer),
+            "/api/v1/overview",
+            "overview",
+            "Where a period stands: what is done and what is next, money, changes, value delivered",
+            standing,
+        )
+        .with_query::<OfPeriod>()
+        .on(Door::Read(Access::Viewer), "/api/v1/report", "report", "Exact sums by any attribute", sums)
         .with_query::<AskedSums>()
-        .read("/api/v1/payers", "payers", "Who paid what: discounts, subsidies by payer, amounts due", paid)
+        .on(
+            Door::Read(Access::Viewer),
+            "/api/v1/payers",
+            "payers",
+            "Who paid what: discounts, subsidies by payer, amounts due",
+            paid,
+        )
         .with_query::<AskedPayers>()
-        .read("/api/v1/pis/{pi}", "show", "A PI's month by project", month)
-        .with_query::<AskedMonth>()
-        .read("/api/v1/why", "why", "Follow a number back to the delivered line", follow)
+        .on(Door::Read(Access::Viewer), "/api/v1/pis/{pi}/month", "show", "A PI's month by project", month)
+        .with_query::<InPeriod>()
+        .on(
+            Door::Read(Access::Viewer),
+            "/api/v1/why",
+            "why",
+            "Follow a number back to the delivered line",
+            follow,
+        )
         .with_query::<AskedReference>()
-        .ask(
+        .on(
+            Door::Ask(Access::Viewer),
             "/api/v1/verify",
-            Access::Reviewer,
             "verify",
             "Prove that what was issued follows from what was delivered and decided",
             prove,
         )
         .may_take::<Proof>(r#"{"period": "2025-01"}"#)
         .begins_job()
+}
+
+async fn standing(State(app): State<App>, Ask(asked): Ask<OfPeriod>) -> Answer {
+    let period = or_current(&app, asked.period).await?;
+    answer(&*overview(&app.installation, period).await?)
+}
+
+/// The period that a read is of: the one that is due where none is named.
+///
+/// # Errors
+/// No period at all.
+pub async fn or_current(app: &App, period: Option<Period>) -> PageResult<Period> {
+    let none = || PageError::not_found("no period is open yet: an import opens those of its rows");
+    match period {
+        Some(period) => Ok(period),
+        None => current_period(&app.installation).await?.ok_or_else(none),
+    }
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -127,16 +165,7 @@ async fn paid(State(app): State<App>, Ask(asked): Ask<AskedPayers>) -> Answer {
     answer(payer_rows(&request, &payers, app.installation.settings.currency.code.places()))
 }
 
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct AskedMonth {
-    /// Billing period
-    #[param(value_type = String, example = "2025-01")]
-    period: Period,
-}
-
-async fn month(State(app): State<App>, At(pi): At<String>, Ask(asked): Ask<AskedMonth>) -> Answer {
+async fn month(State(app): State<App>, At(pi): At<String>, Ask(asked): Ask<InPeriod>) -> Answer {
     let pi = pi.to_lowercase();
     let request = ReportRequest {
         period: Some(asked.period),

@@ -7,13 +7,14 @@ use money::Amount;
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
+use workflow::patterns::try_patterns;
 use workflow::review::{self, Act};
 use workflow::unusual::try_rule;
 
-use super::Api;
 use super::answer::{Answer, answer, page_of};
-use super::asked::{Ask, DryRun, Given, Paged, Words};
+use super::asked::{Ask, Both, DryRun, Given, Nothing, OfPeriod, Paged, Words};
 use super::charges::{ChargeFilter, need_some};
+use super::{Api, Door};
 use crate::App;
 use crate::access::{Access, Caller};
 use crate::error::{PageError, PageResult};
@@ -21,37 +22,28 @@ use crate::error::{PageError, PageResult};
 pub fn api() -> Api {
     const DECIDED: &str = "as the command with `--json`; of a dry run `act`, `charges`, `cost` and `skipped`: what would be decided";
     Api::of("Review")
-        .read("/api/v1/review", "review list", "Charges that wait for a decision", list)
+        .on(Door::Read(Access::Viewer), "/api/v1/review", "review list", "Charges that wait for a decision", list)
         .with_query::<ChargeFilter>()
         .listed()
-        .act(
-            "/api/v1/review/approve",
-            Access::Reviewer,
-            "review approve",
+        .on(Door::Act(Access::Reviewer), "/api/v1/review/approve", "review approve",
             "Bill charges although they were flagged",
             approve,
         )
         .with_query::<DryRun>()
         .takes::<Decision>(r#"{"charges": {"period": "2025-01", "flag": ["pattern_match"]}, "note": "workshop"}"#)
         .answers(DECIDED)
-        .act("/api/v1/review/reject", Access::Reviewer, "review reject", "Do not bill charges", reject)
+        .on(Door::Act(Access::Reviewer), "/api/v1/review/reject", "review reject", "Do not bill charges", reject)
         .with_query::<DryRun>()
         .takes::<Decision>(r#"{"charges": {"id": ["1:7"]}, "note": "test account"}"#)
         .answers(DECIDED)
-        .act(
-            "/api/v1/review/defer",
-            Access::Reviewer,
-            "review defer",
+        .on(Door::Act(Access::Reviewer), "/api/v1/review/defer", "review defer",
             "Bill charges in the next open period, or in another",
             defer,
         )
         .with_query::<DryRun>()
         .takes::<Deferral>(r#"{"charges": {"period": "2025-01", "flag": ["missing_fund_org"]}, "to": "2025-02"}"#)
         .answers(DECIDED)
-        .act(
-            "/api/v1/review/reassign",
-            Access::Reviewer,
-            "review reassign",
+        .on(Door::Act(Access::Reviewer), "/api/v1/review/reassign", "review reassign",
             "Give charges another PI, project, fund_org, account or reference",
             reassign,
         )
@@ -60,23 +52,35 @@ pub fn api() -> Api {
             r#"{"charges": {"id": ["1:7"]}, "change": {"project_id": "soil-microbiome", "fund_org": "BIO-21502"}}"#,
         )
         .answers(DECIDED)
-        .act(
-            "/api/v1/review/undo",
-            Access::Reviewer,
-            "review undo",
+        .on(Door::Act(Access::Reviewer), "/api/v1/review/undo", "review undo",
             "Take back the last decision about charges, while their period is open",
             undo,
         )
         .with_query::<DryRun>()
         .takes::<Undone>(r#"{"charges": {"id": ["1:7"]}}"#)
         .answers(DECIDED)
-        .read(
-            "/api/v1/review/rules/try",
+        .on(Door::Read(Access::Viewer), "/api/v1/review/rules/try",
             "review rules try",
             "What the rule of unusual cost would have found in past months",
             try_unusual,
         )
         .with_query::<Trial>()
+        .on(
+            Door::Read(Access::Viewer),
+            "/api/v1/review/rules/patterns",
+            "review rules patterns",
+            "What patterns of the review would flag and refuse, before they are configured",
+            try_texts,
+        )
+        .with_query::<Both<OfPeriod, Patterns>>()
+        .on(
+            Door::Read(Access::Viewer),
+            "/api/v1/review/history",
+            "review history",
+            "Acts of review, the latest first, and what still stands of each",
+            history,
+        )
+        .listed()
 }
 
 /// Decisions are made in the period that bills a charge, which for a deferred one is not its own.
@@ -272,4 +276,37 @@ async fn try_unusual(State(app): State<App>, Ask(trial): Ask<Trial>) -> Answer {
         ..configured
     };
     answer(try_rule(&app.installation, &rule, trial.period).await?)
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Patterns {
+    /// Looked for in service, resource id and resource name; may be given again; as configured when it is not given
+    #[serde(default)]
+    #[param(example = json!(["training"]))]
+    flag_pattern: Vec<String>,
+    /// A fund must match one from its start; may be given again; as configured when it is not given
+    #[serde(default)]
+    #[param(example = json!(["[A-Z]+-[0-9]+"]))]
+    fund_org_pattern: Vec<String>,
+}
+
+async fn try_texts(
+    State(app): State<App>,
+    Ask(Both(OfPeriod { period }, given)): Ask<Both<OfPeriod, Patterns>>,
+) -> Answer {
+    let mut patterns = app.installation.settings.review.clone();
+    if !given.flag_pattern.is_empty() {
+        patterns.flag_patterns = given.flag_pattern;
+    }
+    if !given.fund_org_pattern.is_empty() {
+        patterns.fund_org_patterns = given.fund_org_pattern;
+    }
+    answer(try_patterns(&app.installation, &patterns, period).await?)
+}
+
+async fn history(State(app): State<App>, Paged { page, .. }: Paged<Nothing>) -> Answer {
+    let (acts, total) = review::history(&app.installation, page.limit(), page.offset()).await?;
+    page_of(page, total, &acts)
 }

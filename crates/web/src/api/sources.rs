@@ -4,17 +4,23 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use workflow::sources;
 
-use super::Api;
 use super::answer::{Answer, done, list as listed};
 use super::asked::{Given, Nothing, Paged, Words};
+use super::{Api, Door};
 use crate::App;
 use crate::access::{Access, Caller};
 
 pub fn api() -> Api {
     Api::of("Sources")
-        .read("/api/v1/sources", "sources list", "Who supplies charges, with their last imports", list)
+        .on(
+            Door::Read(Access::Viewer),
+            "/api/v1/sources",
+            "sources list",
+            "Who supplies charges, with their last imports",
+            list,
+        )
         .listed()
-        .act("/api/v1/sources", Access::Reviewer, "sources add", "Make a source known", add)
+        .on(Door::Act(Access::Reviewer), "/api/v1/sources", "sources add", "Make a source known", add)
         .takes::<NewSource>(r#"{"name": "Sequencing"}"#)
         .answers("`number`: of the act in the audit trail")
 }

@@ -6,38 +6,47 @@ use jiff::civil::Date;
 use money::Amount;
 use serde::Deserialize;
 use utoipa::ToSchema;
+use workflow::given;
 use workflow::splits::{self, Change};
 
-use super::Api;
-use super::answer::{Answer, answer, list as listed};
-use super::asked::{AlsoEnded, Ask, At, DryRun, Given, Paged, Words};
-use super::attribution::today;
-use super::subsidies::{FUNDED, funded};
+use super::answer::{Answer, list as listed};
+use super::asked::{AlsoEnded, Ask, At, DryRun, Given, InPeriod, Paged, Words};
+use super::changes::{FUNDED, change, today};
+use super::{Api, Door};
 use crate::App;
 use crate::access::{Access, Caller};
+use crate::change::Change as Rules;
 use crate::error::PageError;
 
 pub fn api() -> Api {
     Api::of("Splits")
-        .read("/api/v1/splits", "splits list", "Charges over several funds: the rules", list)
+        .on(Door::Read(Access::Viewer), "/api/v1/splits", "splits list", "Charges over several funds: the rules", list)
         .with_query::<AlsoEnded>()
         .listed()
-        .act("/api/v1/splits", Access::Reviewer, "splits add", "Write a rule", add)
+        .on(Door::Act(Access::Reviewer), "/api/v1/splits", "splits add", "Write a rule", add)
         .with_query::<DryRun>()
         .takes::<NewSplit>(
             r#"{"project_id": "soil-microbiome", "parts": [{"fund_org": "BIO-21502", "share": {"percent": "60"}}, {"fund_org": "GEO-11000", "share": {"percent": "40"}}], "from": "2025-01-01", "note": "as agreed"}"#,
         )
         .answers(FUNDED)
-        .act("/api/v1/splits/{rule}/end", Access::Reviewer, "splits end", "Say the last day of a rule", end)
+        .on(Door::Act(Access::Reviewer), "/api/v1/splits/{rule}/end", "splits end", "Say the last day of a rule", end)
         .with_query::<DryRun>()
         .takes::<SplitEnd>(r#"{"on": "2025-06-30", "note": "the second grant has ended"}"#)
         .answers(FUNDED)
+        .on(
+            Door::Read(Access::Viewer),
+            "/api/v1/splits/{rule}/carried",
+            "splits carried",
+            "The funds of a rule on the statements of a period, before others pay",
+            carried,
+        )
+        .with_query::<InPeriod>()
+        .listed()
 }
 
 async fn list(State(app): State<App>, caller: Caller, Paged { query, page }: Paged<AlsoEnded>) -> Answer {
-    let today = today(&caller);
     let mut rows = splits::list(&app.installation).await?;
-    rows.retain(|row| query.all || row.rule.to.is_none_or(|to| today <= to));
+    rows.retain(|row| query.lists(row.rule.to, today(&caller)));
     listed(page, rows)
 }
 
@@ -121,7 +130,7 @@ async fn add(
         to: new.to,
         note: new.note.0,
     };
-    change(&app, &caller, dry, &Change::Add(Box::new(rule))).await
+    change(&app, &caller, dry.dry_run, Rules::Split(Change::Add(Box::new(rule)))).await
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -142,14 +151,14 @@ async fn end(
     Ask(dry): Ask<DryRun>,
     Given(given): Given<SplitEnd>,
 ) -> Answer {
-    change(&app, &caller, dry, &Change::End { rule, on: given.on, note: given.note.0 }).await
+    let ended = Change::End { rule, on: given.on, note: given.note.0 };
+    change(&app, &caller, dry.dry_run, Rules::Split(ended)).await
 }
 
-async fn change(app: &App, caller: &Caller, dry: DryRun, change: &Change) -> Answer {
-    let effects = splits::preview(&app.installation, change).await?;
-    if dry.dry_run {
-        return answer(effects);
-    }
-    let (rule, number) = splits::change(&app.installation, &caller.actor(), change).await?;
-    funded(rule, number, &effects)
+async fn carried(
+    State(app): State<App>,
+    At(split): At<SplitId>,
+    Paged { query, page }: Paged<InPeriod>,
+) -> Answer {
+    listed(page, given::by_split(&app.installation, query.period, split).await?)
 }

@@ -10,30 +10,54 @@ use workflow::send_again::send_again;
 use workflow::shapes::{ListedStatement, ShownStatement};
 use workflow::statements;
 
-use super::Api;
 use super::answer::{Answer, CSV, Done, answer, file, job, list as listed};
-use super::asked::{Ask, At, Given, Nothing, Paged, Words};
+use super::asked::{Ask, At, Given, InPeriod, Nothing, Paged, Words};
+use super::{Api, Door};
 use crate::App;
 use crate::access::{Access, Caller};
+use crate::download;
 use crate::error::{PageError, PageResult};
 use crate::jobs::Progress;
 
 pub fn api() -> Api {
     Api::of("Statements")
-        .read("/api/v1/statements", "statements list", "Statements, with what became of each version", list)
+        .on(
+            Door::Read(Access::Viewer),
+            "/api/v1/statements",
+            "statements list",
+            "Statements, with what became of each version",
+            list,
+        )
         .with_query::<AskedStatements>()
         .listed()
-        .read(
+        .on(
+            Door::Read(Access::Viewer),
+            "/api/v1/statements/zip",
+            "statements zip",
+            "The documents of all statements of a period in one ZIP file",
+            zip,
+        )
+        .with_query::<InPeriod>()
+        .answers_file("application/zip")
+        .on(
+            Door::Read(Access::Viewer),
             "/api/v1/statements/{number}",
             "statements show",
             "One statement: lines, versions, e-mails",
             show,
         )
         .with_query::<AskedVersion>()
-        .read("/api/v1/statements/{number}/pdf", "statements show", "The statement as it was sent", pdf)
+        .on(
+            Door::Read(Access::Viewer),
+            "/api/v1/statements/{number}/pdf",
+            "statements show",
+            "The statement as it was sent",
+            pdf,
+        )
         .with_query::<AskedVersion>()
         .answers_file("application/pdf")
-        .read(
+        .on(
+            Door::Read(Access::Viewer),
             "/api/v1/statements/{number}/csv",
             "statements show",
             "Its charges as CSV, as they were sent",
@@ -41,34 +65,35 @@ pub fn api() -> Api {
         )
         .with_query::<AskedVersion>()
         .answers_file("text/csv")
-        .read(
+        .on(
+            Door::Read(Access::Viewer),
             "/api/v1/statements/{number}/diff",
             "statements diff",
             "How two statements differ: two versions, or a project's in two periods",
             diff,
         )
         .with_query::<AskedOther>()
-        .act(
+        .on(
+            Door::Act(Access::Reviewer),
             "/api/v1/periods/{period}/generate",
-            Access::Reviewer,
             "generate",
             "Make the statements of a closed period, or say what would be made",
             make,
         )
         .may_take::<Making>(r#"{"dry_run": true}"#)
         .begins_job()
-        .act(
+        .on(
+            Door::Act(Access::Reviewer),
             "/api/v1/periods/{period}/send",
-            Access::Reviewer,
             "send",
             "E-mail the statements of a period that have not been sent",
             send_all,
         )
         .may_take::<Sending>(r#"{"retry_uncertain": false}"#)
         .begins_job()
-        .act(
+        .on(
+            Door::Act(Access::Reviewer),
             "/api/v1/statements/{number}/send",
-            Access::Reviewer,
             "send",
             "Send one statement again that was sent before",
             again,
@@ -95,6 +120,10 @@ async fn list(State(app): State<App>, Paged { query, page }: Paged<AskedStatemen
     rows.retain(|one| query.project.as_ref().is_none_or(|project| *project == one.row.project_id));
     let places = app.installation.settings.currency.code.places();
     listed(page, rows.iter().map(|row| ListedStatement::of(row, places)).collect())
+}
+
+async fn zip(State(app): State<App>, Ask(InPeriod { period }): Ask<InPeriod>) -> Answer {
+    Ok(download::statements(statements::bundle(&app.installation, period).await?, period))
 }
 
 #[derive(Deserialize, IntoParams)]

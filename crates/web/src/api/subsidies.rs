@@ -2,50 +2,55 @@ use axum::extract::State;
 use billing::subsidy::{Percent, Scope, SubsidyId, SubsidyRule, Tier, Window};
 use billing::{Period, SourceName};
 use money::Amount;
-use serde::{Deserialize, Serialize};
-use serde_json::json;
-use utoipa::{IntoParams, ToSchema};
-use workflow::subsidies::{self, Change, Effect};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use workflow::given;
+use workflow::subsidies::{self, Change};
 
-use super::Api;
-use super::answer::{Answer, answer, list as listed};
-use super::asked::{AlsoEnded, Ask, At, DryRun, Given, Paged, Words};
-use super::attribution::today;
+use super::answer::{Answer, list as listed};
+use super::asked::{AlsoEnded, Ask, At, DryRun, Given, InPeriod, Nothing, Paged, Words};
+use super::changes::{FUNDED, LastPeriod, change, text, today};
+use super::{Api, Door};
 use crate::App;
 use crate::access::{Access, Caller};
-
-/// What a change of who pays is answered.
-pub const FUNDED: &str = "`rule`, `number` of the act, `effect` on open periods, as the command with `--json`; of a dry run the effect alone";
+use crate::change::Change as Rules;
 
 pub fn api() -> Api {
     Api::of("Subsidies")
-        .read("/api/v1/subsidies", "subsidies list", "Who else pays: the rules", list)
+        .on(Door::Read(Access::Viewer), "/api/v1/subsidies", "subsidies list", "Who else pays: the rules", list)
         .with_query::<AlsoEnded>()
         .listed()
-        .act("/api/v1/subsidies", Access::Reviewer, "subsidies add", "Write a rule", add)
+        .on(Door::Act(Access::Admin), "/api/v1/subsidies", "subsidies add", "Write a rule", add)
         .with_query::<DryRun>()
         .takes::<NewSubsidy>(
             r#"{"name": "Provost's research fund", "payer": "PROV-10001", "tiers": [{"up_to": "500", "percent": "100"}], "window": "fiscal-year", "from": "2025-01"}"#,
         )
         .answers(FUNDED)
-        .act("/api/v1/subsidies/{rule}/end", Access::Reviewer, "subsidies end", "Say the last period of a rule", end)
+        .on(Door::Act(Access::Admin), "/api/v1/subsidies/{rule}/end", "subsidies end", "Say the last period of a rule", end)
         .with_query::<DryRun>()
-        .takes::<SubsidyEnd>(r#"{"last": "2025-06", "note": "the fund is used up"}"#)
+        .takes::<LastPeriod>(r#"{"last": "2025-06", "note": "the fund is used up"}"#)
         .answers(FUNDED)
-        .read(
-            "/api/v1/subsidies/balances",
+        .on(Door::Read(Access::Viewer), "/api/v1/subsidies/balances",
             "subsidies show",
             "What was seen and paid, and what is left, when a period is billed as it stands",
             balances,
         )
-        .with_query::<AskedPeriod>()
+        .with_query::<InPeriod>()
+        .listed()
+        .on(
+            Door::Read(Access::Viewer),
+            "/api/v1/subsidies/{rule}/paid",
+            "subsidies paid",
+            "What a rule paid by issued statements, the latest period first",
+            paid,
+        )
         .listed()
 }
 
 async fn list(State(app): State<App>, caller: Caller, Paged { query, page }: Paged<AlsoEnded>) -> Answer {
     let today = Period::of(today(&caller));
     let mut rows = subsidies::list(&app.installation).await?;
-    rows.retain(|row| query.all || row.rule.to.is_none_or(|to| today <= to));
+    rows.retain(|row| query.lists(row.rule.to, today));
     listed(page, rows)
 }
 
@@ -106,7 +111,7 @@ struct NewSubsidy {
     note: Option<Words>,
 }
 
-pub const fn yes() -> bool {
+const fn yes() -> bool {
     true
 }
 
@@ -144,21 +149,10 @@ async fn add(
         window: new.window,
         from: new.from,
         to: new.to,
-        note: new.note.map(|note| note.0),
+        note: text(new.note),
         opening: Vec::new(),
     };
-    change(&app, &caller, dry, &Change::Add(Box::new(rule))).await
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct SubsidyEnd {
-    /// Its last billing period
-    #[schema(value_type = String, example = "2025-06")]
-    last: Period,
-    /// Why, for the audit trail
-    #[schema(value_type = Option<String>)]
-    note: Option<Words>,
+    change(&app, &caller, dry.dry_run, Rules::Subsidy(Change::Add(Box::new(rule)))).await
 }
 
 async fn end(
@@ -166,36 +160,16 @@ async fn end(
     caller: Caller,
     At(rule): At<SubsidyId>,
     Ask(dry): Ask<DryRun>,
-    Given(given): Given<SubsidyEnd>,
+    Given(LastPeriod { last, note }): Given<LastPeriod>,
 ) -> Answer {
-    let end = Change::End { rule, last: given.last, note: given.note.map(|note| note.0) };
-    change(&app, &caller, dry, &end).await
+    let ended = Change::End { rule, last, note: text(note) };
+    change(&app, &caller, dry.dry_run, Rules::Subsidy(ended)).await
 }
 
-async fn change(app: &App, caller: &Caller, dry: DryRun, change: &Change) -> Answer {
-    let effects = subsidies::preview(&app.installation, change).await?;
-    if dry.dry_run {
-        return answer(effects);
-    }
-    let (rule, number) = subsidies::change(&app.installation, &caller.actor(), change).await?;
-    funded(rule, number, &effects)
-}
-
-/// # Errors
-/// None.
-pub fn funded(rule: impl Serialize, number: billing::LedgerNumber, effects: &[Effect]) -> Answer {
-    answer(json!({ "rule": rule, "number": number, "effect": effects }))
-}
-
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct AskedPeriod {
-    /// Billing period
-    #[param(value_type = String, example = "2025-01")]
-    period: Period,
-}
-
-async fn balances(State(app): State<App>, Paged { query, page }: Paged<AskedPeriod>) -> Answer {
+async fn balances(State(app): State<App>, Paged { query, page }: Paged<InPeriod>) -> Answer {
     listed(page, subsidies::balances(&app.installation, query.period).await?)
+}
+
+async fn paid(State(app): State<App>, At(rule): At<SubsidyId>, paged: Paged<Nothing>) -> Answer {
+    listed(paged.page, given::by_subsidy(&app.installation, rule).await?)
 }

@@ -1,16 +1,10 @@
 //! Charges: find, sort and hand out over millions; and one of them with its whole story.
 
-use std::io::Write;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-
 use askama::Template;
-use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use billing::decision::{ChargeState, Decision};
 use billing::{ChargeId, LedgerNumber, Period, correction};
-use futures::stream::unfold;
 use lake::Filter;
 use workflow::listing::{self, ChargeList, ExportFormat};
 use workflow::story::{self, Billed, Said, Story, charge_story};
@@ -20,6 +14,7 @@ use super::review::in_words;
 use super::which::{Known, Pager, ROWS, Which};
 use crate::App;
 use crate::access::Access;
+use crate::download;
 use crate::error::{ErrorKind, PageError, PageResult};
 use crate::form::Query;
 use crate::frame::{Frame, page, refused_page};
@@ -96,7 +91,6 @@ async fn parquet(state: State<App>, frame: Frame, which: Query<Which>) -> PageRe
     export(state, &frame, which, ExportFormat::Parquet)
 }
 
-/// As it is read, so that memory does not grow with the number of charges.
 fn export(
     State(app): State<App>,
     frame: &Frame,
@@ -104,61 +98,7 @@ fn export(
     format: ExportFormat,
 ) -> PageResult<Response> {
     let filter = asked(&mut which, frame)?;
-    let (ending, kind) = match format {
-        ExportFormat::Csv => ("csv", "text/csv; charset=utf-8"),
-        ExportFormat::Parquet => ("parquet", "application/vnd.apache.parquet"),
-    };
-    let (sender, receiver) = sync_channel(WAITING);
-    let (work, installation) = (app.work.clone(), app.installation.clone());
-    app.work.spawn_blocking(move || {
-        let mut out = Pieces { sender: sender.clone(), piece: Vec::with_capacity(PIECE_BYTES) };
-        let written = work.block_on(listing::export(&installation, &filter, format, &mut out));
-        let written = written.map_err(|error| error.to_string());
-        if let Err(error) = written.and_then(|_| out.flush().map_err(|error| error.to_string())) {
-            tracing::warn!(error, "an export broke off");
-            // A download that ends early must not look whole.
-            let _ = sender.send(Err(std::io::Error::other(error)));
-        }
-    });
-    let name = format!("attachment; filename=\"charges_{}.{ending}\"", which.period);
-    Ok(([(CONTENT_TYPE, kind.to_owned()), (CONTENT_DISPOSITION, name)], Body::from_stream(pieces(receiver)))
-        .into_response())
-}
-
-type Piece = std::io::Result<Vec<u8>>;
-
-fn pieces(receiver: Receiver<Piece>) -> impl futures::Stream<Item = Piece> {
-    unfold(receiver, |receiver| async {
-        let next = tokio::task::spawn_blocking(move || receiver.recv().ok().map(|piece| (piece, receiver)));
-        next.await.ok().flatten()
-    })
-}
-
-const PIECE_BYTES: usize = 256 << 10;
-/// Pieces that wait for a slow visitor.
-const WAITING: usize = 4;
-
-struct Pieces {
-    sender: SyncSender<Piece>,
-    piece: Vec<u8>,
-}
-
-impl Write for Pieces {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.piece.extend_from_slice(bytes);
-        if PIECE_BYTES <= self.piece.len() {
-            self.flush()?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        if self.piece.is_empty() {
-            return Ok(());
-        }
-        let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE_BYTES));
-        self.sender.send(Ok(piece)).map_err(|_| std::io::ErrorKind::BrokenPipe.into())
-    }
+    Ok(download::charges(&app, filter, format, &format!("charges_{}", which.period)))
 }
 
 #[derive(Template)]

@@ -256,7 +256,7 @@ async fn quarantined(State(app): State<App>, Path(import): Path<i64>) -> PageRes
 async fn file(State(app): State<App>, Path((import, file)): Path<(i64, u32)>) -> PageResult<Response> {
     let delivered = imports::delivered(&app.installation, ImportId(import), file).await;
     let delivered = delivered.map_err(unknown_is_not_found)?;
-    Ok(attachment(&delivered.file.name, BYTES, read_out(&app, delivered.bytes)))
+    Ok(attachment(&delivered.file.name, BYTES, read_out(delivered.bytes)))
 }
 
 async fn read_again(State(app): State<App>, caller: Caller, Path(import): Path<i64>) -> PageResult<Next> {

@@ -14,13 +14,15 @@ use serde::Deserialize;
 use workflow::statements::StatementStanding;
 use workflow::{Refusal, audit, people, statements};
 
-use super::rules::proposal::{self, Answer, Draft, RuleForm, answer};
+use super::rules::kind::{FormPage, add, new};
+use super::rules::proposal::{Answer, Draft, RuleForm, answer};
 use super::rules::sent::Sent;
 use super::rules::table::{Cell, Table};
 use super::rules::words::joined;
 use super::rules::{A_DAY, said, today, unread};
 use crate::App;
 use crate::access::{Access, Caller};
+use crate::change::Change;
 use crate::error::{ErrorKind, PageError, PageResult};
 use crate::form::{Fields, Query, encoded, some};
 use crate::frame::{Frame, page, refused_page};
@@ -29,8 +31,8 @@ use crate::routes::Routes;
 pub fn routes() -> Routes {
     Routes::default()
         .page("/people", Access::Viewer, list)
-        .page("/people/new", Access::Reviewer, new)
-        .act("/people/new", Access::Reviewer, "people add", add)
+        .page("/people/new", Access::Reviewer, new::<PersonForm>)
+        .act("/people/new", Access::Reviewer, "people add", add::<PersonForm>)
         .page("/people/{person}", Access::Viewer, show)
         .act("/people/{person}/address", Access::Reviewer, "people address", address)
         .act("/people/{person}/merge", Access::Reviewer, "people merge", merge)
@@ -292,18 +294,6 @@ struct PersonForm {
     note: String,
 }
 
-fn draft(what: String, action: String, sent: &Sent, change: PeopleChange, then: String) -> Draft {
-    Draft {
-        what,
-        action,
-        fields: sent.pairs.clone(),
-        change: proposal::Change::People(change),
-        notes: Vec::new(),
-        lines: Vec::new(),
-        then,
-    }
-}
-
 impl RuleForm for PersonForm {
     async fn draft(&self, _app: &App, sent: &Sent) -> PageResult<Draft> {
         let mut fields = Fields::default();
@@ -313,7 +303,7 @@ impl RuleForm for PersonForm {
         let what = format!("Write down {name} with {address}");
         let addresses = said(&self.also).into_iter().chain([address]).collect();
         let change = PeopleChange::Add { name, addresses, note: some(&self.note) };
-        Ok(draft(what, "/people/new".to_owned(), sent, change, "/people".to_owned()))
+        Ok(Draft::new(what, "/people/new", sent, Change::People(change), "/people"))
     }
 }
 
@@ -325,20 +315,9 @@ struct NewPage {
     refusal: Option<Refusal>,
 }
 
-fn new_page(frame: Frame, form: PersonForm, refusal: Option<Refusal>) -> PageResult<Response> {
-    let is_refused = refusal.is_some();
-    let shown = NewPage { frame: frame.titled("Write somebody down").help("people"), form, refusal };
-    if is_refused { refused_page(&shown) } else { page(&shown) }
-}
-
-async fn new(frame: Frame, Query(form): Query<PersonForm>) -> PageResult<Response> {
-    new_page(frame, form, None)
-}
-
-async fn add(State(app): State<App>, caller: Caller, frame: Frame, sent: Sent) -> PageResult<Response> {
-    match answer::<PersonForm>(&app, &caller, &sent).await? {
-        Answer::Done(response) => Ok(response),
-        Answer::Again(form, refusal) => new_page(frame, form, refusal),
+impl FormPage for PersonForm {
+    fn page(self, frame: Frame, refusal: Option<Refusal>) -> PageResult<Response> {
+        page(&NewPage { frame: frame.titled("Write somebody down").help("people"), form: self, refusal })
     }
 }
 
@@ -364,7 +343,8 @@ impl RuleForm for AddressForm {
         fields.finish(what)?;
         let what = format!("Make {address} the current address of {person}");
         let change = PeopleChange::Address { person, address, from, note: some(&self.note) };
-        Ok(draft(what, format!("/people/{person}/address"), sent, change, format!("/people/{person}")))
+        let at = format!("/people/{person}");
+        Ok(Draft::new(what, format!("{at}/address"), sent, Change::People(change), at))
     }
 }
 
@@ -386,7 +366,8 @@ impl RuleForm for MergeForm {
         fields.finish(what)?;
         let what = format!("Merge {person} into {into}");
         let change = PeopleChange::Merge { person, into, note: some(&self.note) };
-        Ok(draft(what, format!("/people/{person}/merge"), sent, change, format!("/people/{into}")))
+        let change = Change::People(change);
+        Ok(Draft::new(what, format!("/people/{person}/merge"), sent, change, format!("/people/{into}")))
     }
 }
 

@@ -5,6 +5,7 @@
 mod attribution;
 mod credits;
 mod import_config;
+pub mod kind;
 mod known;
 pub mod proposal;
 mod rates;
@@ -18,8 +19,7 @@ pub mod words;
 use std::fmt::Display;
 
 use askama::Template;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use jiff::civil::Date;
 use ledger::{Role, Rule, RuleRow};
 use money::Amount;
@@ -27,10 +27,12 @@ use serde::Deserialize;
 use workflow::Refusal;
 
 use crate::access::{Access, Caller};
+use crate::download::{CSV, attachment};
 use crate::error::{PageError, PageResult};
 use crate::form::Fields;
 use crate::frame::{Frame, page};
 use crate::routes::Routes;
+use kind::{EndOf, Kind, RuleKind};
 use table::{Cell, Table};
 
 pub fn routes() -> Routes {
@@ -43,28 +45,6 @@ pub fn routes() -> Routes {
         .and(credits::routes())
         .and(splits::routes())
         .and(import_config::routes())
-}
-
-/// A kind of rule, as its pages name it.
-pub struct Kind {
-    /// `subsidy`
-    pub noun: &'static str,
-    /// `Subsidies`
-    pub title: &'static str,
-    pub path: &'static str,
-    /// What these are, in a sentence or two.
-    pub lead: &'static str,
-    /// What to do while there are none.
-    pub empty: &'static str,
-    /// The button that makes one: `Write a subsidy`.
-    pub add: &'static str,
-    /// Who may change them.
-    pub needs: Role,
-    /// Other views: address, name, who may see them.
-    pub views: &'static [(&'static str, &'static str, Role)],
-    /// The guide's page.
-    pub help: &'static str,
-    pub has_file: bool,
 }
 
 /// What a list of rules is asked for.
@@ -193,13 +173,7 @@ impl ListPage {
 }
 
 /// The list of a kind: filtered by state and words, a page of it.
-pub fn list(
-    frame: Frame,
-    kind: &'static Kind,
-    columns: &[&'static str],
-    mut asked: Asked,
-    rules: Vec<Listed>,
-) -> PageResult<Response> {
+pub fn list(frame: Frame, kind: &'static Kind, mut asked: Asked, rules: Vec<Listed>) -> PageResult<Response> {
     let mut counts = [0; 3];
     for rule in &rules {
         counts[rule.when as usize] += 1;
@@ -215,10 +189,10 @@ pub fn list(
     };
     let found: Vec<Listed> = rules.into_iter().filter(fits).collect();
     if asked.format == "csv" {
-        let names: Vec<&str> = columns.iter().map(|name| name.trim_start_matches('#')).collect();
+        let names: Vec<&str> = kind.columns.iter().map(|name| name.trim_start_matches('#')).collect();
         let rows = found.into_iter().map(|rule| rule.cells.into_iter().map(|cell| cell.text).collect());
         let name = format!("{}.csv", kind.path.trim_start_matches('/'));
-        return Ok(csv(&name, documents::table_for_people(&names, rows)));
+        return Ok(attachment(&name, CSV, documents::table_for_people(&names, rows)));
     }
     let total = found.len();
     let pages = total.div_ceil(ON_A_PAGE).max(1);
@@ -227,7 +201,7 @@ pub fn list(
     let first = (at - 1) * ON_A_PAGE;
     let is_any = counts.iter().any(|count| 0 < *count);
     let empty = if is_any { "None of them fits. Choose “all”, or fewer words." } else { kind.empty };
-    let mut table = Table::new(kind.title, columns, empty);
+    let mut table = Table::new(kind.title, kind.columns, empty);
     table.rows = found.into_iter().skip(first).take(ON_A_PAGE).map(|rule| rule.cells).collect();
     let frame = frame.titled(kind.title).help(kind.help);
     page(&ListPage { frame, kind, asked, table, total, first, counts })
@@ -247,7 +221,6 @@ pub struct ShowPage {
     history: Vec<Happened>,
     /// What it gave, with a heading and a sentence.
     given: Vec<Given>,
-    end: Option<EndOf>,
     /// More forms: buttons that lead to them.
     pub more: Vec<(String, String)>,
 }
@@ -270,24 +243,9 @@ pub struct Happened {
     pub note: String,
 }
 
-/// How a rule of a kind is ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndOf {
-    /// With a last day.
-    Day,
-    /// With a last billing period.
-    Period,
-}
-
 impl ShowPage {
-    pub fn new<T>(
-        frame: Frame,
-        kind: &'static Kind,
-        row: &RuleRow<T>,
-        id: impl Display,
-        when: When,
-        words: Words<'_>,
-    ) -> ShowPage {
+    pub fn new<R: RuleKind>(frame: Frame, row: &RuleRow<R>, id: impl Display, today: Date) -> ShowPage {
+        let (kind, words) = (R::OF, row.rule.words());
         let frame = frame.titled(words.title.clone()).help(kind.help);
         let mut history = vec![Happened {
             at: row.written.at,
@@ -308,11 +266,10 @@ impl ShowPage {
             kind,
             id: id.to_string(),
             title: words.title,
-            when,
+            when: row.rule.when(today),
             facts: Vec::new(),
             history,
             given: Vec::new(),
-            end: None,
             more: Vec::new(),
         }
     }
@@ -333,9 +290,8 @@ impl ShowPage {
         self.history.sort_by_key(|happened| happened.at);
     }
 
-    /// Offer the end where there is one to say.
-    pub fn ends_by(&mut self, end: EndOf) {
-        self.end = (self.when != When::Ended && self.may_change()).then_some(end);
+    fn may_end(&self) -> bool {
+        self.when != When::Ended && self.may_change()
     }
 
     pub fn may_change(&self) -> bool {
@@ -347,7 +303,7 @@ impl ShowPage {
     }
 
     fn is_by_day(&self) -> bool {
-        self.end == Some(EndOf::Day)
+        self.kind.ends_by == EndOf::Day
     }
 }
 
@@ -357,15 +313,6 @@ pub struct Words<'a> {
     pub note: Option<&'a str>,
     /// Its last day or period.
     pub last: Option<String>,
-}
-
-/// The form that ends a rule.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct EndForm {
-    pub rule: i64,
-    pub last: String,
-    pub note: String,
 }
 
 /// One rule of a kind by its number.
@@ -428,13 +375,6 @@ pub fn unread(fields: Fields, what: &str) -> PageError {
         Err(refusal) => refusal.into(),
         Ok(()) => Refusal::new(what.to_owned()).into(),
     }
-}
-
-/// A file for a spreadsheet or to be read in again.
-pub fn csv(name: &str, text: String) -> Response {
-    let disposition = format!("attachment; filename=\"{name}\"");
-    let headers = [(CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (CONTENT_DISPOSITION, disposition)];
-    (headers, text).into_response()
 }
 
 /// Sums of a period that rules are asked about.

@@ -1,17 +1,17 @@
 //! Setting up one's second factor, new recovery codes, and doing without.
 
 use askama::Template;
-use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::extract::{FromRequest, FromRequestParts as _, Request, State};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use workflow::accounts;
-use workflow::{Refusal, WorkflowError};
+use serde::de::DeserializeOwned;
+use workflow::accounts::{self, Accounts, SessionToken};
+use workflow::{Installation, Refusal, WorkflowError};
 
 use super::account::own_token;
 use crate::App;
 use crate::access::{Access, Caller};
-use crate::error::PageResult;
+use crate::error::{PageError, PageResult};
 use crate::flash::Next;
 use crate::form::Form;
 use crate::frame::{Frame, page, refused_page};
@@ -57,9 +57,54 @@ async fn show(State(app): State<App>, caller: Caller, frame: Frame) -> PageResul
     page(&FactorPage::of(&app, &caller, frame, None).await?)
 }
 
+/// What is asked of one's own second factor, at which session, with what was typed.
+struct Asked<F> {
+    app: App,
+    caller: Caller,
+    frame: Frame,
+    token: SessionToken,
+    form: F,
+}
+
+impl<F: DeserializeOwned> FromRequest<App> for Asked<F> {
+    type Rejection = PageError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Asked<F>, PageError> {
+        let (mut parts, body) = request.into_parts();
+        let caller = Caller::from_request_parts(&mut parts, app).await?;
+        let frame = Frame::from_request_parts(&mut parts, app).await?;
+        let token = own_token(app, &parts.headers)?;
+        let Form(form) = Form::from_request(Request::from_parts(parts, body), app).await?;
+        Ok(Asked { app: app.clone(), caller, frame, token, form })
+    }
+}
+
+impl<F> Asked<F> {
+    fn known(&self) -> (&Installation, &Accounts) {
+        (&self.app.installation, &self.app.settings.accounts)
+    }
+}
+
 #[derive(Deserialize)]
 struct GivenPassword {
     password: String,
+}
+
+impl Asked<GivenPassword> {
+    /// The page after an act of the account; a refusal is told where the password was asked.
+    async fn then<T>(
+        self,
+        done: Result<T, WorkflowError>,
+        next: impl FnOnce(Frame, T) -> PageResult<Response>,
+    ) -> PageResult<Response> {
+        match done {
+            Ok(done) => next(self.frame, done),
+            Err(WorkflowError::Refused(refusal)) => {
+                refused_page(&FactorPage::of(&self.app, &self.caller, self.frame, Some(refusal)).await?)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 /// What an authenticator is to know: in this answer, and sealed in the session.
@@ -84,35 +129,10 @@ impl SetUpPage {
     }
 }
 
-/// An act of the account, whose refusal is told where the password was asked.
-async fn or_again<T>(
-    done: Result<T, WorkflowError>,
-    (app, caller, frame): (&App, &Caller, &Frame),
-) -> PageResult<Result<T, Response>> {
-    match done {
-        Ok(done) => Ok(Ok(done)),
-        Err(WorkflowError::Refused(refusal)) => {
-            let again = FactorPage::of(app, caller, frame.clone(), Some(refusal)).await?;
-            Ok(Err(refused_page(&again)?))
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-async fn begin(
-    State(app): State<App>,
-    caller: Caller,
-    headers: HeaderMap,
-    frame: Frame,
-    Form(given): Form<GivenPassword>,
-) -> PageResult<Response> {
-    let token = own_token(&app, &headers)?;
-    let (installation, known) = (&app.installation, &app.settings.accounts);
-    let begun = accounts::begin_totp(installation, known, &token, &given.password, caller.at).await;
-    match or_again(begun, (&app, &caller, &frame)).await? {
-        Ok(setup) => page(&SetUpPage::of(frame, setup.otpauth_uri, None)),
-        Err(again) => Ok(again),
-    }
+async fn begin(asked: Asked<GivenPassword>) -> PageResult<Response> {
+    let ((installation, known), password) = (asked.known(), &asked.form.password);
+    let begun = accounts::begin_totp(installation, known, &asked.token, password, asked.caller.at).await;
+    asked.then(begun, |frame, setup| page(&SetUpPage::of(frame, setup.otpauth_uri, None))).await
 }
 
 #[derive(Deserialize)]
@@ -131,55 +151,35 @@ struct CodesPage {
     is_new: bool,
 }
 
-async fn confirm(
-    State(app): State<App>,
-    caller: Caller,
-    headers: HeaderMap,
-    frame: Frame,
-    Form(given): Form<GivenCode>,
-) -> PageResult<Response> {
-    let token = own_token(&app, &headers)?;
-    let (installation, known) = (&app.installation, &app.settings.accounts);
-    match accounts::finish_totp(installation, known, &token, &given.code, caller.at).await {
+async fn confirm(asked: Asked<GivenCode>) -> PageResult<Response> {
+    let (installation, known) = asked.known();
+    let Asked { caller, token, .. } = &asked;
+    match accounts::finish_totp(installation, known, token, &asked.form.code, caller.at).await {
         Ok(codes) => {
             tracing::info!(user = %caller.name, "second factor set up");
-            page(&CodesPage { frame: frame.titled("Recovery codes"), codes, is_new: true })
+            page(&CodesPage { frame: asked.frame.titled("Recovery codes"), codes, is_new: true })
         }
-        Err(WorkflowError::Refused(refusal)) => refused_page(&SetUpPage::of(frame, given.uri, Some(refusal))),
+        Err(WorkflowError::Refused(refusal)) => {
+            refused_page(&SetUpPage::of(asked.frame, asked.form.uri, Some(refusal)))
+        }
         Err(error) => Err(error.into()),
     }
 }
 
-async fn renew(
-    State(app): State<App>,
-    caller: Caller,
-    headers: HeaderMap,
-    frame: Frame,
-    Form(given): Form<GivenPassword>,
-) -> PageResult<Response> {
-    let token = own_token(&app, &headers)?;
-    let (installation, known) = (&app.installation, &app.settings.accounts);
-    let codes = accounts::renew_recovery_codes(installation, known, &token, &given.password, caller.at).await;
-    match or_again(codes, (&app, &caller, &frame)).await? {
-        Ok(codes) => page(&CodesPage { frame: frame.titled("Recovery codes"), codes, is_new: false }),
-        Err(again) => Ok(again),
-    }
+async fn renew(asked: Asked<GivenPassword>) -> PageResult<Response> {
+    let ((installation, known), password) = (asked.known(), &asked.form.password);
+    let codes =
+        accounts::renew_recovery_codes(installation, known, &asked.token, password, asked.caller.at).await;
+    let next = |frame: Frame, codes| {
+        page(&CodesPage { frame: frame.titled("Recovery codes"), codes, is_new: false })
+    };
+    asked.then(codes, next).await
 }
 
-async fn remove(
-    State(app): State<App>,
-    caller: Caller,
-    headers: HeaderMap,
-    frame: Frame,
-    Form(given): Form<GivenPassword>,
-) -> PageResult<Response> {
-    let token = own_token(&app, &headers)?;
-    let (installation, known) = (&app.installation, &app.settings.accounts);
-    let removed = accounts::remove_own_totp(installation, known, &token, &given.password, caller.at).await;
-    match or_again(removed, (&app, &caller, &frame)).await? {
-        Ok(()) => {
-            Ok(Next::page("/account").warning("you sign in by your password alone now").into_response())
-        }
-        Err(again) => Ok(again),
-    }
+async fn remove(asked: Asked<GivenPassword>) -> PageResult<Response> {
+    let ((installation, known), password) = (asked.known(), &asked.form.password);
+    let removed =
+        accounts::remove_own_totp(installation, known, &asked.token, password, asked.caller.at).await;
+    let next = Next::page("/account").warning("you sign in by your password alone now");
+    asked.then(removed, |_, ()| Ok(next.into_response())).await
 }

@@ -165,9 +165,7 @@ struct OfVersion {
 
 async fn all_zip(State(app): State<App>, frame: Frame) -> PageResult<Response> {
     let period = frame.need_period()?;
-    let files = statements::bundle(&app.installation, period).await?;
-    let name = format!("statements_{period}.zip");
-    Ok(download::streamed(&name, "application/zip", move |out| statements::write_bundle(&files, out)))
+    Ok(download::statements(statements::bundle(&app.installation, period).await?, period))
 }
 
 #[derive(Template)]

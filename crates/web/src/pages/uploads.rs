@@ -361,7 +361,7 @@ async fn problems(State(app): State<App>, Path((id, at)): Path<(String, usize)>)
     let (Some(source), Ok(file)) = (source, file) else {
         return Err(PageError::not_found("nobody has looked at this delivery yet"));
     };
-    Ok(attachment(&format!("problems-{source}.csv"), CSV, read_out(&app, file)))
+    Ok(attachment(&format!("problems-{source}.csv"), CSV, read_out(file)))
 }
 
 fn refuse_while_busy(app: &App, id: &str) -> PageResult<()> {

@@ -7,19 +7,19 @@ use billing::attribution_table::{AttributionRule, RuleId, RuleKey};
 use jiff::civil::Date;
 use ledger::{Role, RuleRow};
 use serde::Deserialize;
-use workflow::attribution::{self, Change, Tested, Unreached, days, file};
-use workflow::{Refusal, given};
+use workflow::attribution::{self, Tested, Unreached, days, file};
+use workflow::{Installation, Refusal, WorkflowError, given};
 
-use super::proposal::{self, Answer, Draft, RuleForm, answer, answer_or_refuse, apply};
+use super::kind::{EndForm, EndOf, FormPage, Kind, RuleKind, add, all, end, new};
+use super::proposal::{Draft, RuleForm, apply};
 use super::sent::Sent;
 use super::table::{Cell, Table};
 use super::words::{field_label, gives, joined, or_dash};
-use super::{
-    A_DAY, Asked, EndForm, EndOf, Kind, Listed, ShowPage, When, Words, csv, find, list, of_rule, reached,
-    today, unread,
-};
+use super::{A_DAY, ShowPage, When, Words, find, reached, today, unread};
 use crate::App;
 use crate::access::{Access, Caller};
+use crate::change::Change;
+use crate::download::{CSV, attachment};
 use crate::error::{PageError, PageResult};
 use crate::form::{Fields, Query, encoded, some};
 use crate::frame::{Frame, page, refused_page};
@@ -40,47 +40,63 @@ const KIND: Kind = Kind {
     ],
     help: "attribution",
     has_file: true,
+    columns: &["Value", "Looked for in", "Source", "Gives", "When", "Note", "State"],
+    ends_by: EndOf::Day,
 };
 
 pub fn routes() -> Routes {
     Routes::default()
-        .page("/attribution", Access::Viewer, all)
-        .page("/attribution/new", Access::Reviewer, new)
-        .act("/attribution/new", Access::Reviewer, "attribution add", add)
+        .page("/attribution", Access::Viewer, all::<AttributionRule>)
+        .page("/attribution/new", Access::Reviewer, new::<AttributionForm>)
+        .act("/attribution/new", Access::Reviewer, "attribution add", add::<AttributionForm>)
         .page("/attribution/test", Access::Viewer, test)
         .page("/attribution/unreached", Access::Viewer, unreached)
         .page("/attribution/export", Access::Viewer, export)
-        .page("/attribution/import", Access::Reviewer, new_import)
-        .upload("/attribution/import", Access::Reviewer, "attribution import", import)
+        .page("/attribution/import", Access::Reviewer, new::<ImportForm>)
+        .upload("/attribution/import", Access::Reviewer, "attribution import", add::<ImportForm>)
         .act("/attribution/apply", Access::Reviewer, "attribution apply", read_again)
         .page("/attribution/{id}", Access::Viewer, show)
-        .act("/attribution/{id}/end", Access::Reviewer, "attribution end", end)
+        .act("/attribution/{id}/end", Access::Reviewer, "attribution end", end::<AttributionRule>)
 }
 
-async fn all(
-    State(app): State<App>,
-    caller: Caller,
-    frame: Frame,
-    Query(asked): Query<Asked>,
-) -> PageResult<Response> {
-    let today = today(&caller);
-    let row = |RuleRow { rule, .. }: RuleRow<AttributionRule>| {
-        let when = When::of(rule.from, rule.to, &today);
-        let source = rule.source.as_ref().map_or_else(|| "any".to_owned(), ToString::to_string);
-        let cells = vec![
-            Cell::link(rule.value.clone(), format!("/attribution/{}", rule.id))
-                .sub(format!("rule {}", rule.id)),
-            rule.key.to_string().into(),
+impl RuleKind for AttributionRule {
+    const OF: &'static Kind = &KIND;
+
+    async fn list(installation: &Installation) -> Result<Vec<RuleRow<AttributionRule>>, WorkflowError> {
+        attribution::list(installation).await
+    }
+
+    fn when(&self, today: Date) -> When {
+        When::of(self.from, self.to, &today)
+    }
+
+    fn words(&self) -> Words<'_> {
+        Words {
+            title: format!("{} {}", self.key, self.value),
+            note: self.note.as_deref(),
+            last: self.to.map(|to| to.to_string()),
+        }
+    }
+
+    fn cells(&self, _all: &[RuleRow<AttributionRule>], _frame: &Frame) -> Vec<Cell> {
+        let source = self.source.as_ref().map_or_else(|| "any".to_owned(), ToString::to_string);
+        vec![
+            Cell::link(self.value.clone(), format!("/attribution/{}", self.id))
+                .sub(format!("rule {}", self.id)),
+            self.key.to_string().into(),
             source.into(),
-            gives(&rule.gives).into(),
-            days(&rule).into(),
-            rule.note.clone().unwrap_or_default().into(),
-            when.cell(),
-        ];
-        Listed { when, cells }
-    };
-    let rows = attribution::list(&app.installation).await?.into_iter().map(row).collect();
-    list(frame, &KIND, &["Value", "Looked for in", "Source", "Gives", "When", "Note", "State"], asked, rows)
+            gives(&self.gives).into(),
+            days(self).into(),
+            self.note.clone().unwrap_or_default().into(),
+        ]
+    }
+
+    fn ended(&self, form: &EndForm, fields: &mut Fields) -> Option<(String, Change)> {
+        let on: Date = fields.required("last day", &form.last, A_DAY)?;
+        let change =
+            attribution::Change { end: vec![(self.id, on)], note: some(&form.note), ..Default::default() };
+        Some((format!("End the rule {} on {on}", self.subject()), Change::Attribution(change)))
+    }
 }
 
 async fn show(
@@ -97,13 +113,7 @@ async fn show(
     };
     let gave = reached(&frame, &found, "reached");
     let rule = &row.rule;
-    let words = Words {
-        title: format!("{} {}", rule.key, rule.value),
-        note: rule.note.as_deref(),
-        last: rule.to.map(|to| to.to_string()),
-    };
-    let in_force = When::of(rule.from, rule.to, &today(&caller));
-    let mut shown = ShowPage::new(frame, &KIND, &row, id, in_force, words);
+    let mut shown = ShowPage::new(frame, &row, id, today(&caller));
     shown.fact("Number", rule.id.to_string());
     shown.fact("Source", rule.source.as_ref().map_or_else(|| "any".to_owned(), ToString::to_string));
     shown.fact("Looked for in", rule.key.to_string());
@@ -118,48 +128,7 @@ async fn show(
     if period.is_some() {
         shown.given(gave);
     }
-    shown.ends_by(EndOf::Day);
     page(&shown)
-}
-
-fn draft(what: String, action: &str, sent: &Sent, change: Change, then: &str) -> Draft {
-    Draft {
-        what,
-        action: action.to_owned(),
-        fields: sent.pairs.clone(),
-        change: proposal::Change::Attribution(change),
-        notes: Vec::new(),
-        lines: Vec::new(),
-        then: then.to_owned(),
-    }
-}
-
-/// The last day of one.
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct RuleEnd(EndForm);
-
-impl RuleForm for RuleEnd {
-    async fn draft(&self, app: &App, sent: &Sent) -> PageResult<Draft> {
-        let id = RuleId(self.0.rule);
-        let row = find(attribution::list(&app.installation).await?, &KIND, self.0.rule)?;
-        let mut fields = Fields::default();
-        let on: Option<Date> = fields.required("last day", &self.0.last, A_DAY);
-        let Some(on) = on else { return Err(unread(fields, "the rule was not ended")) };
-        let change = Change { end: vec![(id, on)], note: some(&self.0.note), ..Change::default() };
-        let what = format!("End the rule {} on {on}", row.rule.subject());
-        let at = format!("/attribution/{id}");
-        Ok(draft(what, &format!("{at}/end"), sent, change, &at))
-    }
-}
-
-async fn end(
-    State(app): State<App>,
-    caller: Caller,
-    Path(id): Path<i64>,
-    sent: Sent,
-) -> PageResult<Response> {
-    answer_or_refuse::<RuleEnd>(&app, &caller, &of_rule(sent, id), &format!("/attribution/{id}")).await
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -203,14 +172,15 @@ impl RuleForm for AttributionForm {
         };
         let what = format!("Write the rule {}", rule.subject());
         let lines = vec![format!("gives {}", gives(&rule.gives))];
-        let change = Change { add: vec![rule], note: some(&self.note), ..Change::default() };
-        Ok(Draft { lines, ..draft(what, "/attribution/new", sent, change, "/attribution") })
+        let change = attribution::Change { add: vec![rule], note: some(&self.note), ..Default::default() };
+        let change = Change::Attribution(change);
+        Ok(Draft { lines, ..Draft::new(what, "/attribution/new", sent, change, "/attribution") })
     }
 }
 
 #[derive(Template)]
 #[template(path = "rules/attribution.html")]
-struct FormPage {
+struct AttributionPage {
     frame: Frame,
     form: AttributionForm,
     refusal: Option<Refusal>,
@@ -227,7 +197,7 @@ struct GivenField {
     is_date: bool,
 }
 
-impl FormPage {
+impl AttributionPage {
     fn gives(&self) -> Vec<(usize, GivenField)> {
         let names: [&'static str; Attribution::COUNT] = Attribution::FIELDS;
         let field = |(at, name): (usize, &'static str)| {
@@ -253,21 +223,10 @@ impl FormPage {
     }
 }
 
-fn form_page(frame: Frame, form: AttributionForm, refusal: Option<Refusal>) -> PageResult<Response> {
-    let is_refused = refusal.is_some();
-    let shown =
-        FormPage { frame: frame.titled("Write a rule of attribution").help(KIND.help), form, refusal };
-    if is_refused { refused_page(&shown) } else { page(&shown) }
-}
-
-async fn new(frame: Frame, Query(form): Query<AttributionForm>) -> PageResult<Response> {
-    form_page(frame, form, None)
-}
-
-async fn add(State(app): State<App>, caller: Caller, frame: Frame, sent: Sent) -> PageResult<Response> {
-    match answer::<AttributionForm>(&app, &caller, &sent).await? {
-        Answer::Done(response) => Ok(response),
-        Answer::Again(form, refusal) => form_page(frame, form, refusal),
+impl FormPage for AttributionForm {
+    fn page(self, frame: Frame, refusal: Option<Refusal>) -> PageResult<Response> {
+        let frame = frame.titled("Write a rule of attribution").help(KIND.help);
+        page(&AttributionPage { frame, form: self, refusal })
     }
 }
 
@@ -278,7 +237,7 @@ async fn read_again(State(app): State<App>, caller: Caller) -> PageResult<Respon
 async fn export(State(app): State<App>) -> PageResult<Response> {
     let rows = attribution::list(&app.installation).await?;
     let rules: Vec<AttributionRule> = rows.into_iter().map(|row| row.rule).collect();
-    Ok(csv("attribution.csv", file::write(&rules)?))
+    Ok(attachment("attribution.csv", CSV, file::write(&rules)?))
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -311,8 +270,8 @@ impl RuleForm for ImportForm {
         let lines = lines.collect();
         let what =
             if add.len() == 1 { "Write 1 rule".to_owned() } else { format!("Write {} rules", add.len()) };
-        let change = Change { add, ..Change::default() };
-        Ok(Draft { notes, lines, ..draft(what, "/attribution/import", sent, change, "/attribution") })
+        let change = Change::Attribution(attribution::Change { add, ..Default::default() });
+        Ok(Draft { notes, lines, ..Draft::new(what, "/attribution/import", sent, change, "/attribution") })
     }
 }
 
@@ -324,20 +283,10 @@ struct ImportPage {
     refusal: Option<Refusal>,
 }
 
-fn import_page(frame: Frame, form: ImportForm, refusal: Option<Refusal>) -> PageResult<Response> {
-    let is_refused = refusal.is_some();
-    let shown = ImportPage { frame: frame.titled("Rules from a file").help(KIND.help), form, refusal };
-    if is_refused { refused_page(&shown) } else { page(&shown) }
-}
-
-async fn new_import(frame: Frame) -> PageResult<Response> {
-    import_page(frame, ImportForm::default(), None)
-}
-
-async fn import(State(app): State<App>, caller: Caller, frame: Frame, sent: Sent) -> PageResult<Response> {
-    match answer::<ImportForm>(&app, &caller, &sent).await? {
-        Answer::Done(response) => Ok(response),
-        Answer::Again(form, refusal) => import_page(frame, form, refusal),
+impl FormPage for ImportForm {
+    fn page(self, frame: Frame, refusal: Option<Refusal>) -> PageResult<Response> {
+        let frame = frame.titled("Rules from a file").help(KIND.help);
+        page(&ImportPage { frame, form: self, refusal })
     }
 }
 

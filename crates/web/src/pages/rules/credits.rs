@@ -1,26 +1,29 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use billing::credit::{Alert, Credit, CreditId, CreditKind, Standing, moved_on};
+use billing::credit::{Alert, Credit, CreditId, CreditKind, Standing};
 use billing::{Period, SourceName};
+use jiff::civil::Date;
 use ledger::{Role, RuleRow};
+use money::Amount;
 use serde::Deserialize;
-use workflow::credits::{self, Change, Move};
-use workflow::{Refusal, given};
+use workflow::credits::{self, Move};
+use workflow::{Installation, Refusal, WorkflowError, given};
 
-use super::proposal::{self, Answer, Draft, RuleForm, answer, answer_or_refuse};
+use super::kind::{EndForm, EndOf, FormPage, Kind, RuleKind, add, all, end, new};
+use super::proposal::{Answer, Draft, RuleForm, answer};
 use super::sent::Sent;
 use super::subsidies::{BalancesPage, MOST_BALANCES};
 use super::table::{Cell, Table};
 use super::words::{credit_for, holders, joined, money, when};
 use super::{
-    A_PERIOD, Asked, EndForm, EndOf, Happened, Kind, Listed, ShowPage, When, Words, find, list,
-    needed_amount, of_rule, paid, said, today, unread,
+    A_PERIOD, Happened, ShowPage, When, Words, find, needed_amount, of_rule, paid, said, today, unread,
 };
 use crate::App;
 use crate::access::{Access, Caller};
+use crate::change::Change;
 use crate::error::{PageError, PageResult};
-use crate::form::{Fields, Query, some};
+use crate::form::{Fields, some};
 use crate::frame::{Frame, page, refused_page};
 use crate::routes::Routes;
 
@@ -35,53 +38,63 @@ const KIND: Kind = Kind {
     views: &[("/credits/balances", "What is left", Role::Viewer)],
     help: "credits",
     has_file: false,
+    columns: &["Name", "Kind", "Payer", "#Amount", "#Moved on", "Held by", "For", "When", "State"],
+    ends_by: EndOf::Period,
 };
 
 pub fn routes() -> Routes {
     Routes::default()
-        .page("/credits", Access::Viewer, all)
+        .page("/credits", Access::Viewer, all::<Credit>)
         .page("/credits/balances", Access::Viewer, balances)
-        .page("/credits/new", Access::Admin, new)
-        .act("/credits/new", Access::Admin, "credits add", add)
+        .page("/credits/new", Access::Admin, new::<CreditForm>)
+        .act("/credits/new", Access::Admin, "credits add", add::<CreditForm>)
         .page("/credits/{id}", Access::Viewer, show)
         .page("/credits/{id}/move", Access::Admin, new_move)
         .act("/credits/{id}/move", Access::Admin, "credits move", add_move)
-        .act("/credits/{id}/end", Access::Admin, "credits end", end)
+        .act("/credits/{id}/end", Access::Admin, "credits end", end::<Credit>)
 }
 
-fn in_force(credit: &Credit, caller: &Caller) -> When {
-    When::of(Some(credit.from), credit.to, &Period::of(today(caller)))
-}
+impl RuleKind for Credit {
+    const OF: &'static Kind = &KIND;
 
-async fn all(
-    State(app): State<App>,
-    caller: Caller,
-    frame: Frame,
-    Query(asked): Query<Asked>,
-) -> PageResult<Response> {
-    let rows = credits::list(&app.installation).await?;
-    let known: Vec<Credit> = rows.iter().map(|row| row.rule.clone()).collect();
-    let row = |RuleRow { rule: credit, .. }: RuleRow<Credit>| {
-        let when_in_force = in_force(&credit, &caller);
-        let part = credit.moved_from.map_or_else(String::new, |from| format!(", of credit {from}"));
-        let moved = moved_on(&known, credit.id);
-        let cells = vec![
-            Cell::link(credit.name.clone(), format!("/credits/{}", credit.id))
-                .sub(format!("credit {}{part}", credit.id)),
-            credit.kind.name().into(),
-            credit.payer.clone().into(),
-            frame.cost(&credit.amount).into(),
+    async fn list(installation: &Installation) -> Result<Vec<RuleRow<Credit>>, WorkflowError> {
+        credits::list(installation).await
+    }
+
+    fn when(&self, today: Date) -> When {
+        When::of(Some(self.from), self.to, &Period::of(today))
+    }
+
+    fn words(&self) -> Words<'_> {
+        Words { title: self.name.clone(), note: self.note.as_deref(), last: self.to.map(|to| to.to_string()) }
+    }
+
+    fn cells(&self, all: &[RuleRow<Credit>], frame: &Frame) -> Vec<Cell> {
+        let part = self.moved_from.map_or_else(String::new, |from| format!(", of credit {from}"));
+        let moved: Amount = parts(all, self.id).map(|part| part.rule.amount).sum();
+        vec![
+            Cell::link(self.name.clone(), format!("/credits/{}", self.id))
+                .sub(format!("credit {}{part}", self.id)),
+            self.kind.name().into(),
+            self.payer.clone().into(),
+            frame.cost(&self.amount).into(),
             if moved.is_zero() { "–".into() } else { frame.cost(&moved).into() },
-            holders(&credit.pis, &credit.projects).into(),
-            credit_for(&credit).into(),
-            when(Some(credit.from), credit.to).into(),
-            when_in_force.cell(),
-        ];
-        Listed { when: when_in_force, cells }
-    };
-    let listed = rows.into_iter().map(row).collect();
-    let columns = ["Name", "Kind", "Payer", "#Amount", "#Moved on", "Held by", "For", "When", "State"];
-    list(frame, &KIND, &columns, asked, listed)
+            holders(&self.pis, &self.projects).into(),
+            credit_for(self).into(),
+            when(Some(self.from), self.to).into(),
+        ]
+    }
+
+    fn ended(&self, form: &EndForm, fields: &mut Fields) -> Option<(String, Change)> {
+        let last: Period = fields.required("last billing period", &form.last, A_PERIOD)?;
+        let change = credits::Change::End { credit: self.id, last, note: some(&form.note) };
+        Some((format!("End the credit `{}` with {last}", self.name), Change::Credit(change)))
+    }
+}
+
+/// What was moved on of a credit.
+fn parts(all: &[RuleRow<Credit>], of: CreditId) -> impl Iterator<Item = &RuleRow<Credit>> {
+    all.iter().filter(move |row| row.rule.moved_from == Some(of))
 }
 
 async fn show(
@@ -91,8 +104,7 @@ async fn show(
     frame: Frame,
 ) -> PageResult<Response> {
     let all = credits::list(&app.installation).await?;
-    let parts: Vec<RuleRow<Credit>> =
-        all.iter().filter(|row| row.rule.moved_from == Some(CreditId(id))).cloned().collect();
+    let parts: Vec<RuleRow<Credit>> = parts(&all, CreditId(id)).cloned().collect();
     let row = find(all, &KIND, id)?;
     let paid_rows = given::by_credit(&app.installation, CreditId(id)).await?;
     let mut gave = paid(&frame, &paid_rows);
@@ -107,12 +119,7 @@ async fn show(
         ("Used by issued statements", frame.cost(&used)),
         ("Left", frame.cost(&left)),
     ];
-    let words = Words {
-        title: credit.name.clone(),
-        note: credit.note.as_deref(),
-        last: credit.to.map(|to| to.to_string()),
-    };
-    let mut shown = ShowPage::new(frame, &KIND, &row, id, in_force(credit, &caller), words);
+    let mut shown = ShowPage::new(frame, &row, id, today(&caller));
     shown.fact("Number", credit.id.to_string());
     shown.fact("Amount", money(credit.amount, &currency));
     shown.fact("Where it comes from", kind_label(credit.kind));
@@ -139,7 +146,6 @@ async fn show(
         });
     }
     shown.given(gave);
-    shown.ends_by(EndOf::Period);
     if shown.may_change() {
         shown.more.push((format!("/credits/{id}/move"), "Move a part".to_owned()));
     }
@@ -153,39 +159,6 @@ fn kind_label(kind: CreditKind) -> &'static str {
         CreditKind::Prepayment => "paid before",
         CreditKind::Award => "granted: an allocation",
     }
-}
-
-/// The last period of one.
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct CreditEnd(EndForm);
-
-impl RuleForm for CreditEnd {
-    async fn draft(&self, app: &App, sent: &Sent) -> PageResult<Draft> {
-        let id = CreditId(self.0.rule);
-        let row = find(credits::list(&app.installation).await?, &KIND, self.0.rule)?;
-        let mut fields = Fields::default();
-        let last = fields.required("last billing period", &self.0.last, A_PERIOD);
-        let Some(last) = last else { return Err(unread(fields, "the credit was not ended")) };
-        Ok(Draft {
-            what: format!("End the credit `{}` with {last}", row.rule.name),
-            action: format!("/credits/{id}/end"),
-            fields: sent.pairs.clone(),
-            change: proposal::Change::Credit(Change::End { credit: id, last, note: some(&self.0.note) }),
-            notes: Vec::new(),
-            lines: Vec::new(),
-            then: format!("/credits/{id}"),
-        })
-    }
-}
-
-async fn end(
-    State(app): State<App>,
-    caller: Caller,
-    Path(id): Path<i64>,
-    sent: Sent,
-) -> PageResult<Response> {
-    answer_or_refuse::<CreditEnd>(&app, &caller, &of_rule(sent, id), &format!("/credits/{id}")).await
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -265,47 +238,30 @@ impl RuleForm for CreditForm {
             note: some(&self.note),
         };
         let to = holders(&credit.pis, &credit.projects);
-        Ok(Draft {
-            what: format!("Grant `{}`, {amount} paid by {}, to {to}", credit.name, credit.payer),
-            action: "/credits/new".to_owned(),
-            fields: sent.pairs.clone(),
-            change: proposal::Change::Credit(Change::Add(Box::new(credit))),
-            notes: Vec::new(),
-            lines: Vec::new(),
-            then: "/credits".to_owned(),
-        })
+        let what = format!("Grant `{}`, {amount} paid by {}, to {to}", credit.name, credit.payer);
+        let change = Change::Credit(credits::Change::Add(Box::new(credit)));
+        Ok(Draft::new(what, "/credits/new", sent, change, "/credits"))
     }
 }
 
 #[derive(Template)]
 #[template(path = "rules/credit.html")]
-struct FormPage {
+struct CreditPage {
     frame: Frame,
     form: CreditForm,
     refusal: Option<Refusal>,
 }
 
-impl FormPage {
+impl CreditPage {
     fn kinds() -> [(&'static str, &'static str); 3] {
         [CreditKind::Provider, CreditKind::Prepayment, CreditKind::Award]
             .map(|kind| (kind.name(), kind_label(kind)))
     }
 }
 
-fn form_page(frame: Frame, form: CreditForm, refusal: Option<Refusal>) -> PageResult<Response> {
-    let is_refused = refusal.is_some();
-    let shown = FormPage { frame: frame.titled("Grant a credit").help(KIND.help), form, refusal };
-    if is_refused { refused_page(&shown) } else { page(&shown) }
-}
-
-async fn new(frame: Frame, Query(form): Query<CreditForm>) -> PageResult<Response> {
-    form_page(frame, form, None)
-}
-
-async fn add(State(app): State<App>, caller: Caller, frame: Frame, sent: Sent) -> PageResult<Response> {
-    match answer::<CreditForm>(&app, &caller, &sent).await? {
-        Answer::Done(response) => Ok(response),
-        Answer::Again(form, refusal) => form_page(frame, form, refusal),
+impl FormPage for CreditForm {
+    fn page(self, frame: Frame, refusal: Option<Refusal>) -> PageResult<Response> {
+        page(&CreditPage { frame: frame.titled("Grant a credit").help(KIND.help), form: self, refusal })
     }
 }
 
@@ -330,21 +286,15 @@ impl RuleForm for MoveForm {
         let note = fields.text("reason", &self.note);
         let what = "the move was not understood";
         let Some(amount) = amount else { return Err(unread(fields, what)) };
-        if amount <= money::Amount::ZERO {
+        if amount <= Amount::ZERO {
             fields.problem(format!("amount: {amount} is none to move"));
         }
         fields.finish(what)?;
         let to = holders(&pis, &projects);
-        let part = Move { from, amount, pis, projects, note };
-        Ok(Draft {
-            what: format!("Move {amount} of `{}` to {to}", row.rule.name),
-            action: format!("/credits/{from}/move"),
-            fields: sent.pairs.clone(),
-            change: proposal::Change::Credit(Change::Move(part)),
-            notes: Vec::new(),
-            lines: Vec::new(),
-            then: format!("/credits/{from}"),
-        })
+        let change = Change::Credit(credits::Change::Move(Move { from, amount, pis, projects, note }));
+        let (what, at) =
+            (format!("Move {amount} of `{}` to {to}", row.rule.name), format!("/credits/{from}"));
+        Ok(Draft::new(what, format!("{at}/move"), sent, change, at))
     }
 }
 

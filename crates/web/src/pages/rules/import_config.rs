@@ -1,7 +1,6 @@
 //! Files of earlier integrations become rules; what they meant there and mean otherwise here is said first.
 
 use askama::Template;
-use axum::extract::State;
 use axum::response::Response;
 use billing::attribution_table::RuleKey;
 use billing::{Period, SourceName};
@@ -10,22 +9,24 @@ use workflow::Refusal;
 use workflow::import_config::{Planned, Wanted, plan_content};
 
 use super::A_PERIOD;
-use super::proposal::{Answer, Change, Draft, RuleForm, answer};
+use super::kind::{FormPage, add, new};
+use super::proposal::{Draft, RuleForm};
 use super::sent::Sent;
 use super::words::{gives, money, when};
 use crate::App;
-use crate::access::{Access, Caller};
+use crate::access::Access;
+use crate::change::Change;
 use crate::error::PageResult;
 use crate::form::{Fields, some};
-use crate::frame::{Frame, page, refused_page};
+use crate::frame::{Frame, page};
 use crate::routes::Routes;
 
 pub fn routes() -> Routes {
-    Routes::default().page("/import-config", Access::Admin, new).upload(
+    Routes::default().page("/import-config", Access::Admin, new::<ConfigForm>).upload(
         "/import-config",
         Access::Admin,
         "import-config",
-        import,
+        add::<ConfigForm>,
     )
 }
 
@@ -70,15 +71,8 @@ impl RuleForm for ConfigForm {
             many => format!("Write {many} rules of these files"),
         };
         let names = sent.files.iter().map(|file| file.name.clone()).collect();
-        Ok(Draft {
-            what,
-            action: "/import-config".to_owned(),
-            fields: sent.pairs.clone(),
-            change: Change::Configuration(Box::new(planned), names),
-            notes,
-            lines,
-            then: "/attribution".to_owned(),
-        })
+        let change = Change::Configuration(Box::new(planned), names);
+        Ok(Draft { notes, lines, ..Draft::new(what, "/import-config", sent, change, "/attribution") })
     }
 }
 
@@ -111,20 +105,9 @@ struct ConfigPage {
     refusal: Option<Refusal>,
 }
 
-fn form_page(frame: Frame, form: ConfigForm, refusal: Option<Refusal>) -> PageResult<Response> {
-    let is_refused = refusal.is_some();
-    let shown =
-        ConfigPage { frame: frame.titled("Files of integrations").help("attribution"), form, refusal };
-    if is_refused { refused_page(&shown) } else { page(&shown) }
-}
-
-async fn new(frame: Frame) -> PageResult<Response> {
-    form_page(frame, ConfigForm::default(), None)
-}
-
-async fn import(State(app): State<App>, caller: Caller, frame: Frame, sent: Sent) -> PageResult<Response> {
-    match answer::<ConfigForm>(&app, &caller, &sent).await? {
-        Answer::Done(response) => Ok(response),
-        Answer::Again(form, refusal) => form_page(frame, form, refusal),
+impl FormPage for ConfigForm {
+    fn page(self, frame: Frame, refusal: Option<Refusal>) -> PageResult<Response> {
+        let frame = frame.titled("Files of integrations").help("attribution");
+        page(&ConfigPage { frame, form: self, refusal })
     }
 }

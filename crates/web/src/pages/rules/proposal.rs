@@ -7,42 +7,17 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use billing::LedgerNumber;
-use billing::people::PeopleChange;
 use serde::de::DeserializeOwned;
-use workflow::import_config::Planned;
-use workflow::{
-    Actor, Installation, Refusal, WorkflowError, attribution, credits, import_config, people, rates, reading,
-    splits, subsidies,
-};
+use workflow::{Actor, Installation, Refusal, WorkflowError, reading, subsidies};
 
 use super::sent::{self, Sent, Step};
 use crate::App;
 use crate::access::Caller;
+use crate::change::{Change, Effect, Written};
 use crate::error::{ErrorKind, PageError, PageResult};
 use crate::flash::Next;
 use crate::frame::{Frame, page};
 use crate::jobs::{Ending, JobState};
-
-#[derive(Clone, Debug)]
-pub enum Change {
-    Attribution(attribution::Change),
-    Rates(rates::Change),
-    People(PeopleChange),
-    /// With the names of the files.
-    Configuration(Box<Planned>, Vec<String>),
-    Subsidy(subsidies::Change),
-    Credit(credits::Change),
-    Split(splits::Change),
-}
-
-/// What a change would do.
-#[derive(Clone, Debug)]
-pub enum Effect {
-    /// Charges with another owner or price.
-    Reading(reading::Effect),
-    /// Statements of open periods with another payer.
-    Funding(Vec<subsidies::Effect>),
-}
 
 /// A change that a person asked for.
 #[derive(Clone, Debug)]
@@ -60,6 +35,37 @@ pub struct Draft {
     pub lines: Vec<String>,
     /// The page to see after it.
     pub then: String,
+}
+
+impl Draft {
+    /// A change with nothing to be known of it.
+    pub fn new(
+        what: String,
+        action: impl Into<String>,
+        sent: &Sent,
+        change: Change,
+        then: impl Into<String>,
+    ) -> Draft {
+        Draft {
+            what,
+            action: action.into(),
+            fields: sent.pairs.clone(),
+            change,
+            notes: Vec::new(),
+            lines: Vec::new(),
+            then: then.into(),
+        }
+    }
+
+    /// What is said of it once it is written, and the page to see then.
+    async fn write(
+        &self,
+        installation: &Installation,
+        actor: &Actor,
+    ) -> Result<(String, String), WorkflowError> {
+        let Written { number, about, said } = self.change.write(installation, actor).await?;
+        Ok((format!("{said} (act {number})"), about.page().unwrap_or_else(|| self.then.clone())))
+    }
 }
 
 pub struct Proposal {
@@ -177,17 +183,15 @@ async fn write(app: &App, caller: &Caller, proposal: Arc<Proposal>) -> PageResul
     }
     let (installation, actor) = (Arc::clone(&app.installation), caller.actor());
     if matches!(proposal.effect, Effect::Funding(_)) {
-        let Draft { change, then, .. } = &proposal.draft;
-        let (said, to) = change.write(&installation, &actor).await?;
-        return Ok(Next::page(to.unwrap_or_else(|| then.clone())).saying(said).into_response());
+        let (said, to) = proposal.draft.write(&installation, &actor).await?;
+        return Ok(Next::page(to).saying(said).into_response());
     }
     let by = actor.clone();
     let id = app.jobs.begin(proposal.draft.what.clone(), None, &by, move |progress| async move {
         progress.say("writing it", 0, None);
-        let Draft { change, then, .. } = &proposal.draft;
-        let (said, to) = change.write(&installation, &actor).await?;
+        let (said, to) = proposal.draft.write(&installation, &actor).await?;
         let read = read_again(&installation, &actor, &progress).await?;
-        Ok(Ending::new(format!("{said}{read}"), to.unwrap_or_else(|| then.clone())))
+        Ok(Ending::new(format!("{said}{read}"), to))
     });
     after(app, id, |ending| Next::page(ending.to).saying(ending.said)).await
 }
@@ -223,77 +227,6 @@ pub async fn apply(app: &App, caller: &Caller, then: &'static str) -> PageResult
         Ok(Ending::new(said, then))
     });
     after(app, id, |ending| Next::page(ending.to).saying(ending.said)).await
-}
-
-impl Change {
-    async fn preview(&self, installation: &Installation, actor: &Actor) -> Result<Effect, WorkflowError> {
-        Ok(match self {
-            Change::Attribution(change) => {
-                Effect::Reading(attribution::preview(installation, actor, change).await?)
-            }
-            Change::Rates(change) => Effect::Reading(rates::preview(installation, actor, change).await?),
-            Change::People(change) => Effect::Reading(people::preview(installation, actor, change).await?),
-            Change::Configuration(planned, _) => {
-                Effect::Reading(import_config::preview(installation, actor, planned).await?)
-            }
-            Change::Subsidy(change) => Effect::Funding(subsidies::preview(installation, change).await?),
-            Change::Credit(change) => Effect::Funding(credits::preview(installation, change).await?),
-            Change::Split(change) => Effect::Funding(splits::preview(installation, change).await?),
-        })
-    }
-
-    /// Record it. What is said of that, and the page of the rule.
-    async fn write(
-        &self,
-        installation: &Installation,
-        actor: &Actor,
-    ) -> Result<(String, Option<String>), WorkflowError> {
-        Ok(match self {
-            Change::Attribution(change) => {
-                let number = attribution::change(installation, actor, change).await?;
-                (format!("the attribution table has changed (act {number})"), None)
-            }
-            Change::Rates(change) => {
-                let number = rates::change(installation, actor, change).await?;
-                (format!("the rate book has changed (act {number})"), None)
-            }
-            Change::People(change) => {
-                let (person, number) = people::change(installation, actor, change).await?;
-                (format!("{person} is written down (act {number})"), Some(format!("/people/{person}")))
-            }
-            Change::Configuration(planned, files) => {
-                let number = import_config::write(installation, actor, planned, files).await?;
-                (format!("the rules are written (act {number})"), None)
-            }
-            Change::Subsidy(change) => {
-                let (rule, number) = subsidies::change(installation, actor, change).await?;
-                let words = match change {
-                    subsidies::Change::Add(_) => format!("subsidy {rule} is written"),
-                    subsidies::Change::End { last, .. } => format!("subsidy {rule} ends with {last}"),
-                };
-                (format!("{words} (act {number})"), Some(format!("/subsidies/{rule}")))
-            }
-            Change::Credit(change) => {
-                let (credit, number) = credits::change(installation, actor, change).await?;
-                let words = match change {
-                    credits::Change::Add(_) => format!("credit {credit} is granted"),
-                    credits::Change::Move(part) => {
-                        format!("credit {credit} is taken from credit {}", part.from)
-                    }
-                    credits::Change::End { last, .. } => format!("credit {credit} ends with {last}"),
-                };
-                (format!("{words} (act {number})"), Some(format!("/credits/{credit}")))
-            }
-            Change::Split(change) => {
-                let (rule, number) = splits::change(installation, actor, change).await?;
-                let words = match change {
-                    splits::Change::Add(_) => format!("split {rule} is written"),
-                    splits::Change::End { on, .. } => format!("split {rule} ends on {on}"),
-                };
-                (format!("{words} (act {number})"), Some(format!("/splits/{rule}")))
-            }
-        })
-    }
 }
 
 #[derive(Template)]

@@ -10,23 +10,23 @@ use billing::unit::{Prorate, Unit};
 use jiff::civil::Date;
 use ledger::{Role, RuleRow};
 use serde::Deserialize;
-use workflow::rates::{self, Change, PriceChange, difference, file};
-use workflow::{Refusal, given};
+use workflow::rates::{self, PriceChange, difference, file};
+use workflow::{Installation, Refusal, WorkflowError, given};
 
-use super::proposal::{self, Answer, Draft, RuleForm, answer, answer_or_refuse, apply};
+use super::kind::{EndForm, EndOf, FormPage, Kind, RuleKind, add, all, end, new, refused};
+use super::proposal::{Draft, RuleForm, apply};
 use super::sent::Sent;
 use super::table::{Cell, Table};
 use super::try_rates;
 use super::words::{pooled, price, rate_for, when};
-use super::{
-    A_DAY, Asked, EndForm, EndOf, Given, Kind, Listed, ShowPage, When, Words, amount, csv, find, list,
-    needed_amount, of_rule, reached, today, unread,
-};
+use super::{A_DAY, Given, ShowPage, When, Words, amount, find, needed_amount, reached, today, unread};
 use crate::App;
 use crate::access::{Access, Caller};
-use crate::error::PageResult;
+use crate::change::Change;
+use crate::download::{CSV, attachment};
+use crate::error::{ErrorKind, PageResult};
 use crate::form::{Fields, Query, some};
-use crate::frame::{Frame, page, refused_page};
+use crate::frame::{Frame, page};
 use crate::routes::Routes;
 
 pub const KIND: Kind = Kind {
@@ -44,13 +44,15 @@ pub const KIND: Kind = Kind {
     ],
     help: "rates",
     has_file: true,
+    columns: &["Code", "For", "Unit", "#Price", "#List price", "By month and project", "When", "State"],
+    ends_by: EndOf::Day,
 };
 
 pub fn routes() -> Routes {
     Routes::default()
-        .page("/rates", Access::Viewer, all)
-        .page("/rates/new", Access::Admin, new)
-        .act("/rates/new", Access::Admin, "rates add", add)
+        .page("/rates", Access::Viewer, all::<Rate>)
+        .page("/rates/new", Access::Admin, new::<RateForm>)
+        .act("/rates/new", Access::Admin, "rates add", add::<RateForm>)
         .page("/rates/diff", Access::Viewer, diff)
         .page("/rates/export", Access::Viewer, export)
         .page("/rates/import", Access::Admin, new_import)
@@ -59,33 +61,41 @@ pub fn routes() -> Routes {
         .page("/rates/tried/{id}/csv", Access::Viewer, try_rates::tried_csv)
         .act("/rates/apply", Access::Admin, "rates apply", read_again)
         .page("/rates/{id}", Access::Viewer, show)
-        .act("/rates/{id}/end", Access::Admin, "rates end", end)
+        .act("/rates/{id}/end", Access::Admin, "rates end", end::<Rate>)
 }
 
-async fn all(
-    State(app): State<App>,
-    caller: Caller,
-    frame: Frame,
-    Query(asked): Query<Asked>,
-) -> PageResult<Response> {
-    let today = today(&caller);
-    let row = |RuleRow { rule: rate, .. }: RuleRow<Rate>| {
-        let when_in_force = When::of(Some(rate.from), rate.to, &today);
-        let cells = vec![
-            Cell::link(rate.code.clone(), format!("/rates/{}", rate.id)).sub(format!("rate {}", rate.id)),
-            rate_for(&rate).into(),
-            rate.unit.to_string().into(),
-            price(&rate).into(),
-            rate.list_price().to_string().into(),
-            pooled(&rate).into(),
-            when(Some(rate.from), rate.to).into(),
-            when_in_force.cell(),
-        ];
-        Listed { when: when_in_force, cells }
-    };
-    let rows = rates::list(&app.installation).await?.into_iter().map(row).collect();
-    let columns = ["Code", "For", "Unit", "#Price", "#List price", "By month and project", "When", "State"];
-    list(frame, &KIND, &columns, asked, rows)
+impl RuleKind for Rate {
+    const OF: &'static Kind = &KIND;
+
+    async fn list(installation: &Installation) -> Result<Vec<RuleRow<Rate>>, WorkflowError> {
+        rates::list(installation).await
+    }
+
+    fn when(&self, today: Date) -> When {
+        When::of(Some(self.from), self.to, &today)
+    }
+
+    fn words(&self) -> Words<'_> {
+        Words { title: self.code.clone(), note: self.note.as_deref(), last: self.to.map(|to| to.to_string()) }
+    }
+
+    fn cells(&self, _all: &[RuleRow<Rate>], _frame: &Frame) -> Vec<Cell> {
+        vec![
+            Cell::link(self.code.clone(), format!("/rates/{}", self.id)).sub(format!("rate {}", self.id)),
+            rate_for(self).into(),
+            self.unit.to_string().into(),
+            price(self).into(),
+            self.list_price().to_string().into(),
+            pooled(self).into(),
+            when(Some(self.from), self.to).into(),
+        ]
+    }
+
+    fn ended(&self, form: &EndForm, fields: &mut Fields) -> Option<(String, Change)> {
+        let on: Date = fields.required("last day", &form.last, A_DAY)?;
+        let change = rates::Change { end: vec![(self.id, on)], note: some(&form.note), ..Default::default() };
+        Some((format!("End the rate {} on {on}", self.subject()), Change::Rates(change)))
+    }
 }
 
 async fn show(
@@ -104,13 +114,7 @@ async fn show(
     };
     let gave = reached(&frame, &found, "priced");
     let rate = &row.rule;
-    let words = Words {
-        title: rate.code.clone(),
-        note: rate.note.as_deref(),
-        last: rate.to.map(|to| to.to_string()),
-    };
-    let in_force = When::of(Some(rate.from), rate.to, &today(&caller));
-    let mut shown = ShowPage::new(frame, &KIND, &row, id, in_force, words);
+    let mut shown = ShowPage::new(frame, &row, id, today(&caller));
     shown.fact("Number", format!("{}, version {} of {}", rate.id, version(&book, rate), rate.code));
     shown.fact("For", rate_for(rate));
     shown.fact("Unit", rate.unit.to_string());
@@ -127,7 +131,6 @@ async fn show(
     if period.is_some() {
         shown.given(gave);
     }
-    shown.ends_by(EndOf::Day);
     page(&shown)
 }
 
@@ -152,46 +155,6 @@ fn versions_of(versions: &[&Rate]) -> Given {
         figures: Vec::new(),
         table,
     }
-}
-
-fn draft(what: String, action: &str, sent: &Sent, change: Change, then: &str) -> Draft {
-    Draft {
-        what,
-        action: action.to_owned(),
-        fields: sent.pairs.clone(),
-        change: proposal::Change::Rates(change),
-        notes: Vec::new(),
-        lines: Vec::new(),
-        then: then.to_owned(),
-    }
-}
-
-/// The last day of one.
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct RateEnd(EndForm);
-
-impl RuleForm for RateEnd {
-    async fn draft(&self, app: &App, sent: &Sent) -> PageResult<Draft> {
-        let id = RateId(self.0.rule);
-        let row = find(rates::list(&app.installation).await?, &KIND, self.0.rule)?;
-        let mut fields = Fields::default();
-        let on: Option<Date> = fields.required("last day", &self.0.last, A_DAY);
-        let Some(on) = on else { return Err(unread(fields, "the rate was not ended")) };
-        let change = Change { end: vec![(id, on)], note: some(&self.0.note), ..Change::default() };
-        let what = format!("End the rate {} on {on}", row.rule.subject());
-        let at = format!("/rates/{id}");
-        Ok(draft(what, &format!("{at}/end"), sent, change, &at))
-    }
-}
-
-async fn end(
-    State(app): State<App>,
-    caller: Caller,
-    Path(id): Path<i64>,
-    sent: Sent,
-) -> PageResult<Response> {
-    answer_or_refuse::<RateEnd>(&app, &caller, &of_rule(sent, id), &format!("/rates/{id}")).await
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -274,20 +237,21 @@ impl RuleForm for RateForm {
         };
         let what = format!("Write the rate {} at {}", rate.subject(), rate.price);
         let replacing = !self.replacing.is_empty();
-        let change = Change { add: vec![rate], replacing, note: some(&self.note), ..Change::default() };
-        Ok(draft(what, "/rates/new", sent, change, "/rates"))
+        let change =
+            rates::Change { add: vec![rate], replacing, note: some(&self.note), ..Default::default() };
+        Ok(Draft::new(what, "/rates/new", sent, Change::Rates(change), "/rates"))
     }
 }
 
 #[derive(Template)]
 #[template(path = "rules/rate.html")]
-struct FormPage {
+struct RatePage {
     frame: Frame,
     form: RateForm,
     refusal: Option<Refusal>,
 }
 
-impl FormPage {
+impl RatePage {
     fn tiers(&self) -> Vec<(usize, String, String)> {
         let places = (self.form.above_quantity.len()).max(3);
         let text = |list: &[String], at: usize| list.get(at).cloned().unwrap_or_default();
@@ -300,20 +264,9 @@ impl FormPage {
     }
 }
 
-fn form_page(frame: Frame, form: RateForm, refusal: Option<Refusal>) -> PageResult<Response> {
-    let is_refused = refusal.is_some();
-    let shown = FormPage { frame: frame.titled("Write a rate").help(KIND.help), form, refusal };
-    if is_refused { refused_page(&shown) } else { page(&shown) }
-}
-
-async fn new(frame: Frame, Query(form): Query<RateForm>) -> PageResult<Response> {
-    form_page(frame, form, None)
-}
-
-async fn add(State(app): State<App>, caller: Caller, frame: Frame, sent: Sent) -> PageResult<Response> {
-    match answer::<RateForm>(&app, &caller, &sent).await? {
-        Answer::Done(response) => Ok(response),
-        Answer::Again(form, refusal) => form_page(frame, form, refusal),
+impl FormPage for RateForm {
+    fn page(self, frame: Frame, refusal: Option<Refusal>) -> PageResult<Response> {
+        page(&RatePage { frame: frame.titled("Write a rate").help(KIND.help), form: self, refusal })
     }
 }
 
@@ -324,7 +277,7 @@ async fn read_again(State(app): State<App>, caller: Caller) -> PageResult<Respon
 async fn export(State(app): State<App>) -> PageResult<Response> {
     let rows = rates::list(&app.installation).await?;
     let rates: Vec<Rate> = rows.into_iter().map(|row| row.rule).collect();
-    Ok(csv("rates.csv", file::write(&rates)?))
+    Ok(attachment("rates.csv", CSV, file::write(&rates)?))
 }
 
 /// A file of rates: written, compared with the book, or tried.
@@ -371,8 +324,9 @@ impl RuleForm for ImportForm {
         let lines = add.iter().map(line).collect();
         let what =
             if add.len() == 1 { "Write 1 rate".to_owned() } else { format!("Write {} rates", add.len()) };
-        let change = Change { add, replacing: !self.replacing.is_empty(), ..Change::default() };
-        Ok(Draft { notes, lines, ..draft(what, "/rates/import", sent, change, "/rates") })
+        let replacing = !self.replacing.is_empty();
+        let change = Change::Rates(rates::Change { add, replacing, ..Default::default() });
+        Ok(Draft { notes, lines, ..Draft::new(what, "/rates/import", sent, change, "/rates") })
     }
 }
 
@@ -384,32 +338,30 @@ struct ImportPage {
     refusal: Option<Refusal>,
 }
 
-fn import_page(frame: Frame, form: ImportForm, refusal: Option<Refusal>) -> PageResult<Response> {
-    let is_refused = refusal.is_some();
-    let shown = ImportPage { frame: frame.titled("Rates from a file").help(KIND.help), form, refusal };
-    if is_refused { refused_page(&shown) } else { page(&shown) }
+impl FormPage for ImportForm {
+    fn page(self, frame: Frame, refusal: Option<Refusal>) -> PageResult<Response> {
+        page(&ImportPage { frame: frame.titled("Rates from a file").help(KIND.help), form: self, refusal })
+    }
 }
 
 async fn new_import(frame: Frame) -> PageResult<Response> {
     let last = frame.period.map(|period| period.to_string()).unwrap_or_default();
-    import_page(frame, ImportForm { first: last.clone(), last, ..ImportForm::default() }, None)
+    ImportForm { first: last.clone(), last, ..ImportForm::default() }.page(frame, None)
 }
 
-async fn import(State(app): State<App>, caller: Caller, frame: Frame, sent: Sent) -> PageResult<Response> {
+/// A file is compared, tried or written.
+async fn import(state: State<App>, caller: Caller, frame: Frame, sent: Sent) -> PageResult<Response> {
     let answered = match sent.field("to_do") {
-        "diff" => compare(&app, &caller, frame.clone(), &sent).await,
+        "diff" => compare(&state, &caller, frame.clone(), &sent).await,
         "try" => match read_files(&sent) {
-            Ok(rates) => try_rates::begin(&app, &caller, rates, &sent.form()?).await,
+            Ok(rates) => try_rates::begin(&state, &caller, rates, &sent.form()?).await,
             Err(error) => Err(error),
         },
-        _ => match answer::<ImportForm>(&app, &caller, &sent).await? {
-            Answer::Done(response) => Ok(response),
-            Answer::Again(form, refusal) => return import_page(frame, form, refusal),
-        },
+        _ => return add::<ImportForm>(state, caller, frame, sent).await,
     };
     match answered {
-        Err(error) if error.kind == crate::error::ErrorKind::Refused => {
-            import_page(frame, sent.form()?, Some(error.refusal))
+        Err(error) if error.kind == ErrorKind::Refused => {
+            refused(sent.form::<ImportForm>()?, frame, error.refusal)
         }
         other => other,
     }

@@ -1,18 +1,14 @@
 //! What a form of rules sends: fields, with or without files, and which step is asked for. A change is looked
 //! at first; the page that shows what it would do sends it again to be written.
 
-use axum::RequestExt as _;
-use axum::extract::{FromRequest, Multipart, Request};
-use axum::http::StatusCode;
+use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
-use workflow::Refusal;
 
 use crate::access::{Caller, is_token};
 use crate::error::{PageError, PageResult};
-
-/// Of all fields and files together: rules are small.
-const MOST_BYTES: usize = 2 << 20;
+use crate::form::Form;
+use crate::upload::incoming::{self, TextFile};
 
 /// Fields as they were typed, and files as they were chosen or pasted.
 #[derive(Clone, Debug, Default)]
@@ -20,14 +16,7 @@ pub struct Sent {
     /// The address that it was sent to.
     pub path: String,
     pub pairs: Vec<(String, String)>,
-    pub files: Vec<SentFile>,
-}
-
-#[derive(Clone, Debug)]
-pub struct SentFile {
-    /// What its owner calls it: words, never a path.
-    pub name: String,
-    pub text: String,
+    pub files: Vec<TextFile>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,56 +76,20 @@ impl<S: Send + Sync> FromRequest<S> for Sent {
         sent.pairs.retain(|(name, _)| name != "csrf");
         let pasted = sent.field("pasted").trim().to_owned();
         if !pasted.is_empty() {
-            sent.files.push(SentFile { name: "what was pasted".to_owned(), text: pasted });
+            sent.files.push(TextFile { name: "what was pasted".to_owned(), text: pasted });
         }
         Ok(sent)
     }
 }
 
 async fn typed(request: Request) -> PageResult<Sent> {
-    let bytes = axum::body::to_bytes(request.into_body(), MOST_BYTES).await.map_err(|_| too_large())?;
-    let pairs = serde_html_form::from_bytes(&bytes)
-        .map_err(|error| PageError::bad_request(format!("the request cannot be understood: {error}")))?;
+    let Form(pairs) = Form::from_request(request, &()).await?;
     Ok(Sent { pairs, ..Sent::default() })
 }
 
 async fn uploaded(request: Request) -> PageResult<Sent> {
-    let unreadable = |error: &dyn std::fmt::Display| {
-        PageError::bad_request(format!("the files did not arrive whole: {error}"))
-    };
-    let mut parts: Multipart = request.extract().await.map_err(|error| unreadable(&error))?;
-    let (mut sent, mut size) = (Sent::default(), 0);
-    while let Some(mut part) = parts.next_field().await.map_err(|error| unreadable(&error))? {
-        let name = part.name().unwrap_or_default().to_owned();
-        let file = part.file_name().map(str::to_owned);
-        let mut bytes = Vec::new();
-        while let Some(chunk) = part.chunk().await.map_err(|error| unreadable(&error))? {
-            size += chunk.len();
-            if MOST_BYTES < size {
-                return Err(too_large());
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        let called = file.clone().unwrap_or_else(|| name.clone());
-        let text = String::from_utf8(bytes).map_err(|_| {
-            PageError::from(Refusal::new(format!(
-                "`{called}` is not text in UTF-8; save it so, then send it"
-            )))
-        })?;
-        match file {
-            // A place for files that was left empty is sent as one without a name.
-            Some(file) if file.is_empty() => {}
-            Some(name) => sent.files.push(SentFile { name, text }),
-            None => sent.pairs.push((name, text)),
-        }
-    }
-    Ok(sent)
-}
-
-fn too_large() -> PageError {
-    let refusal = Refusal::new("the form and its files hold more than 2 MB")
-        .hint("rules are small files; deliveries are imported at /imports");
-    PageError::refused(StatusCode::PAYLOAD_TOO_LARGE, refusal)
+    let (pairs, files) = incoming::small(incoming::form(request).await?).await?;
+    Ok(Sent { pairs, files, ..Sent::default() })
 }
 
 #[cfg(test)]

@@ -7,22 +7,20 @@ use jiff::civil::Date;
 use ledger::{Role, RuleRow};
 use money::Amount;
 use serde::Deserialize;
-use workflow::splits::{self, Change};
-use workflow::{Refusal, given};
+use workflow::{Installation, Refusal, WorkflowError, given, splits};
 
-use super::proposal::{self, Answer, Draft, RuleForm, answer, answer_or_refuse};
+use super::kind::{EndForm, EndOf, FormPage, Kind, RuleKind, add, all, end, new};
+use super::proposal::{Draft, RuleForm};
 use super::sent::Sent;
 use super::table::{Cell, Table};
 use super::words::{shares, split_of, when};
-use super::{
-    A_DAY, Asked, EndForm, EndOf, Given, Kind, Listed, ShowPage, When, Words, find, list, of_rule, today,
-    unread,
-};
+use super::{A_DAY, Given, ShowPage, When, Words, find, today};
 use crate::App;
 use crate::access::{Access, Caller};
+use crate::change::Change;
 use crate::error::PageResult;
-use crate::form::{Fields, Query, some};
-use crate::frame::{Frame, page, refused_page};
+use crate::form::{Fields, some};
+use crate::frame::{Frame, page};
 use crate::routes::Routes;
 
 const KIND: Kind = Kind {
@@ -36,37 +34,54 @@ const KIND: Kind = Kind {
     views: &[],
     help: "splits",
     has_file: false,
+    columns: &["For", "Over", "When", "Basis", "State"],
+    ends_by: EndOf::Day,
 };
 
 pub fn routes() -> Routes {
     Routes::default()
-        .page("/splits", Access::Viewer, all)
-        .page("/splits/new", Access::Reviewer, new)
-        .act("/splits/new", Access::Reviewer, "splits add", add)
+        .page("/splits", Access::Viewer, all::<SplitRule>)
+        .page("/splits/new", Access::Reviewer, new::<SplitForm>)
+        .act("/splits/new", Access::Reviewer, "splits add", add::<SplitForm>)
         .page("/splits/{id}", Access::Viewer, show)
-        .act("/splits/{id}/end", Access::Reviewer, "splits end", end)
+        .act("/splits/{id}/end", Access::Reviewer, "splits end", end::<SplitRule>)
 }
 
-async fn all(
-    State(app): State<App>,
-    caller: Caller,
-    frame: Frame,
-    Query(asked): Query<Asked>,
-) -> PageResult<Response> {
-    let today = today(&caller);
-    let row = |RuleRow { rule, .. }: RuleRow<SplitRule>| {
-        let when_in_force = When::of(Some(rule.from), rule.to, &today);
-        let cells = vec![
-            Cell::link(split_of(&rule), format!("/splits/{}", rule.id)).sub(format!("split {}", rule.id)),
-            shares(&rule, &frame.currency).into(),
-            when(Some(rule.from), rule.to).into(),
-            rule.note.clone().into(),
-            when_in_force.cell(),
-        ];
-        Listed { when: when_in_force, cells }
-    };
-    let rows = splits::list(&app.installation).await?.into_iter().map(row).collect();
-    list(frame, &KIND, &["For", "Over", "When", "Basis", "State"], asked, rows)
+impl RuleKind for SplitRule {
+    const OF: &'static Kind = &KIND;
+
+    async fn list(installation: &Installation) -> Result<Vec<RuleRow<SplitRule>>, WorkflowError> {
+        splits::list(installation).await
+    }
+
+    fn when(&self, today: Date) -> When {
+        When::of(Some(self.from), self.to, &today)
+    }
+
+    fn words(&self) -> Words<'_> {
+        Words {
+            title: format!("Split of {}", split_of(self)),
+            note: Some(&self.note),
+            last: self.to.map(|to| to.to_string()),
+        }
+    }
+
+    fn cells(&self, _all: &[RuleRow<SplitRule>], frame: &Frame) -> Vec<Cell> {
+        vec![
+            Cell::link(split_of(self), format!("/splits/{}", self.id)).sub(format!("split {}", self.id)),
+            shares(self, &frame.currency).into(),
+            when(Some(self.from), self.to).into(),
+            self.note.clone().into(),
+        ]
+    }
+
+    fn ended(&self, form: &EndForm, fields: &mut Fields) -> Option<(String, Change)> {
+        let on: Option<Date> = fields.required("last day", &form.last, A_DAY);
+        let note = fields.text("reason", &form.note);
+        let on = on?;
+        let change = splits::Change::End { rule: self.id, on, note };
+        Some((format!("End the split of {} on {on}", split_of(self)), Change::Split(change)))
+    }
 }
 
 async fn show(
@@ -78,18 +93,12 @@ async fn show(
     let row = find(splits::list(&app.installation).await?, &KIND, id)?;
     let rule = &row.rule;
     let carried = match frame.period {
-        Some(period) => given::by_split(&app.installation, period, rule).await?,
+        Some(period) => given::by_split(&app.installation, period, rule.id).await?,
         None => Vec::new(),
     };
     let gave = carried_by(&frame, &carried);
     let currency = frame.currency.clone();
-    let words = Words {
-        title: format!("Split of {}", split_of(rule)),
-        note: Some(&rule.note),
-        last: rule.to.map(|to| to.to_string()),
-    };
-    let in_force = When::of(Some(rule.from), rule.to, &today(&caller));
-    let mut shown = ShowPage::new(frame, &KIND, &row, id, in_force, words);
+    let mut shown = ShowPage::new(frame, &row, id, today(&caller));
     shown.fact("Number", rule.id.to_string());
     shown.fact("For", split_of(rule));
     for (at, part) in rule.parts.iter().enumerate() {
@@ -98,7 +107,6 @@ async fn show(
     }
     shown.fact("Charge periods", when(Some(rule.from), rule.to));
     shown.given(gave);
-    shown.ends_by(EndOf::Day);
     page(&shown)
 }
 
@@ -126,42 +134,6 @@ fn carried_by(frame: &Frame, rows: &[given::Carried]) -> Given {
         figures: vec![("On these funds", frame.cost(&total))],
         table,
     }
-}
-
-/// The last day of one.
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct SplitEnd(EndForm);
-
-impl RuleForm for SplitEnd {
-    async fn draft(&self, app: &App, sent: &Sent) -> PageResult<Draft> {
-        let id = SplitId(self.0.rule);
-        let row = find(splits::list(&app.installation).await?, &KIND, self.0.rule)?;
-        let mut fields = Fields::default();
-        let on: Option<Date> = fields.required("last day", &self.0.last, A_DAY);
-        let note = fields.text("reason", &self.0.note);
-        let what = "the split was not ended";
-        let Some(on) = on else { return Err(unread(fields, what)) };
-        fields.finish(what)?;
-        Ok(Draft {
-            what: format!("End the split of {} on {on}", split_of(&row.rule)),
-            action: format!("/splits/{id}/end"),
-            fields: sent.pairs.clone(),
-            change: proposal::Change::Split(Change::End { rule: id, on, note }),
-            notes: Vec::new(),
-            lines: Vec::new(),
-            then: format!("/splits/{id}"),
-        })
-    }
-}
-
-async fn end(
-    State(app): State<App>,
-    caller: Caller,
-    Path(id): Path<i64>,
-    sent: Sent,
-) -> PageResult<Response> {
-    answer_or_refuse::<SplitEnd>(&app, &caller, &of_rule(sent, id), &format!("/splits/{id}")).await
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -243,27 +215,21 @@ impl RuleForm for SplitForm {
             note,
         };
         let currency = &app.installation.settings.currency;
-        Ok(Draft {
-            what: format!("Split {} over {}", split_of(&rule), shares(&rule, currency)),
-            action: "/splits/new".to_owned(),
-            fields: sent.pairs.clone(),
-            change: proposal::Change::Split(Change::Add(Box::new(rule))),
-            notes: Vec::new(),
-            lines: Vec::new(),
-            then: "/splits".to_owned(),
-        })
+        let what = format!("Split {} over {}", split_of(&rule), shares(&rule, currency));
+        let new = Change::Split(splits::Change::Add(Box::new(rule)));
+        Ok(Draft::new(what, "/splits/new", sent, new, "/splits"))
     }
 }
 
 #[derive(Template)]
 #[template(path = "rules/split.html")]
-struct FormPage {
+struct SplitPage {
     frame: Frame,
     form: SplitForm,
     refusal: Option<Refusal>,
 }
 
-impl FormPage {
+impl SplitPage {
     fn parts(&self) -> Vec<(usize, String, String)> {
         let places = (self.form.fund.len()).max(4);
         let text = |list: &[String], at: usize| list.get(at).cloned().unwrap_or_default();
@@ -271,20 +237,9 @@ impl FormPage {
     }
 }
 
-fn form_page(frame: Frame, form: SplitForm, refusal: Option<Refusal>) -> PageResult<Response> {
-    let is_refused = refusal.is_some();
-    let shown = FormPage { frame: frame.titled("Write a split").help(KIND.help), form, refusal };
-    if is_refused { refused_page(&shown) } else { page(&shown) }
-}
-
-async fn new(frame: Frame, Query(form): Query<SplitForm>) -> PageResult<Response> {
-    form_page(frame, form, None)
-}
-
-async fn add(State(app): State<App>, caller: Caller, frame: Frame, sent: Sent) -> PageResult<Response> {
-    match answer::<SplitForm>(&app, &caller, &sent).await? {
-        Answer::Done(response) => Ok(response),
-        Answer::Again(form, refusal) => form_page(frame, form, refusal),
+impl FormPage for SplitForm {
+    fn page(self, frame: Frame, refusal: Option<Refusal>) -> PageResult<Response> {
+        page(&SplitPage { frame: frame.titled("Write a split").help(KIND.help), form: self, refusal })
     }
 }
 

@@ -3,24 +3,24 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use billing::subsidy::{Scope, SubsidyId, SubsidyRule, Tier, Window};
 use billing::{Period, SourceName};
+use jiff::civil::Date;
 use ledger::{Role, RuleRow};
 use serde::Deserialize;
-use workflow::subsidies::{self, Balance, Change};
-use workflow::{Refusal, given};
+use workflow::subsidies::{self, Balance};
+use workflow::{Installation, Refusal, WorkflowError, given};
 
-use super::proposal::{self, Answer, Draft, RuleForm, answer, answer_or_refuse};
+use super::kind::{EndForm, EndOf, FormPage, Kind, RuleKind, add, all, end, new};
+use super::proposal::{Draft, RuleForm};
 use super::sent::Sent;
 use super::table::{Cell, Table};
 use super::words::{joined, money, name_of, or_dash, pays, subsidy_for, when};
-use super::{
-    A_PERIOD, Asked, EndForm, EndOf, Kind, Listed, ShowPage, When, Words, amount, find, list, of_rule, paid,
-    said, today, unread,
-};
+use super::{A_PERIOD, ShowPage, When, Words, amount, find, paid, said, today, unread};
 use crate::App;
 use crate::access::{Access, Caller};
+use crate::change::Change;
 use crate::error::PageResult;
-use crate::form::{Fields, Query, some};
-use crate::frame::{Frame, page, refused_page};
+use crate::form::{Fields, some};
+use crate::frame::{Frame, page};
 use crate::routes::Routes;
 
 const KIND: Kind = Kind {
@@ -37,45 +37,52 @@ const KIND: Kind = Kind {
     ],
     help: "subsidies",
     has_file: false,
+    columns: &["Name", "Payer", "Pays", "For", "When", "#Order", "State"],
+    ends_by: EndOf::Period,
 };
 
 pub fn routes() -> Routes {
     Routes::default()
-        .page("/subsidies", Access::Viewer, all)
+        .page("/subsidies", Access::Viewer, all::<SubsidyRule>)
         .page("/subsidies/balances", Access::Viewer, balances)
-        .page("/subsidies/new", Access::Admin, new)
-        .act("/subsidies/new", Access::Admin, "subsidies add", add)
+        .page("/subsidies/new", Access::Admin, new::<SubsidyForm>)
+        .act("/subsidies/new", Access::Admin, "subsidies add", add::<SubsidyForm>)
         .page("/subsidies/{id}", Access::Viewer, show)
-        .act("/subsidies/{id}/end", Access::Admin, "subsidies end", end)
+        .act("/subsidies/{id}/end", Access::Admin, "subsidies end", end::<SubsidyRule>)
 }
 
-fn in_force(rule: &SubsidyRule, caller: &Caller) -> When {
-    When::of(Some(rule.from), rule.to, &Period::of(today(caller)))
-}
+impl RuleKind for SubsidyRule {
+    const OF: &'static Kind = &KIND;
 
-async fn all(
-    State(app): State<App>,
-    caller: Caller,
-    frame: Frame,
-    Query(asked): Query<Asked>,
-) -> PageResult<Response> {
-    let currency = &frame.currency;
-    let row = |RuleRow { rule, .. }: RuleRow<SubsidyRule>| {
-        let when_in_force = in_force(&rule, &caller);
-        let cells = vec![
-            Cell::link(rule.name.clone(), format!("/subsidies/{}", rule.id))
-                .sub(format!("subsidy {}", rule.id)),
-            rule.payer.clone().into(),
-            pays(&rule, currency).into(),
-            subsidy_for(&rule).into(),
-            when(Some(rule.from), rule.to).into(),
-            rule.order.to_string().into(),
-            when_in_force.cell(),
-        ];
-        Listed { when: when_in_force, cells }
-    };
-    let rows = subsidies::list(&app.installation).await?.into_iter().map(row).collect();
-    list(frame, &KIND, &["Name", "Payer", "Pays", "For", "When", "#Order", "State"], asked, rows)
+    async fn list(installation: &Installation) -> Result<Vec<RuleRow<SubsidyRule>>, WorkflowError> {
+        subsidies::list(installation).await
+    }
+
+    fn when(&self, today: Date) -> When {
+        When::of(Some(self.from), self.to, &Period::of(today))
+    }
+
+    fn words(&self) -> Words<'_> {
+        Words { title: self.name.clone(), note: self.note.as_deref(), last: self.to.map(|to| to.to_string()) }
+    }
+
+    fn cells(&self, _all: &[RuleRow<SubsidyRule>], frame: &Frame) -> Vec<Cell> {
+        vec![
+            Cell::link(self.name.clone(), format!("/subsidies/{}", self.id))
+                .sub(format!("subsidy {}", self.id)),
+            self.payer.clone().into(),
+            pays(self, &frame.currency).into(),
+            subsidy_for(self).into(),
+            when(Some(self.from), self.to).into(),
+            self.order.to_string().into(),
+        ]
+    }
+
+    fn ended(&self, form: &EndForm, fields: &mut Fields) -> Option<(String, Change)> {
+        let last: Period = fields.required("last billing period", &form.last, A_PERIOD)?;
+        let change = subsidies::Change::End { rule: self.id, last, note: some(&form.note) };
+        Some((format!("End the subsidy `{}` with {last}", self.name), Change::Subsidy(change)))
+    }
 }
 
 async fn show(
@@ -89,12 +96,7 @@ async fn show(
     let paid = paid(&frame, &paid_rows);
     let currency = frame.currency.clone();
     let rule = &row.rule;
-    let words = Words {
-        title: rule.name.clone(),
-        note: rule.note.as_deref(),
-        last: rule.to.map(|to| to.to_string()),
-    };
-    let mut shown = ShowPage::new(frame, &KIND, &row, id, in_force(rule, &caller), words);
+    let mut shown = ShowPage::new(frame, &row, id, today(&caller));
     shown.fact("Number", rule.id.to_string());
     shown.fact("Payer", rule.payer.clone());
     shown
@@ -112,42 +114,8 @@ async fn show(
     });
     shown.fact("Had paid before", joined(opening));
     shown.given(paid);
-    shown.ends_by(EndOf::Period);
     shown.more.push(("/subsidies/balances".to_owned(), "What is left".to_owned()));
     page(&shown)
-}
-
-/// The last period of one.
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct SubsidyEnd(EndForm);
-
-impl RuleForm for SubsidyEnd {
-    async fn draft(&self, app: &App, sent: &Sent) -> PageResult<Draft> {
-        let id = SubsidyId(self.0.rule);
-        let row = find(subsidies::list(&app.installation).await?, &KIND, self.0.rule)?;
-        let mut fields = Fields::default();
-        let last = fields.required("last billing period", &self.0.last, A_PERIOD);
-        let Some(last) = last else { return Err(unread(fields, "the subsidy was not ended")) };
-        Ok(Draft {
-            what: format!("End the subsidy `{}` with {last}", row.rule.name),
-            action: format!("/subsidies/{id}/end"),
-            fields: sent.pairs.clone(),
-            change: proposal::Change::Subsidy(Change::End { rule: id, last, note: some(&self.0.note) }),
-            notes: Vec::new(),
-            lines: Vec::new(),
-            then: format!("/subsidies/{id}"),
-        })
-    }
-}
-
-async fn end(
-    State(app): State<App>,
-    caller: Caller,
-    Path(id): Path<i64>,
-    sent: Sent,
-) -> PageResult<Response> {
-    answer_or_refuse::<SubsidyEnd>(&app, &caller, &of_rule(sent, id), &format!("/subsidies/{id}")).await
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -253,27 +221,21 @@ impl RuleForm for SubsidyForm {
             note: some(&self.note),
             opening: Vec::new(),
         };
-        Ok(Draft {
-            what: format!("Write the subsidy `{}`, paid by {}", rule.name, rule.payer),
-            action: "/subsidies/new".to_owned(),
-            fields: sent.pairs.clone(),
-            change: proposal::Change::Subsidy(Change::Add(Box::new(rule))),
-            notes: Vec::new(),
-            lines: Vec::new(),
-            then: "/subsidies".to_owned(),
-        })
+        let what = format!("Write the subsidy `{}`, paid by {}", rule.name, rule.payer);
+        let change = Change::Subsidy(subsidies::Change::Add(Box::new(rule)));
+        Ok(Draft::new(what, "/subsidies/new", sent, change, "/subsidies"))
     }
 }
 
 #[derive(Template)]
 #[template(path = "rules/subsidy.html")]
-struct FormPage {
+struct SubsidyPage {
     frame: Frame,
     form: SubsidyForm,
     refusal: Option<Refusal>,
 }
 
-impl FormPage {
+impl SubsidyPage {
     fn tiers(&self) -> Vec<(usize, String, String)> {
         let places = (self.form.percent.len()).max(3);
         let text = |list: &[String], at: usize| list.get(at).cloned().unwrap_or_default();
@@ -292,20 +254,9 @@ impl FormPage {
     }
 }
 
-fn form_page(frame: Frame, form: SubsidyForm, refusal: Option<Refusal>) -> PageResult<Response> {
-    let is_refused = refusal.is_some();
-    let shown = FormPage { frame: frame.titled("Write a subsidy").help(KIND.help), form, refusal };
-    if is_refused { refused_page(&shown) } else { page(&shown) }
-}
-
-async fn new(frame: Frame, Query(form): Query<SubsidyForm>) -> PageResult<Response> {
-    form_page(frame, form, None)
-}
-
-async fn add(State(app): State<App>, caller: Caller, frame: Frame, sent: Sent) -> PageResult<Response> {
-    match answer::<SubsidyForm>(&app, &caller, &sent).await? {
-        Answer::Done(response) => Ok(response),
-        Answer::Again(form, refusal) => form_page(frame, form, refusal),
+impl FormPage for SubsidyForm {
+    fn page(self, frame: Frame, refusal: Option<Refusal>) -> PageResult<Response> {
+        page(&SubsidyPage { frame: frame.titled("Write a subsidy").help(KIND.help), form: self, refusal })
     }
 }
 

@@ -13,9 +13,10 @@ use workflow::rates::{Trial, try_rates};
 use super::rates::{ImportForm, KIND, latest};
 use super::table::Table;
 use super::words::{joined, or_dash};
-use super::{A_DAY, A_PERIOD, csv, today, unread};
+use super::{A_DAY, A_PERIOD, today, unread};
 use crate::App;
 use crate::access::Caller;
+use crate::download::{CSV, attachment};
 use crate::error::{PageError, PageResult};
 use crate::flash::Next;
 use crate::form::Fields;
@@ -131,5 +132,5 @@ pub async fn tried_csv(State(app): State<App>, Path(id): Path<u64>) -> PageResul
         let fund_org = row.fund_org.clone().unwrap_or_default();
         [row.pi_email.clone(), fund_org, row.charges.to_string()].into_iter().chain(sums).collect()
     });
-    Ok(csv("rates-tried.csv", documents::table_for_people(&header, rows)))
+    Ok(attachment("rates-tried.csv", CSV, documents::table_for_people(&header, rows)))
 }
