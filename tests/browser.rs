@@ -4,6 +4,8 @@
 
 #[path = "support/browser.rs"]
 mod browser;
+#[path = "browser/defects.rs"]
+mod defects;
 #[path = "support/mod.rs"]
 mod support;
 
