@@ -5,6 +5,8 @@
 
 #[path = "support/browser.rs"]
 mod browser;
+#[path = "browser/defects.rs"]
+mod defects;
 #[path = "browser/keys.rs"]
 mod keys;
 #[path = "browser/looks.rs"]

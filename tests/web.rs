@@ -5,6 +5,8 @@
 mod account;
 #[path = "web/api.rs"]
 mod api;
+#[path = "web/hostile.rs"]
+mod hostile;
 #[path = "web/imports.rs"]
 mod imports;
 #[path = "web/issuing.rs"]
@@ -21,3 +23,7 @@ mod safety;
 mod settings;
 #[path = "support/mod.rs"]
 mod support;
+#[path = "web/unsent.rs"]
+mod unsent;
+#[path = "web/wire.rs"]
+mod wire;

@@ -1,5 +1,6 @@
 //! The real server of the binary, and visitors who ask it over the wire.
 
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Stdio};
@@ -240,9 +241,23 @@ impl Visitor {
 
     pub fn ask(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
         let mut stream = TcpStream::connect(&self.address).unwrap();
-        let mut head = Vec::new();
+        let length = body.len().to_string();
+        let head = self.head(method, path, &[headers, &[("Content-Length", &*length)]].concat());
+        // A server that has seen enough may close before all is sent.
+        let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
+        let bytes = read_whole(&mut stream);
+        let reply = read_reply(&bytes);
+        self.keep(&reply);
+        reply
+    }
+
+    /// What stands before the body of a request.
+    pub fn head(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> String {
         let address = &self.address;
-        write!(head, "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n").unwrap();
+        let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
+        if !headers.iter().any(|(key, _)| *key == "host") {
+            write!(head, "Host: {address}\r\n").unwrap();
+        }
         if !self.cookies.is_empty() {
             let pairs: Vec<String> =
                 self.cookies.iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -254,14 +269,7 @@ impl Visitor {
         for (key, value) in headers {
             write!(head, "{key}: {value}\r\n").unwrap();
         }
-        write!(head, "Content-Length: {}\r\n\r\n", body.len()).unwrap();
-        stream.write_all(&head).unwrap();
-        // A server that has seen enough may close before all is sent.
-        let _ = stream.write_all(body);
-        let bytes = read_whole(&mut stream);
-        let reply = read_reply(&bytes);
-        self.keep(&reply);
-        reply
+        head + "\r\n"
     }
 
     fn keep(&mut self, reply: &Reply) {
@@ -346,8 +354,6 @@ fn unchunked(mut rest: &[u8]) -> Vec<u8> {
 
 /// As a form or an address carries it.
 pub fn encoded(text: &str) -> String {
-    use std::fmt::Write as _;
-
     let mut encoded = String::new();
     for byte in text.bytes() {
         match byte {

@@ -8,7 +8,7 @@ use super::support::web::{PASSWORD, Server, Visitor};
 
 /// What an authenticator shows now.
 #[expect(clippy::disallowed_methods, reason = "the server of a story has the clock of the machine")]
-fn code(secret: &str) -> String {
+pub fn code(secret: &str) -> String {
     let secret = data_encoding::BASE32_NOPAD.decode(secret.as_bytes()).unwrap();
     let mut mac = Hmac::<Sha1>::new_from_slice(&secret).unwrap();
     mac.update(&(jiff::Timestamp::now().as_second() / 30).to_be_bytes());
@@ -19,7 +19,7 @@ fn code(secret: &str) -> String {
 }
 
 /// What stands in the `<pre>` of an id.
-fn shown(html: &str, id: &str) -> String {
+pub fn shown(html: &str, id: &str) -> String {
     let (_, rest) =
         html.split_once(&format!("<pre id=\"{id}\"")).unwrap_or_else(|| panic!("no {id}: {html}"));
     let (_, rest) = rest.split_once('>').unwrap();
@@ -56,7 +56,7 @@ fn a_password_change_ends_other_sessions_in_the_middle_of_their_work() {
     assert!(said.contains("your password is changed"), "{said}");
     let kept = there.post("/periods/2025-01/close", &[]);
     assert_eq!(kept.status, 401, "a form of a session that ended");
-    assert!(kept.words().contains("Sign in in a new tab"), "{}", kept.words());
+    assert!(kept.words().contains("You were signed out, so nothing was sent"), "{}", kept.words());
     assert_eq!(there.get("/periods").status, 303);
     assert_eq!(home.period_state("2025-01"), "open");
     assert!(here.act("/periods/2025-01/close", &[]).contains("2025-01 is closed"));

@@ -13,6 +13,7 @@ mod column;
 mod fields;
 mod header;
 mod json;
+mod pages;
 mod parquet;
 #[cfg(test)]
 mod parquet_tests;

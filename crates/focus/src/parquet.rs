@@ -1,7 +1,11 @@
 //! Parquet files turned into the same cells as CSV: exact values as text.
 
+use std::sync::Arc;
+
 use ::parquet::arrow::ProjectionMask;
-use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use ::parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use ::parquet::file::metadata::RowGroupMetaData;
 use ::parquet::file::reader::ChunkReader;
 use arrow::array::ArrayRef;
@@ -10,19 +14,30 @@ use arrow::record_batch::RecordBatch;
 
 use crate::cells::Span;
 use crate::fields::is_null;
+use crate::pages;
 use crate::source::{Format, PARQUET_MAGIC};
-use crate::values::{Shape, unpacked, write_value};
+use crate::values::{Shape, text_bytes, unpacked, viewed, write_value};
 use crate::{Block, Cells, FocusColumn, Header, Kind, OpenError, ReadError, RowProblem};
 
 /// Rows of a block: some megabytes, and row groups are larger.
 const BATCH_ROWS: usize = 8192;
+
+/// Text of a block, and of a row, as much as a record of CSV may have: a page can repeat one long value a million
+/// times in a few bytes.
+const TEXT_MAX_BYTES: u64 = 16_000_000;
+/// No identifier is as long, and eight thousand of them are unpacked at once.
+const FIXED_MAX_BYTES: i32 = 8192;
 
 /// The end of an encrypted file.
 const ENCRYPTED_MAGIC: &[u8] = b"PARE";
 
 pub(crate) struct ParquetBlocks {
     batches: ParquetRecordBatchReader,
+    /// Of a batch that was too large for one block, the last first.
+    pending: Vec<RecordBatch>,
     next_row: u64,
+    unpacked: u64,
+    unpacked_max: u64,
 }
 
 impl ParquetBlocks {
@@ -34,26 +49,74 @@ impl ParquetBlocks {
         check_end(&file)?;
         let unreadable =
             |error: ::parquet::errors::ParquetError| OpenError::Parquet { reason: error.to_string() };
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(unreadable)?;
+        let delivered = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(unreadable)?;
         let unpacked = |group: &RowGroupMetaData| u64::try_from(group.total_byte_size()).unwrap_or(u64::MAX);
-        let sizes = builder.metadata().row_groups().iter().map(unpacked);
+        let sizes = delivered.metadata().row_groups().iter().map(unpacked);
         if unpacked_max < sizes.fold(0, u64::saturating_add) {
             return Err(ReadError::Unpacked { format: Format::Parquet, limit: unpacked_max }.into());
         }
-        let header = Header::new(builder.schema().fields().iter().map(|field| field.name().as_str()))?;
-        let notes = notes(&header, builder.schema());
-        let mask = ProjectionMask::roots(builder.parquet_schema(), kept(&header));
+        let header = Header::new(delivered.schema().fields().iter().map(|field| field.name().as_str()))?;
+        let notes = notes(&header, delivered.schema());
+        let mask = ProjectionMask::roots(delivered.parquet_schema(), kept(&header));
+        if unpacked_max < u64::MAX {
+            check_fixed(&header, delivered.schema())?;
+            pages::check(&file, delivered.metadata(), &mask, unpacked_max)?;
+        }
+        // Text stays where its page was unpacked, however often a value is repeated.
+        let options = ArrowReaderOptions::new().with_schema(viewed(delivered.schema()));
+        let metadata =
+            ArrowReaderMetadata::try_new(Arc::clone(delivered.metadata()), options).map_err(unreadable)?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
         let batches =
             builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(unreadable)?;
-        Ok((header, notes, ParquetBlocks { batches, next_row: 0 }))
+        let blocks = ParquetBlocks { batches, pending: Vec::new(), next_row: 0, unpacked: 0, unpacked_max };
+        Ok((header, notes, blocks))
     }
 
     pub fn next_block(&mut self) -> Result<Option<Block>, ReadError> {
         let row = self.next_row;
-        let Some(batch) = self.batches.next() else { return Ok(None) };
-        let batch = batch.map_err(|error| ReadError::Parquet { row: row + 1, reason: error.to_string() })?;
-        self.next_row += batch.num_rows() as u64;
-        Ok(Some(Block::parquet(row, batch)))
+        let damaged = |reason: String| ReadError::Parquet { row: row + 1, reason };
+        if self.pending.is_empty() {
+            let Some(batch) = self.batches.next() else { return Ok(None) };
+            let batch = batch.map_err(|error| damaged(error.to_string()))?;
+            // As it would be in CSV: the text, and a comma for each cell.
+            let cells = (batch.num_rows() as u64).saturating_mul(batch.num_columns() as u64);
+            self.unpacked = self.unpacked.saturating_add(batch_text(&batch)).saturating_add(cells);
+            if self.unpacked_max < self.unpacked {
+                return Err(ReadError::Unpacked { format: Format::Parquet, limit: self.unpacked_max });
+            }
+            self.pending.push(batch);
+        }
+        while let Some(batch) = self.pending.pop() {
+            let (rows, text) = (batch.num_rows(), batch_text(&batch));
+            if rows == 1 && TEXT_MAX_BYTES < text {
+                return Err(damaged(format!("it holds more than {} MB", TEXT_MAX_BYTES / 1_000_000)));
+            }
+            if text <= TEXT_MAX_BYTES || rows == 1 {
+                self.next_row += rows as u64;
+                return Ok(Some(Block::parquet(row, batch)));
+            }
+            self.pending.push(batch.slice(rows / 2, rows - rows / 2));
+            self.pending.push(batch.slice(0, rows / 2));
+        }
+        Ok(None)
+    }
+}
+
+fn batch_text(batch: &RecordBatch) -> u64 {
+    batch.columns().iter().map(|column| text_bytes(column)).fold(0, u64::saturating_add)
+}
+
+fn check_fixed(header: &Header, schema: &Schema) -> Result<(), OpenError> {
+    let is_large = |index: &usize| matches!(schema.field(*index).data_type(), DataType::FixedSizeBinary(bytes) if FIXED_MAX_BYTES < *bytes);
+    match kept(header).find(is_large) {
+        Some(index) => Err(OpenError::Parquet {
+            reason: format!(
+                "every value of `{}` has more than {FIXED_MAX_BYTES} bytes",
+                header.columns[index].delivered
+            ),
+        }),
+        None => Ok(()),
     }
 }
 

@@ -16,7 +16,7 @@ use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use crate::{Format, Source, parse_tags, parse_time};
+use crate::{Format, OpenError, ReadError, Source, parse_tags, parse_time};
 
 fn file_of(columns: Vec<(&str, ArrayRef)>) -> Bytes {
     let batch = RecordBatch::try_from_iter_with_nullable(
@@ -317,4 +317,85 @@ fn a_column_type_of_the_future_is_still_text() {
     let spans = arrow::array::Time64MicrosecondArray::from(vec![1_000_000]);
     assert_eq!(spans.data_type(), &DataType::Time64(arrow::datatypes::TimeUnit::Microsecond));
     insta::assert_snapshot!(shown(file_of(vec![("x_time", Arc::new(spans))])), @r###"1: x_time=00:00:01"###);
+}
+
+/// Rows of one long value: a page of the dictionary, and a few bytes for all rows.
+fn repeated(value_bytes: usize, rows: usize) -> Bytes {
+    let values = StringArray::from(vec!["x".repeat(value_bytes)]);
+    let keys = arrow::array::Int32Array::from(vec![0; rows]);
+    let column = DictionaryArray::<Int32Type>::try_new(keys, Arc::new(values)).unwrap();
+    file_of(vec![("Tags", Arc::new(column))])
+}
+
+fn bounded(file: &Bytes, limit: u64) -> Result<u64, OpenError> {
+    let mut source = Source::from_reader_bounded(std::io::Cursor::new(file.clone()), Some(limit))?;
+    let (header, mut rows) = (source.header().clone(), 0);
+    while let Some(block) = source.next_block()? {
+        let (cells, _) = block.cells(&header);
+        assert!(cells.text.len() < 17 << 20, "a block of {} bytes", cells.text.len());
+        rows += cells.rows as u64;
+    }
+    Ok(rows)
+}
+
+/// The directory of such a file says a megabyte, and reading it used up all memory.
+#[test]
+fn one_long_value_that_every_row_repeats_is_refused_when_it_comes_to_too_much() {
+    let file = repeated(32 << 10, 5000);
+    assert!(file.len() < 1 << 20, "{} bytes", file.len());
+    let error = bounded(&file, 100 << 20).unwrap_err();
+    assert!(matches!(error, OpenError::Read(ReadError::Unpacked { .. })), "{error}");
+    // What is within the limit comes in blocks that memory holds.
+    assert_eq!(bounded(&repeated(1 << 20, 200), 1 << 30).unwrap(), 200);
+    assert_eq!(bounded(&repeated(12, 20_000), 1 << 20).unwrap(), 20_000);
+    let error = bounded(&repeated(17 << 20, 2), 1 << 30).unwrap_err();
+    assert_eq!(error.to_string(), "the Parquet file is damaged at row 1: it holds more than 16 MB");
+}
+
+#[test]
+fn a_list_that_repeats_one_entry_without_end_is_refused() {
+    let keys: ArrayRef = Arc::new(StringArray::from(vec!["k"; 6_000_000]));
+    let values = Arc::clone(&keys);
+    let file = file_of(vec![("Tags", list_of_structs(&[6_000_000], vec![("key", keys), ("value", values)]))]);
+    assert!(file.len() < 1 << 20, "{} bytes", file.len());
+    let error = bounded(&file, 1 << 40).unwrap_err();
+    assert!(matches!(error, OpenError::Read(ReadError::Unpacked { .. })), "{error}");
+}
+
+/// A page that says that it holds less than it does: a thousand times what was sent, unpacked into memory.
+#[test]
+fn a_page_that_holds_more_than_it_says_is_refused() {
+    let column: ArrayRef = Arc::new(StringArray::from(vec!["0".repeat(9 << 20)]));
+    let batch = RecordBatch::try_from_iter([("Tags", column)]).unwrap();
+    let properties = WriterProperties::builder()
+        .set_compression(::parquet::basic::Compression::GZIP(::parquet::basic::GzipLevel::default()))
+        .set_dictionary_enabled(false)
+        .set_statistics_enabled(::parquet::file::properties::EnabledStatistics::None)
+        .build();
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    let mut file = writer.into_inner().unwrap();
+    assert_eq!(bounded(&Bytes::from(file.clone()), 1 << 30).unwrap(), 1);
+    // The first page begins after the magic: type, then `2: unpacked size` as a zigzag number.
+    assert_eq!(file[4..7], [0x15, 0x00, 0x15]);
+    let said = file[7..].iter().position(|byte| byte & 0x80 == 0).unwrap();
+    file[7 + said] = 0;
+    file[7..7 + said].fill(0x80);
+    let error = bounded(&Bytes::from(file), 1 << 30).unwrap_err();
+    assert_eq!(error.to_string(), "the Parquet file is damaged at row 1: a page holds more than it says");
+}
+
+#[test]
+fn every_file_of_these_tests_is_within_its_limit_too() {
+    let keys: ArrayRef = Arc::new(StringArray::from(vec!["a", "b"]));
+    let values: ArrayRef = Arc::new(StringArray::from(vec![Some("1"), None]));
+    for tags in [
+        tag_map(&[Some(&[("a", Some("1")), ("b", None)])]),
+        list_of_structs(&[2], vec![("key", keys), ("value", values)]),
+        Arc::new(BinaryArray::from(vec![b"x".as_slice()])),
+        Arc::new(LargeStringArray::from(vec!["{}"])),
+        Arc::new(StringViewArray::from(vec!["{}"])),
+    ] {
+        assert_eq!(bounded(&file_of(vec![("Tags", tags)]), 1 << 20).unwrap(), 1);
+    }
 }

@@ -1,15 +1,82 @@
 //! One Arrow value as exact text: numbers as plain decimals, times as ISO 8601 in UTC, nested values as JSON.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{
-    DataType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type,
-    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type,
-    UInt32Type, UInt64Type,
+    DataType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Field,
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Schema, TimeUnit,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow::util::display::array_value_to_string;
+
+/// The same schema with text that is seen in place, not copied for each row.
+pub(crate) fn viewed(schema: &Schema) -> Arc<Schema> {
+    let fields: Vec<Field> = schema.fields().iter().map(|field| viewed_field(field)).collect();
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
+}
+
+fn viewed_field(field: &Field) -> Field {
+    field.clone().with_data_type(viewed_type(field.data_type()))
+}
+
+fn viewed_type(kind: &DataType) -> DataType {
+    let inner = |field: &Arc<Field>| Arc::new(viewed_field(field));
+    match kind {
+        DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
+        DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
+        DataType::Dictionary(_, values) => viewed_type(values),
+        DataType::RunEndEncoded(_, values) => viewed_type(values.data_type()),
+        DataType::List(field) => DataType::List(inner(field)),
+        DataType::LargeList(field) => DataType::LargeList(inner(field)),
+        DataType::FixedSizeList(field, length) => DataType::FixedSizeList(inner(field), *length),
+        DataType::Map(field, is_sorted) => DataType::Map(inner(field), *is_sorted),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(inner).collect()),
+        other => other.clone(),
+    }
+}
+
+/// What the values of an array come to as text, about.
+pub(crate) fn text_bytes(array: &dyn Array) -> u64 {
+    /// Of a number or a time.
+    const PLAIN: u64 = 16;
+    let lengths = |views: &[u128]| views.iter().map(|view| view & 0xffff_ffff).sum::<u128>();
+    let text = |views: &[u128]| u64::try_from(lengths(views)).unwrap_or(u64::MAX);
+    let within = |values: &ArrayRef, offsets: (usize, usize)| {
+        text_bytes(&*values.slice(offsets.0, offsets.1.saturating_sub(offsets.0)))
+    };
+    let columns = |columns: &[ArrayRef]| columns.iter().map(|column| text_bytes(column)).sum::<u64>();
+    match array.data_type() {
+        DataType::Utf8View => text(array.as_string_view().views()),
+        DataType::BinaryView => text(array.as_binary_view().views()),
+        DataType::FixedSizeBinary(bytes) => {
+            u64::try_from(*bytes).unwrap_or(0).saturating_mul(array.len() as u64)
+        }
+        DataType::List(_) => {
+            let list = array.as_list::<i32>();
+            within(list.values(), ends(list.value_offsets()))
+        }
+        DataType::LargeList(_) => {
+            let list = array.as_list::<i64>();
+            within(list.values(), ends(list.value_offsets()))
+        }
+        DataType::Map(..) => {
+            let map = array.as_map();
+            let (start, end) = ends(map.value_offsets());
+            columns(map.entries().slice(start, end.saturating_sub(start)).columns())
+        }
+        DataType::Struct(_) => columns(array.as_struct().columns()),
+        _ => PLAIN.saturating_mul(array.len() as u64),
+    }
+}
+
+/// The first and the last offset of lists.
+fn ends<T: Copy + TryInto<usize>>(offsets: &[T]) -> (usize, usize) {
+    let place = |offset: Option<&T>| offset.and_then(|offset| (*offset).try_into().ok()).unwrap_or(0);
+    (place(offsets.first()), place(offsets.last()))
+}
 
 /// How a value is written.
 #[derive(Clone, Copy, PartialEq, Eq)]

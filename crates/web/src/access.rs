@@ -14,6 +14,7 @@ use workflow::{Actor, Refusal};
 
 use crate::error::PageError;
 use crate::routes::Token;
+use crate::unsent::Unsent;
 
 /// Who may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,18 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// The person of a session.
+    #[must_use]
+    pub fn of(session: Session, at: jiff::Timestamp) -> Caller {
+        Caller {
+            name: session.user.name.clone(),
+            display_name: session.user.display_name.clone(),
+            role: session.user.role,
+            session: Some(session),
+            at,
+        }
+    }
+
     /// Who acts, and when the request came in.
     #[must_use]
     pub fn actor(&self) -> Actor {
@@ -84,21 +97,45 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 pub async fn guard(access: Access, token: Token, request: Request, next: Next) -> Response {
     match check(access, token, request).await {
         Ok(request) => next.run(request).await,
-        Err(error) => error.into_response(),
+        Err(Stopped { error, unsent }) => {
+            let mut response = error.into_response();
+            if let Some(unsent) = unsent {
+                response.extensions_mut().insert(*unsent);
+            }
+            response
+        }
     }
 }
 
-async fn check(access: Access, token: Token, request: Request) -> Result<Request, PageError> {
+/// Why a request goes no further, and what was typed into its form.
+struct Stopped {
+    error: PageError,
+    unsent: Option<Box<Unsent>>,
+}
+
+impl From<PageError> for Stopped {
+    fn from(error: PageError) -> Stopped {
+        Stopped { error, unsent: None }
+    }
+}
+
+async fn check(access: Access, token: Token, request: Request) -> Result<Request, Stopped> {
     let caller = request.extensions().get::<Caller>().cloned();
     if access != Access::Public {
-        let Some(caller) = &caller else { return Err(PageError::signed_out()) };
+        let Some(caller) = &caller else {
+            let unsent = match same_site(request.headers()) {
+                Ok(()) => Unsent::read(request).await.map(Box::new),
+                Err(_) => None,
+            };
+            return Err(Stopped { error: PageError::signed_out(), unsent });
+        };
         if access != Access::HalfSignedIn && !caller.is_whole() {
-            return Err(PageError::unfinished(caller));
+            return Err(PageError::unfinished(caller).into());
         }
         if let Some(needed) = access.needs()
             && !caller.may(needed)
         {
-            return Err(PageError::forbidden(needed, caller.role));
+            return Err(PageError::forbidden(needed, caller.role).into());
         }
     }
     if matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -107,6 +144,9 @@ async fn check(access: Access, token: Token, request: Request) -> Result<Request
     same_site(request.headers())?;
     match caller.as_ref().and_then(|caller| caller.session.as_ref()) {
         Some(session) if token == Token::InForm => prove(session, request).await,
+        Some(session) if token == Token::InUpload && is_form(request.headers()) => {
+            prove(session, request).await
+        }
         _ => Ok(request),
     }
 }
@@ -120,25 +160,22 @@ fn same_site(headers: &HeaderMap) -> Result<(), PageError> {
 }
 
 /// A form that changes something is one that we gave to this session.
-async fn prove(session: &Session, request: Request) -> Result<Request, PageError> {
+async fn prove(session: &Session, request: Request) -> Result<Request, Stopped> {
     if let Some(given) = request.headers().get("x-csrf-token").and_then(|value| value.to_str().ok()) {
-        return if is_token(session, given) { Ok(request) } else { Err(PageError::stale_form()) };
+        return if is_token(session, given) { Ok(request) } else { Err(PageError::stale_form().into()) };
     }
-    let is_form = request
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
-    if !is_form {
-        return Err(PageError::stale_form());
+    if !is_form(request.headers()) {
+        return Err(PageError::stale_form().into());
     }
     let (parts, body) = request.into_parts();
     let bytes = axum::body::to_bytes(body, FORM_MAX_BYTES).await.map_err(|_| {
         PageError::refused(StatusCode::PAYLOAD_TOO_LARGE, Refusal::new("the form holds more than 2 MB"))
     })?;
-    let given = form_urlencoded(&bytes, "csrf");
-    if !given.is_some_and(|given| is_token(session, &given)) {
-        return Err(PageError::stale_form());
+    let fields: Vec<(String, String)> = serde_html_form::from_bytes(&bytes).unwrap_or_default();
+    let given = fields.iter().find(|(name, _)| name == "csrf");
+    if !given.is_some_and(|(_, given)| is_token(session, given)) {
+        let unsent = Unsent::of(&parts, fields).map(Box::new);
+        return Err(Stopped { error: PageError::stale_form(), unsent });
     }
     Ok(Request::from_parts(parts, Body::from(bytes)))
 }
@@ -152,7 +189,8 @@ pub fn is_token(session: &Session, given: &str) -> bool {
     given.as_bytes().ct_eq(session.csrf.as_bytes()).into()
 }
 
-fn form_urlencoded(bytes: &[u8], name: &str) -> Option<String> {
-    let pairs: Vec<(String, String)> = serde_html_form::from_bytes(bytes).ok()?;
-    pairs.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+/// Whether fields are sent, without files.
+pub(crate) fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"))
 }

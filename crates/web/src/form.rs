@@ -117,6 +117,15 @@ pub fn some(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
+/// The next page as an address or a form names it: one of ours, or the first. Nobody is led elsewhere.
+#[must_use]
+pub fn own(next: &str) -> String {
+    let is_ours = next.starts_with('/') && !next.starts_with("//");
+    // Browsers take a backslash for a slash.
+    let is_plain = next.chars().all(|c| c != '\\' && !c.is_control());
+    if is_ours && is_plain { next.to_owned() } else { "/".to_owned() }
+}
+
 /// Text as a value of an address.
 #[must_use]
 pub fn encoded(text: &str) -> String {
@@ -138,6 +147,33 @@ pub fn segment(text: &str) -> String {
     path
 }
 
+/// Of a name in a list; files hold names of any length, and a page has fifty of them.
+const SHOWN: usize = 160;
+
+/// Whether a name is short enough to be shown whole in lists and to be part of an address.
+#[must_use]
+pub fn is_short(text: &str) -> bool {
+    text.len() <= SHOWN
+}
+
+/// A name as lists show it; the page of the thing has all of it.
+#[must_use]
+pub fn short(text: &str) -> String {
+    if is_short(text) {
+        return text.to_owned();
+    }
+    format!("{}…", &text[..text.floor_char_boundary(SHOWN)])
+}
+
+/// The page of a project, or what is found by the beginning of a name that no address holds.
+#[must_use]
+pub fn project_page(project: &str) -> String {
+    if is_short(project) {
+        return format!("/projects/{}", segment(project));
+    }
+    format!("/charges?period=all&text={}", encoded(&project[..project.floor_char_boundary(SHOWN)]))
+}
+
 /// What stands behind the `?` of an address, made of a struct that [`Query`] reads.
 #[must_use]
 pub fn query(values: &impl serde::Serialize) -> String {
@@ -147,6 +183,31 @@ pub fn query(values: &impl serde::Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_is_led_elsewhere() {
+        for (next, goes) in [
+            ("/review?period=2025-01", "/review?period=2025-01"),
+            ("", "/"),
+            ("https://elsewhere.example", "/"),
+            ("//elsewhere.example", "/"),
+            ("/\\elsewhere.example", "/"),
+            ("/x\r\nSet-Cookie: a=b", "/"),
+            ("/x\u{0}", "/"),
+            ("javascript:alert(1)", "/"),
+        ] {
+            assert_eq!(own(next), goes, "{next}");
+        }
+    }
+
+    #[test]
+    fn a_name_without_end_is_cut_between_letters() {
+        let long = "é".repeat(5000);
+        assert_eq!(short(&long), format!("{}…", "é".repeat(80)));
+        assert_eq!(short("apollo"), "apollo");
+        assert_eq!(project_page("a/b"), "/projects/a%2Fb");
+        assert!(project_page(&long).len() < 600);
+    }
 
     #[test]
     fn a_name_with_a_slash_is_one_part_of_a_path() {

@@ -16,6 +16,7 @@ use money::{Amount, Currency, Minor};
 use crate::access::Caller;
 use crate::error::{ErrorKind, PageError, PageResult};
 use crate::flash::{Notice, Tone};
+use crate::unsent::{self, Unsent};
 use crate::{App, assets, cookies};
 
 /// A page is a struct with a template; this makes the response.
@@ -178,6 +179,19 @@ impl Frame {
     pub fn of_period(mut self, period: Period) -> Frame {
         self.period = Some(period);
         self
+    }
+
+    /// The page of somebody who has just signed in.
+    ///
+    /// # Errors
+    /// A ledger that cannot be read.
+    pub async fn of_caller(mut self, app: &App, caller: Caller) -> PageResult<Frame> {
+        let periods = known_periods(app).await?;
+        self.period = current(&periods);
+        self.periods = Arc::new(periods);
+        self.caller = Some(Arc::new(caller));
+        "/".clone_into(&mut self.path);
+        Ok(self)
     }
 
     /// The period of the page, for pages that are always about one.
@@ -369,8 +383,22 @@ impl ErrorPage {
     }
 }
 
+/// The page that a form was on.
+fn back(parts: &Parts) -> String {
+    let referer = parts.headers.get("referer").and_then(|value| value.to_str().ok());
+    let uri = referer.and_then(|text| text.parse::<axum::http::Uri>().ok());
+    let path = uri.and_then(|uri| uri.path_and_query().map(|path| path.as_str().to_owned()));
+    crate::form::own(&path.unwrap_or_default())
+}
+
 /// Make a page, a part of one, or JSON of an error, by who asks.
-pub async fn show_error(app: &App, mut parts: Parts, error: PageError, request_id: &str) -> Response {
+pub async fn show_error(
+    app: &App,
+    mut parts: Parts,
+    error: PageError,
+    request_id: &str,
+    unsent: Option<Unsent>,
+) -> Response {
     if parts.uri.path().starts_with("/api/") && parts.uri.path() != "/api/docs" {
         return crate::api::error(error, request_id);
     }
@@ -389,19 +417,18 @@ pub async fn show_error(app: &App, mut parts: Parts, error: PageError, request_i
         let status = if is_part { StatusCode::OK } else { StatusCode::SEE_OTHER };
         return (status, [(header, to)]).into_response();
     }
-    let back = parts
-        .headers
-        .get("referer")
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| text.parse::<axum::http::Uri>().ok())
-        .and_then(|uri| uri.path_and_query().map(|path| path.as_str().to_owned()))
-        .unwrap_or_else(|| "/".to_owned());
+    let back = back(&parts);
     let status = error.status;
     let title = status.canonical_reason().unwrap_or("Error").to_owned();
     let frame = match Frame::from_request_parts(&mut parts, app).await {
         Ok(frame) => frame.titled(title),
         Err(_) => return (status, "something went wrong; the log knows more").into_response(),
     };
+    if !is_part
+        && let Ok(Some(page)) = unsent::instead(app, &parts.headers, &frame, error.kind, unsent, &back)
+    {
+        return (status, page).into_response();
+    }
     let request_id = request_id.to_owned();
     let page = ErrorPage { frame, error, back, request_id };
     match page.render() {

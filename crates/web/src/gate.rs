@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use axum::Extension;
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderName, HeaderValue, USER_AGENT};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -15,6 +16,7 @@ use crate::access::Caller;
 use crate::error::PageError;
 use crate::flash::{self, Notice};
 use crate::frame::show_error;
+use crate::unsent::Unsent;
 use crate::{App, cookies};
 
 /// A request's number in the log and on its error page.
@@ -60,7 +62,7 @@ pub async fn serve(State(app): State<App>, request: Request, next: Next) -> Resp
     let worked = work.spawn(async move { with_caller(app, request, next).await }).await;
     worked.unwrap_or_else(|error| {
         tracing::error!(error = %error, "a request broke off");
-        axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        StatusCode::INTERNAL_SERVER_ERROR.into_response()
     })
 }
 
@@ -84,7 +86,7 @@ async fn with_caller(app: App, request: Request, next: Next) -> Response {
     let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
     let key = match app.settings.accounts.secret_key.derived("notices") {
         Ok(key) => key,
-        Err(error) => return show_error(&app, parts, error.into(), &request_id).await,
+        Err(error) => return show_error(&app, parts, error.into(), &request_id, None).await,
     };
     let said = flash::open(&parts.headers, &key, secure);
     if let Some(notice) = &said {
@@ -92,7 +94,7 @@ async fn with_caller(app: App, request: Request, next: Next) -> Response {
     }
     let caller = match caller(&app, &parts).await {
         Ok(caller) => caller,
-        Err(error) => return show_error(&app, parts, error, &request_id).await,
+        Err(error) => return show_error(&app, parts, error, &request_id, None).await,
     };
     if let Some(caller) = &caller {
         parts.extensions.insert(caller.clone());
@@ -103,7 +105,8 @@ async fn with_caller(app: App, request: Request, next: Next) -> Response {
     }
     if let Some(error) = response.extensions_mut().remove::<PageError>() {
         let route = response.extensions().get::<MatchedRoute>().cloned();
-        response = show_error(&app, parts, error, &request_id).await;
+        let unsent = response.extensions_mut().remove::<Unsent>();
+        response = show_error(&app, parts, error, &request_id, unsent).await;
         if let Some(route) = route {
             response.extensions_mut().insert(route);
         }
@@ -134,8 +137,12 @@ async fn refused_by_extractor(response: &mut Response) -> Option<PageError> {
     let status = response.status();
     let body = std::mem::take(response.body_mut());
     let bytes = axum::body::to_bytes(body, 64 << 10).await.unwrap_or_default();
-    let words = String::from_utf8_lossy(&bytes).into_owned();
-    Some(PageError::refused(status, workflow::Refusal::new(words)))
+    tracing::info!(words = %String::from_utf8_lossy(&bytes), "a request was not understood");
+    let refusal = workflow::Refusal::new(match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "more was sent than is taken",
+        _ => "a part of this address, or of what was sent, is not what it should be",
+    });
+    Some(PageError::refused(status, refusal))
 }
 
 /// The person of a session or the program of a token; `None` for a visitor.
@@ -161,13 +168,7 @@ async fn caller(app: &App, parts: &axum::http::request::Parts) -> Result<Option<
         return Ok(None);
     };
     let session = accounts::session(&app.installation, &app.settings.accounts, &token, at).await?;
-    Ok(session.map(|session| Caller {
-        name: session.user.name.clone(),
-        display_name: session.user.display_name.clone(),
-        role: session.user.role,
-        session: Some(session),
-        at,
-    }))
+    Ok(session.map(|session| Caller::of(session, at)))
 }
 
 /// What a browser says it is, cut to what is worth keeping.

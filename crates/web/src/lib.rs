@@ -27,6 +27,7 @@ mod qr;
 pub mod routes;
 pub mod server;
 mod settings;
+mod unsent;
 pub mod upload;
 
 pub use app::App;

@@ -25,7 +25,7 @@ mod review;
 mod rules;
 mod second_factor;
 mod settings;
-mod sign_in;
+pub(crate) mod sign_in;
 mod sources;
 mod statements;
 mod system;

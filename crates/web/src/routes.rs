@@ -23,6 +23,8 @@ pub struct Listed {
 /// How the token that proves where a change comes from arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Token {
+    /// Not at all: whoever signs in proves it by a password, signed in elsewhere meanwhile or not.
+    None,
     /// In a header or in a form's field `csrf`: looked for before the handler runs.
     InForm,
     /// As the first part of an upload, which the handler reads itself: [`crate::upload`].
@@ -64,6 +66,16 @@ impl Routes {
         T: 'static,
     {
         self.add("POST", path, access, None, Token::InForm, post(handler))
+    }
+
+    /// A form for who may not be signed in yet.
+    #[must_use]
+    pub fn entrance<H, T>(self, path: &'static str, handler: H) -> Routes
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.add("POST", path, Access::Public, None, Token::None, post(handler))
     }
 
     /// Files that are sent; the handler proves the token by [`crate::upload`].

@@ -2,17 +2,25 @@
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum_server::tls_rustls::RustlsConfig;
+use hyper_util::rt::TokioTimer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
+use tower_http::timeout::RequestBodyTimeoutLayer;
 use workflow::{Installation, Refusal};
 
 use crate::error::PageError;
 use crate::settings::Settings;
 use crate::{App, gate};
+
+/// A head of a request that takes longer is of nobody who wants an answer.
+const HEAD_WITHIN: Duration = Duration::from_secs(30);
+/// A body of which so long nothing more arrives has broken off.
+const BODY_GOES_ON_WITHIN: Duration = Duration::from_mins(1);
 
 /// Serve until told to end; requests under way are finished first.
 ///
@@ -37,7 +45,7 @@ pub async fn serve(
         let handle = handle.clone();
         async move {
             shutdown.await;
-            handle.graceful_shutdown(Some(std::time::Duration::from_secs(10)));
+            handle.graceful_shutdown(Some(Duration::from_secs(10)));
         }
     });
     let served = if let Some(tls) = &app.settings.tls {
@@ -48,18 +56,16 @@ pub async fn serve(
                 .hint("web.tls names a certificate chain and its key, both PEM")
         })?;
         ready(&format!("https://{at}"));
-        axum_server::from_tcp_rustls(listener, config)
-            .map_err(|error| taken(address, &error))?
-            .handle(handle)
-            .serve(make)
-            .await
+        let server = axum_server::from_tcp_rustls(listener, config);
+        let mut server = server.map_err(|error| taken(address, &error))?.handle(handle);
+        server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN);
+        server.serve(make).await
     } else {
         ready(&format!("http://{at}"));
-        axum_server::from_tcp(listener)
-            .map_err(|error| taken(address, &error))?
-            .handle(handle)
-            .serve(make)
-            .await
+        let server = axum_server::from_tcp(listener);
+        let mut server = server.map_err(|error| taken(address, &error))?.handle(handle);
+        server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN);
+        server.serve(make).await
     };
     work.shutdown_background();
     served.map_err(|error| Refusal::new(format!("the web server ended: {error}")))
@@ -80,7 +86,7 @@ pub fn worker() -> Result<tokio::runtime::Runtime, Refusal> {
 
 /// Uploads that nobody kept are removed when a day old.
 async fn sweep_uploads(app: App) {
-    let mut hourly = tokio::time::interval(std::time::Duration::from_hours(1));
+    let mut hourly = tokio::time::interval(Duration::from_hours(1));
     loop {
         hourly.tick().await;
         app.uploads.sweep(app.now());
@@ -131,5 +137,6 @@ pub fn router(app: App) -> Router {
             ),
         )
         .layer(from_fn_with_state(app.clone(), gate::enter))
+        .layer(RequestBodyTimeoutLayer::new(BODY_GOES_ON_WITHIN))
         .with_state(app)
 }

@@ -145,6 +145,8 @@ struct PasswordPage {
     /// They cannot go on before.
     must_change: bool,
     policy: String,
+    /// A form that was not sent, for afterwards: [`crate::unsent`].
+    held: String,
     refusal: Option<Refusal>,
 }
 
@@ -154,9 +156,15 @@ impl PasswordPage {
             frame: frame.titled("Your password"),
             must_change: caller.session.as_ref().is_some_and(|session| session.must_change_password),
             policy: app.settings.accounts.policy.words(),
+            held: String::new(),
             refusal,
         }
     }
+}
+
+/// After a sign-in that carries along a form which was not sent.
+pub fn ask_password_first(app: &App, caller: &Caller, frame: Frame, held: &str) -> PageResult<Response> {
+    page(&PasswordPage { held: held.to_owned(), ..PasswordPage::of(app, caller, frame, None) })
 }
 
 /// Without the second factor that is still asked for, nothing is changed.
@@ -177,6 +185,8 @@ struct GivenPassword {
     old: String,
     new: String,
     again: String,
+    #[serde(default)]
+    held: String,
 }
 
 async fn change_password(
@@ -195,14 +205,19 @@ async fn change_password(
         Err(Refusal::new("the two new passwords differ").into())
     };
     match changed {
+        Ok(session) if !given.held.is_empty() => {
+            tracing::info!(user = %caller.name, "password changed");
+            sign_in::entered(&app, &headers, &session, frame, (&given.held, "/account")).await
+        }
         Ok(session) => {
             tracing::info!(user = %caller.name, "password changed");
             let next =
                 Next::page("/account").saying("your password is changed; all other sessions have ended");
-            Ok(sign_in::with_session(&app, &session, next.into_response()))
+            Ok(sign_in::with_session(&app, &headers, &session, next.into_response()))
         }
         Err(WorkflowError::Refused(refusal)) => {
-            refused_page(&PasswordPage::of(&app, &caller, frame, Some(refusal)))
+            let asked = PasswordPage::of(&app, &caller, frame, Some(refusal));
+            refused_page(&PasswordPage { held: given.held, ..asked })
         }
         Err(error) => Err(error.into()),
     }

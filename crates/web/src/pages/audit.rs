@@ -145,6 +145,7 @@ struct ShowPage {
     detail: String,
     /// Where what it speaks of is.
     subject: Option<String>,
+    is_last: bool,
 }
 
 async fn show(State(app): State<App>, Path(number): Path<i64>, frame: Frame) -> PageResult<Response> {
@@ -155,8 +156,9 @@ async fn show(State(app): State<App>, Path(number): Path<i64>, frame: Frame) -> 
         .and_then(|value| serde_json::to_string_pretty(&value))
         .unwrap_or_else(|_| row.detail.clone());
     let subject = address(&row);
+    let is_last = reader.head() <= row.number;
     let frame = frame.titled(format!("Act {number}")).help("verify");
-    page(&ShowPage { frame, row, detail, subject })
+    page(&ShowPage { frame, row, detail, subject, is_last })
 }
 
 /// The page of what an act was about.

@@ -119,6 +119,11 @@ struct ShowPage {
 }
 
 impl ShowPage {
+    /// What a file calls a PI may be anything; only an address can be a person's.
+    fn is_address(&self) -> bool {
+        self.is_pi && billing::attribution::is_email_address(&self.name)
+    }
+
     fn charges(&self) -> String {
         let field = if self.is_pi { "pi" } else { "project" };
         let period = self.frame.period.map_or_else(String::new, |period| period.to_string());

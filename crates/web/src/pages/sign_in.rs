@@ -1,7 +1,7 @@
 use askama::Template;
 use axum::extract::{Extension, Path, State};
 use axum::http::header::{HeaderMap, SET_COOKIE};
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
 use std::sync::atomic::Ordering;
 use workflow::Refusal;
@@ -10,21 +10,22 @@ use workflow::accounts::{self, Client, NewSession, NewUser, SignIn};
 use crate::access::{Access, Caller};
 use crate::error::{PageError, PageResult};
 use crate::flash::Next;
-use crate::form::{Form, Query};
+use crate::form::{Form, Query, own};
 use crate::frame::{Frame, page, refused_page};
 use crate::gate::{Address, SESSION, user_agent};
+use crate::pages::account;
 use crate::routes::Routes;
-use crate::{App, cookies};
+use crate::{App, cookies, unsent};
 
 pub fn routes() -> Routes {
     Routes::default()
         .page("/sign-in", Access::Public, ask)
-        .form("/sign-in", Access::Public, sign_in)
+        .entrance("/sign-in", sign_in)
         .page("/sign-in/code", Access::HalfSignedIn, ask_code)
         .form("/sign-in/code", Access::HalfSignedIn, confirm)
         .form("/sign-out", Access::HalfSignedIn, sign_out)
         .page("/set-up/{link}", Access::Public, ask_first)
-        .form("/set-up/{link}", Access::Public, set_up)
+        .entrance("/set-up/{link}", set_up)
 }
 
 #[derive(Template)]
@@ -33,7 +34,28 @@ struct SignInPage {
     frame: Frame,
     name: String,
     next: String,
+    /// A form that was not sent, sealed for whoever wrote it: [`crate::unsent`].
+    held: String,
+    /// A form was sent without a session.
+    was_signed_out: bool,
     refusal: Option<Refusal>,
+}
+
+impl SignInPage {
+    fn new(frame: Frame, next: String) -> SignInPage {
+        let frame = frame.titled("Sign in");
+        let (name, held) = (String::new(), String::new());
+        SignInPage { frame, name, next, held, was_signed_out: false, refusal: None }
+    }
+}
+
+/// For a form that came without a session; what it held, sealed.
+///
+/// # Errors
+/// A template that cannot be rendered.
+pub fn ask_again(frame: Frame, held: String, next: String) -> PageResult<Html<String>> {
+    let asked = SignInPage::new(frame, next);
+    Ok(Html(SignInPage { held, was_signed_out: true, ..asked }.render()?))
 }
 
 #[derive(Deserialize)]
@@ -43,8 +65,7 @@ struct Wanted {
 }
 
 async fn ask(frame: Frame, Query(wanted): Query<Wanted>) -> PageResult<Response> {
-    let frame = frame.titled("Sign in");
-    page(&SignInPage { frame, name: String::new(), next: own(&wanted.next), refusal: None })
+    page(&SignInPage::new(frame, own(&wanted.next)))
 }
 
 #[derive(Deserialize)]
@@ -53,6 +74,8 @@ struct Given {
     password: String,
     #[serde(default)]
     next: String,
+    #[serde(default)]
+    held: String,
 }
 
 async fn sign_in(
@@ -70,11 +93,10 @@ async fn sign_in(
         SignIn::Done(session) => {
             app.metrics.sign_ins.fetch_add(1, Ordering::Relaxed);
             tracing::info!(user = %given.name, from = %address.0, "signed in");
-            return Ok(with_session(&app, &session, Next::page(own(&given.next)).into_response()));
+            return entered(&app, &headers, &session, frame, (&given.held, &given.next)).await;
         }
         SignIn::NeedsTotp(session) => {
-            let to = format!("/sign-in/code?next={}", crate::form::encoded(&own(&given.next)));
-            return Ok(with_session(&app, &session, Next::page(to).into_response()));
+            return entered(&app, &headers, &session, frame, (&given.held, &given.next)).await;
         }
         SignIn::Wait(delay) => Refusal::new("there were too many tries that failed")
             .hint(format!("wait {} seconds and try again", delay.as_secs().max(1))),
@@ -82,24 +104,63 @@ async fn sign_in(
     };
     app.metrics.sign_ins_refused.fetch_add(1, Ordering::Relaxed);
     tracing::warn!(user = %given.name, from = %address.0, "sign-in refused");
-    let frame = frame.titled("Sign in");
-    refused_page(&SignInPage { frame, name: given.name, next: own(&given.next), refusal: Some(refusal) })
+    let asked = SignInPage::new(frame, own(&given.next));
+    refused_page(&SignInPage { name: given.name, held: given.held, refusal: Some(refusal), ..asked })
 }
 
 /// The browser gets the session's token, and a new one at each step.
-pub fn with_session(app: &App, session: &NewSession, mut response: Response) -> Response {
+pub fn with_session(
+    app: &App,
+    headers: &HeaderMap,
+    session: &NewSession,
+    mut response: Response,
+) -> Response {
     let cookie = cookies::write(SESSION, session.token.as_str(), None, app.settings.is_secure());
-    if let Some(cookie) = cookie {
+    for cookie in [cookie, unsent::cookie(app, headers, session)].into_iter().flatten() {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     response
 }
 
-/// Only pages of ours: a sign-in never leads elsewhere.
-fn own(next: &str) -> String {
-    let is_ours =
-        next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\n', '\r', '\t']);
-    if is_ours { next.to_owned() } else { "/".to_owned() }
+/// What comes after a step of signing in: the next one, the form that was held, or the page that was wanted.
+pub async fn entered(
+    app: &App,
+    headers: &HeaderMap,
+    session: &NewSession,
+    frame: Frame,
+    (held, next): (&str, &str),
+) -> PageResult<Response> {
+    let at = app.now();
+    let known = accounts::session(&app.installation, &app.settings.accounts, &session.token, at).await?;
+    let caller = Caller::of(known.ok_or_else(PageError::signed_out)?, at);
+    let asks = |caller: &Caller| {
+        let session = caller.session.as_ref();
+        session.map_or((false, false), |session| (session.pending_totp, session.must_change_password))
+    };
+    let next = own(next);
+    let response = match asks(&caller) {
+        (true, _) if held.is_empty() => {
+            Next::page(format!("/sign-in/code?next={}", crate::form::encoded(&next))).into_response()
+        }
+        (true, _) => {
+            let frame = frame.of_caller(app, caller).await?.titled("Second factor");
+            page(&CodePage { frame, next, held: held.to_owned(), refusal: None })?
+        }
+        (false, true) if !held.is_empty() => {
+            let frame = frame.of_caller(app, caller.clone()).await?;
+            account::ask_password_first(app, &caller, frame, held)?
+        }
+        _ if held.is_empty() => Next::page(next).into_response(),
+        _ => match unsent::show(app, &caller, frame.of_caller(app, caller.clone()).await?, held)? {
+            Some(form) => form.into_response(),
+            None => Next::page(next)
+                .warning(
+                    "what was typed before is not shown: it was of another account, or more than a day old",
+                )
+                .into_response(),
+        },
+    };
+    Ok(with_session(app, headers, session, response))
 }
 
 #[derive(Template)]
@@ -107,11 +168,13 @@ fn own(next: &str) -> String {
 struct CodePage {
     frame: Frame,
     next: String,
+    held: String,
     refusal: Option<Refusal>,
 }
 
 async fn ask_code(frame: Frame, Query(wanted): Query<Wanted>) -> PageResult<Response> {
-    page(&CodePage { frame: frame.titled("Second factor"), next: own(&wanted.next), refusal: None })
+    let frame = frame.titled("Second factor");
+    page(&CodePage { frame, next: own(&wanted.next), held: String::new(), refusal: None })
 }
 
 #[derive(Deserialize)]
@@ -119,6 +182,8 @@ struct GivenCode {
     code: String,
     #[serde(default)]
     next: String,
+    #[serde(default)]
+    held: String,
 }
 
 async fn confirm(
@@ -135,7 +200,7 @@ async fn confirm(
         SignIn::Done(session) | SignIn::NeedsTotp(session) => {
             app.metrics.sign_ins.fetch_add(1, Ordering::Relaxed);
             tracing::info!(user = %caller.name, "second factor given");
-            return Ok(with_session(&app, &session, Next::page(own(&given.next)).into_response()));
+            return entered(&app, &headers, &session, frame, (&given.held, &given.next)).await;
         }
         SignIn::Wait(delay) => Refusal::new("there were too many codes that failed")
             .hint(format!("wait {} seconds and try again", delay.as_secs().max(1))),
@@ -145,6 +210,7 @@ async fn confirm(
     refused_page(&CodePage {
         frame: frame.titled("Second factor"),
         next: own(&given.next),
+        held: given.held,
         refusal: Some(refusal),
     })
 }
@@ -227,24 +293,5 @@ async fn set_up(
             refusal: Some(refusal),
         }),
         Err(error) => Err(error.into()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::own;
-
-    #[test]
-    fn a_sign_in_leads_to_our_own_pages_only() {
-        for (next, goes) in [
-            ("/review?period=2025-01", "/review?period=2025-01"),
-            ("", "/"),
-            ("https://elsewhere.example", "/"),
-            ("//elsewhere.example", "/"),
-            ("/\\elsewhere.example", "/"),
-            ("javascript:alert(1)", "/"),
-        ] {
-            assert_eq!(own(next), goes, "{next}");
-        }
     }
 }

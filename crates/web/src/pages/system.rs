@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::access::Access;
 use crate::flash::Next;
-use crate::form::Form;
+use crate::form::{Form, own};
 use crate::frame::Theme;
 use crate::routes::Routes;
 use crate::{App, assets, cookies};
@@ -48,9 +48,7 @@ const YEAR_SECONDS: u64 = 31_536_000;
 
 async fn theme(State(app): State<App>, Form(chosen): Form<Chosen>) -> Response {
     let name = Theme::named(&chosen.theme).name();
-    let back =
-        if chosen.back.starts_with('/') && !chosen.back.starts_with("//") { chosen.back } else { "/".into() };
-    let mut response = Next::page(back).into_response();
+    let mut response = Next::page(own(&chosen.back)).into_response();
     if let Some(cookie) = cookies::write("theme", name, Some(YEAR_SECONDS), app.settings.is_secure()) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }

@@ -46,6 +46,9 @@ const WELL_KNOWN: [&str; 12] = [
     "example",
 ];
 
+/// What secrets of second factors are sealed for.
+const TOTP: &str = "totp secrets";
+
 impl SecretKey {
     /// # Errors
     /// [`BadSecretKey`] for one that could be guessed.
@@ -94,18 +97,37 @@ impl SecretKey {
         Ok(key)
     }
 
-    /// Sealed for one owner: moved to another it does not open.
     pub(super) fn seal(&self, owner: &str, plain: &[u8]) -> Result<String, WorkflowError> {
+        self.seal_as(TOTP, owner, plain)
+    }
+
+    pub(super) fn open(&self, owner: &str, sealed: &str) -> Result<Option<Vec<u8>>, WorkflowError> {
+        self.open_as(TOTP, owner, sealed)
+    }
+
+    /// Sealed for one purpose and one owner: moved to another it does not open.
+    ///
+    /// # Errors
+    /// An absent key.
+    pub fn seal_as(&self, purpose: &str, owner: &str, plain: &[u8]) -> Result<String, WorkflowError> {
         let nonce: [u8; 12] = random()?;
         let payload = Payload { msg: plain, aad: owner.as_bytes() };
-        let sealed = self.cipher()?.encrypt(&Nonce::from(nonce), payload);
+        let sealed = self.cipher(purpose)?.encrypt(&Nonce::from(nonce), payload);
         let sealed = sealed.map_err(|error| WorkflowError::Internal(error.to_string()))?;
         Ok(format!("v1.{}.{}", hex::encode(nonce), hex::encode(sealed)))
     }
 
     /// `None` for what was sealed with another key, for another, or is damaged.
-    pub(super) fn open(&self, owner: &str, sealed: &str) -> Result<Option<Vec<u8>>, WorkflowError> {
-        let cipher = self.cipher()?;
+    ///
+    /// # Errors
+    /// An absent key.
+    pub fn open_as(
+        &self,
+        purpose: &str,
+        owner: &str,
+        sealed: &str,
+    ) -> Result<Option<Vec<u8>>, WorkflowError> {
+        let cipher = self.cipher(purpose)?;
         let opened = || {
             let (nonce, text) = sealed.strip_prefix("v1.")?.split_once('.')?;
             let nonce: [u8; 12] = hex::decode(nonce).ok()?.try_into().ok()?;
@@ -115,8 +137,8 @@ impl SecretKey {
         Ok(opened())
     }
 
-    fn cipher(&self) -> Result<ChaCha20Poly1305, WorkflowError> {
-        Ok(ChaCha20Poly1305::new(&Key::from(self.derived("totp secrets")?)))
+    fn cipher(&self, purpose: &str) -> Result<ChaCha20Poly1305, WorkflowError> {
+        Ok(ChaCha20Poly1305::new(&Key::from(self.derived(purpose)?)))
     }
 }
 
@@ -171,6 +193,7 @@ mod tests {
         assert_eq!(key.open("maria", &sealed).unwrap().as_deref(), Some(&b"secret"[..]));
         assert_eq!(key.open("casey", &sealed).unwrap(), None);
         assert_eq!(other.open("maria", &sealed).unwrap(), None);
+        assert_eq!(key.open_as("another purpose", "maria", &sealed).unwrap(), None);
         for damaged in ["", "v1.", "v1.00.00", &sealed[..sealed.len() - 2], &sealed.replace("v1", "v2")] {
             assert_eq!(key.open("maria", damaged).unwrap(), None, "{damaged}");
         }
