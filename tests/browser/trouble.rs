@@ -1,7 +1,7 @@
-//! What goes wrong between people and browsers: two at once, going back, pressing twice, dropping files.
+//! What goes wrong between people and browsers: two at once, going back, pressing twice.
 
 use super::support::entries;
-use super::{Driver, Home, Look, Window, delivery, held, office, story};
+use super::{Driver, Home, Look, Window, held, story};
 
 /// How many acts of deciding there are.
 fn acts(home: &Home) -> usize {
@@ -53,59 +53,5 @@ fn going_back_and_pressing_twice_does_no_harm() {
         window.press("Approve 1:2");
         window.sees("1 in all");
         assert_eq!(acts(&home), 2);
-    });
-}
-
-#[test]
-fn files_are_dropped_also_on_the_second_visit() {
-    let home = office();
-    let server = home.serve();
-    let mut text = format!("{}\n", super::support::HEADER);
-    text.push_str(&delivery().join("\n"));
-    let drop = format!(
-        "const data = new DataTransfer();
-        data.items.add(new File([{text:?}], 'aws_2025-01.csv', {{ type: 'text/csv' }}));
-        if (location.hash) data.items.add(new File(['{{}}'], '<img src=x>.csv', {{ type: 'text/csv' }}));
-        const place = document.querySelector('.drop');
-        for (const kind of ['dragover', 'drop'])
-            place.dispatchEvent(new DragEvent(kind, {{ dataTransfer: data, bubbles: true, cancelable: true }}));
-        return document.querySelectorAll('[data-files] li').length"
-    );
-    story(Look::DESK, &server, |window| {
-        window.sign_in("reviewer");
-        window.go("/imports/new#with-another");
-        assert_eq!(window.run(&drop), 2);
-        window.sees("<img src=x>.csv");
-        // As it is reached by links, from another page.
-        window.press("Dashboard");
-        window.press("Imports");
-        window.press("Import files");
-        window.sees("Drop files here");
-        assert_eq!(window.run(&drop), 1);
-        window.press("Send and look");
-        window.sees("Look before you keep");
-        window.sees("AWS, 2025-01");
-        window.sees("of 4 rows in 2025-01");
-    });
-}
-
-#[test]
-fn the_period_that_is_chosen_is_the_period_that_is_shown() {
-    let home = held();
-    home.open("2025-02");
-    let server = home.serve();
-    story(Look::DESK, &server, |window| {
-        window.sign_in("viewer");
-        window.go("/?period=2025-02");
-        window.choose("select[name=period]", "2025-01");
-        window.sees("Held for review");
-        window.sees("$31.00");
-        for (path, of_january) in [("/charges", "gpu-1"), ("/projects", "genome")] {
-            window.go(&format!("{path}?period=2025-02"));
-            window.choose("select[name=period]", "2025-01");
-            window.press("Show");
-            window.sees(of_january);
-            window.arrives_at(&format!("{path}?period=2025-01"));
-        }
     });
 }
