@@ -1,6 +1,7 @@
 //! What a person sees and does, in real Chromium: the month by clicking, with scripts and without (`month.rs`);
-//! two people, the browser's own buttons (`trouble.rs`); scripts that once were dead (`defects.rs`); keys alone (`keys.rs`); every page in
-//! both themes, on a telephone, as axe hears it (`looks.rs`). Whatever the browser complains of fails the story.
+//! two people, the browser's own buttons (`trouble.rs`); what once was dead or lost (`defects.rs`); keys alone
+//! (`keys.rs`); every page in both themes, on a telephone, as axe hears it (`looks.rs`). Whatever the browser
+//! complains of fails the story.
 #![expect(clippy::unwrap_used, reason = "a story that cannot be told is a failed test")]
 
 #[path = "support/browser.rs"]

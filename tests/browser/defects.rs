@@ -34,7 +34,7 @@ fn defect_33_files_can_be_dropped_after_any_navigation() {
         assert!(window.path().starts_with("/imports/uploads/"));
         // Chosen by the dialog they come in the same way.
         window.go("/imports/new");
-        window.choose_files("#files", &[chosen.clone()]);
+        window.choose_files("#files", std::slice::from_ref(&chosen));
         window.sees("hpc_2025-01.csv");
         window.click("form[data-upload] button.primary");
         window.sees("Keep this delivery");

@@ -11,12 +11,10 @@ fn serve(home: &Home) -> Server {
 /// Where the link of this kind leads.
 fn link(page: &Reply, rel: &str) -> Option<String> {
     let text = page.text();
-    let (before, _) = text.split_once(&format!("rel=\"{rel}\"")).map(|(before, rest)| {
-        let tag = before.rfind("<a ").unwrap_or(0);
-        (format!("{}{}", &before[tag..], rest.split('>').next().unwrap_or_default()), ())
-    })?;
-    let (_, rest) = before.split_once("href=\"")?;
-    Some(rest.split('"').next()?.replace("&#38;", "&"))
+    let (before, rest) = text.split_once(&format!("rel=\"{rel}\""))?;
+    let tag = format!("{}{}", &before[before.rfind("<a ")?..], rest.split('>').next()?);
+    let (_, address) = tag.split_once("href=\"")?;
+    Some(address.split('"').next()?.replace("&#38;", "&"))
 }
 
 fn at(base: &str, link: &str) -> String {
@@ -194,7 +192,9 @@ fn defect_39_who_writes_second_waits() {
         let output = import.wait_with_output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
-    writers.into_iter().for_each(|writer| writer.join().unwrap());
+    for writer in writers {
+        writer.join().unwrap();
+    }
     assert_eq!(home.json("imports list").as_array().unwrap().len(), 2);
 }
 
