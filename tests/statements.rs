@@ -206,7 +206,7 @@ fn a_statement_is_sent_again_on_purpose_and_as_a_message_of_its_own() {
     for id in known {
         let shown = home.ok(&format!("emails show {}", id.trim_matches(['<', '>'])));
         assert!(shown.contains("the digest that was recorded proves these words"), "{shown}");
-        assert!(shown.contains("S-2025-01-0002") && shown.contains("sent by cli"), "{shown}");
+        assert!(shown.contains("S-2025-01-0002") && shown.contains("sent by casey"), "{shown}");
     }
     assert!(home.refused("emails show nobody").contains("`nobody`"));
     let attached = |at: usize| delivered[at].data.matches("Content-Type: application/pdf").count();
