@@ -2,7 +2,7 @@
 //! call the same acts of `workflow`, and answer in the shapes of the commands' `--json`.
 //!
 //! A route and its description are one entry ([`Api`]), so the document at `/api/openapi.json` cannot forget
-//! or invent one. What a request holds is read by [`asked`], what is answered is made by [`answer`].
+//! or invent one. What a request holds is read by `asked`, what is answered is made by `answer`.
 
 mod accounts;
 mod answer;

@@ -1,5 +1,5 @@
 //! A change of rules or of people, whatever kind: what it would do, and that it is written. Pages show the one
-//! before the other ([`crate::pages::rules::proposal`]), the API answers with both.
+//! before the other (`pages::rules::proposal`), the API answers with both.
 
 use billing::LedgerNumber;
 use billing::people::{PeopleChange, PersonId};

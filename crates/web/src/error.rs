@@ -9,7 +9,7 @@ use crate::access::Caller;
 
 pub type PageResult<T> = Result<T, PageError>;
 
-/// What the visitor is told. [`crate::frame::show_errors`] makes a page of it, which knows who asks.
+/// What the visitor is told. `frame::show_error` makes a page of it, which knows who asks.
 #[derive(Clone, Debug)]
 pub struct PageError {
     pub status: StatusCode,

@@ -1,7 +1,7 @@
 //! The web interface: pages for people and an API for programs, from one binary. Like the command line it
 //! is a door: acts are in `workflow`, rules in `billing`, and no page holds one.
 //!
-//! Start with [`routes`] (the list of routes and who may use them) and [`pages`] (one file a subject, with
+//! Start with [`mod@routes`] (the list of routes and who may use them) and [`pages`] (one file a subject, with
 //! templates of the same name). A request passes [`server`] (address, limits), [`gate`] (who asks, what is
 //! logged, headers), [`access`] (may they?), and reaches a handler that fetches, calls an act and returns a
 //! page. [`jobs`] do what takes longer than a request may.

@@ -1,7 +1,7 @@
 //! People and their addresses: write them down, and find all of a person's by any of them.
 //!
 //! Addresses are part of how deliveries are read, as the attribution table is: a change is recorded first, then
-//! [`reading::apply`](crate::reading::apply) reads the open periods again that it concerns.
+//! [`reading::apply`] reads the open periods again that it concerns.
 
 use billing::LedgerNumber;
 use billing::people::{BadPerson, People, PeopleChange, Person, PersonAddress, PersonId};
@@ -54,7 +54,7 @@ pub async fn preview(
     reading::preview(installation, actor, reader, |rules| rules.attribution.now = after).await
 }
 
-/// Record a change. [`reading::apply`](crate::reading::apply) then reads again what it concerns.
+/// Record a change. [`reading::apply`] then reads again what it concerns.
 ///
 /// # Errors
 /// All that is wrong with it, at once.
