@@ -1,5 +1,7 @@
 //! What people say about charges, and where a charge stands after it.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::attribution::{Attribution, AttributionRules, field_text, pi_email_text};
@@ -48,6 +50,33 @@ pub struct Reassignment {
     pub reference_1: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference_2: Option<String>,
+}
+
+impl Reassignment {
+    /// What it gives, by the name that people know a field by.
+    #[must_use]
+    pub fn in_words(&self) -> Vec<(&'static str, &str)> {
+        let fields = [
+            ("PI", &self.pi_email),
+            ("project", &self.project_id),
+            ("fund_org", &self.fund_org),
+            ("account code", &self.account_code),
+            ("reference 1", &self.reference_1),
+            ("reference 2", &self.reference_2),
+        ];
+        fields.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))).collect()
+    }
+}
+
+/// `PI ada@example.edu, fund_org MATH-1`
+impl fmt::Display for Reassignment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, (name, value)) in self.in_words().into_iter().enumerate() {
+            let comma = if at == 0 { "" } else { ", " };
+            write!(f, "{comma}{name} {value}")?;
+        }
+        Ok(())
+    }
 }
 
 /// What all decisions about a charge come to: the row of the overlay that the lake joins to charges.

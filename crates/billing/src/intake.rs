@@ -40,7 +40,7 @@ pub use earlier::EarlierCharges;
 pub use file::{FileContext, MissingColumns};
 pub use notes::{Note, NoteCounts};
 pub use part_identity::{PartIdentity, identities};
-pub use rated::RATED_BY;
+pub use rated::{RATED_BY, WAIVED};
 pub use tags::{ATTRIBUTED_BY, FALLBACK_AFTER, FALLBACK_FROM};
 pub use taken::{BadRow, FlagSums, PartKey, PartSums, SumTooLarge, Sums, Taken};
 

@@ -89,6 +89,18 @@ pub struct SourceSettings {
     pub basis: Basis,
     #[serde(default)]
     pub priced_by: PricedBy,
+    /// The system whose own files are this source's deliveries; without it they are FOCUS files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connector: Option<ConnectorSettings>,
+}
+
+/// A connector and what is said about it, as it was written: what the options mean is the connector's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectorSettings {
+    /// `slurm`, …
+    pub kind: String,
+    /// Single values are texts, as they were written.
+    pub options: serde_json::Map<String, serde_json::Value>,
 }
 
 /// How a source delivers (FOCUS 1.4 calls it `DeliveryHandling`).
@@ -235,6 +247,7 @@ impl SourceSettings {
             delivery: Delivery::default(),
             basis: Basis::default(),
             priced_by: PricedBy::default(),
+            connector: None,
         }
     }
 }

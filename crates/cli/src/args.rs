@@ -4,6 +4,7 @@
 mod accounts;
 mod administration;
 mod attribution;
+mod connectors;
 mod credits;
 mod given;
 mod imports;
@@ -31,6 +32,7 @@ pub use attribution::{
     AddArgs, AttributionCommand, EndArgs, GivesArgs, ImportConfigArgs, RuleExportArgs, RuleFileArgs,
     RuleListArgs, RuleTestArgs, SureArgs, UnreachedArgs,
 };
+pub use connectors::{ConnectorCommand, ConvertArgs};
 pub use credits::{
     CreditAddArgs, CreditCommand, CreditEndArgs, CreditListArgs, CreditMoveArgs, CreditShowArgs,
 };
@@ -106,6 +108,12 @@ pub enum Command {
     /// Import the files of one delivery of one source
     #[command(after_help = imports::INGEST_EXAMPLES)]
     Ingest(IngestArgs),
+    /// Usage in a system's own files (Slurm …) as a FOCUS file; nothing is imported
+    #[command(after_help = connectors::CONVERT_EXAMPLES)]
+    Convert(ConvertArgs),
+    /// Systems whose own files are read, and what their sources lack
+    #[command(subcommand)]
+    Connectors(ConnectorCommand),
     /// Deliveries: what came, what counts, what replaced what
     #[command(subcommand)]
     Imports(ImportCommand),

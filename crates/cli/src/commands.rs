@@ -6,6 +6,7 @@ mod audit;
 mod charges;
 mod completions;
 mod config;
+mod connectors;
 mod credits;
 mod demo;
 mod door;
@@ -70,6 +71,8 @@ async fn act(cli: Cli, output: Output) -> Result<(), Refusal> {
     let door = &Door::open(&cli.global, output)?;
     match cli.command {
         Command::Ingest(args) => ingest::run(args, door).await,
+        Command::Convert(args) => connectors::run_convert(args, door),
+        Command::Connectors(command) => connectors::run(command, door).await,
         Command::Imports(command) => imports::run(command, door).await,
         Command::Periods(command) => periods::run(command, door).await,
         Command::Sources(command) => sources::run(command, door).await,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::DataType;
-use billing::intake::{FALLBACK_AFTER, FALLBACK_FROM, RATED_BY};
+use billing::intake::{FALLBACK_AFTER, FALLBACK_FROM, RATED_BY, WAIVED};
 use billing::rate::RateId;
 use billing::statement::{Fallback, LineKind, PostingGroup};
 use billing::{ChargeId, Period};
@@ -180,7 +180,9 @@ impl View {
             sum(self.columns.cost()).alias("cost"),
         ];
         let mut groups = Vec::new();
-        for batch in self.billable(period)?.aggregate(keys, sums)?.collect().await? {
+        // What is waived costs nothing, whatever the prices.
+        let rows = self.billable(period)?.filter(self.columns.delivered(WAIVED).is_null())?;
+        for batch in rows.aggregate(keys, sums)?.collect().await? {
             decode_usage(&Batch(batch), &mut groups)?;
         }
         groups.sort_by(|a, b| usage_order(a).cmp(&usage_order(b)));

@@ -5,6 +5,7 @@ use billing::decision::Standing;
 use billing::{ChargeId, ImportId, SourceName};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
+use tempfile::NamedTempFile;
 
 use crate::LakeError;
 use crate::charges::{ChargeWriter, owner};
@@ -49,6 +50,14 @@ impl Lake {
     /// Keep one delivered file of an import.
     pub fn delivery_writer(&self, import: ImportId) -> Result<DeliveryWriter, LakeError> {
         DeliveryWriter::new(&self.root, &owner(import))
+    }
+
+    /// A file for as long as an import needs it; a sweep finds what a crash left of it.
+    pub fn scratch(&self, import: ImportId) -> Result<NamedTempFile, LakeError> {
+        let folder = self.root.join("deliveries");
+        let prefix = format!("{TEMPORARY}{}-", owner(import));
+        let made = tempfile::Builder::new().prefix(&prefix).tempfile_in(&folder);
+        made.map_err(LakeError::io("write into", &folder))
     }
 
     /// `len` bytes of a delivered file from byte `offset`; fewer where it ends.

@@ -27,6 +27,7 @@ mod rows;
 mod spending;
 mod table;
 mod totals;
+mod usage_file;
 mod view;
 
 pub use charges::{ChargeEncoder, ChargeFile, ChargeWriter, EncodedCharges};
@@ -44,6 +45,7 @@ pub use page::ChargePage;
 pub use rows::{ChargeRow, Matched, Sort};
 pub use spending::Spending;
 pub use totals::TotalsRow;
+pub use usage_file::usage_parquet;
 pub use view::{LiveFile, View, ViewSpec};
 
 /// So many amounts below 10¹² have a sum that `Decimal128(38, 18)` holds; a question over more is

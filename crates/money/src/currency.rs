@@ -100,19 +100,27 @@ impl<'de> Deserialize<'de> for CurrencyCode {
     }
 }
 
+/// Thousands apart: `1,204` of the digits of a whole number without a sign.
+#[must_use]
+pub fn grouped(number: impl fmt::Display) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 impl Currency {
     /// What a person reads: `$1,234.50`, `−$0.05`, `1,234.50 kr` when the symbol is a word.
     #[must_use]
     pub fn display(&self, amount: Minor) -> String {
         let plain = amount.abs().decimal(self.code.places());
         let (whole, fraction) = plain.split_once('.').map_or((plain.as_str(), None), |(w, f)| (w, Some(f)));
-        let mut grouped = String::with_capacity(plain.len() + plain.len() / 3 + self.symbol.len() + 4);
-        for (at, digit) in whole.chars().enumerate() {
-            if at > 0 && (whole.len() - at) % 3 == 0 {
-                grouped.push(',');
-            }
-            grouped.push(digit);
-        }
+        let mut grouped = grouped(whole);
         if let Some(fraction) = fraction {
             grouped.push('.');
             grouped.push_str(fraction);

@@ -12,6 +12,6 @@ mod post;
 mod product;
 
 pub use amount::{Amount, ParseAmountError, Parsed};
-pub use currency::{Currency, CurrencyCode, UnknownCurrency};
+pub use currency::{Currency, CurrencyCode, UnknownCurrency, grouped};
 pub use minor::Minor;
 pub use post::{Bound, post, post_to, split};

@@ -11,7 +11,7 @@ use axum::response::{Html, IntoResponse, Response};
 use billing::Period;
 use billing::period::PeriodState;
 use ledger::Role;
-use money::{Amount, Currency, Minor};
+use money::{Amount, Currency, Minor, grouped};
 
 use crate::access::Caller;
 use crate::error::{ErrorKind, PageError, PageResult};
@@ -283,6 +283,24 @@ impl Frame {
         if *number == 1 { format!("1 {one}") } else { format!("{} {many}", grouped(*number)) }
     }
 
+    /// The page down to what it is about: navigation. Compiled once, not into each page.
+    #[must_use]
+    pub fn head(&self) -> Head<'_> {
+        Head { frame: self }
+    }
+
+    /// From there to the page's own content: tools, and what an act says.
+    #[must_use]
+    pub fn tools(&self) -> Tools<'_> {
+        Tools { frame: self }
+    }
+
+    /// What follows the page's content.
+    #[must_use]
+    pub fn foot(&self) -> Foot<'_> {
+        Foot { frame: self }
+    }
+
     /// A time in UTC, to the minute.
     #[must_use]
     pub fn moment(&self, at: &jiff::Timestamp) -> String {
@@ -290,22 +308,26 @@ impl Frame {
     }
 }
 
-fn under(path: &str, to: &str) -> bool {
-    path.strip_prefix(to).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+#[derive(Template)]
+#[template(path = "parts/head.html")]
+pub struct Head<'a> {
+    frame: &'a Frame,
 }
 
-/// Thousands apart.
-#[must_use]
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+#[derive(Template)]
+#[template(path = "parts/tools.html")]
+pub struct Tools<'a> {
+    frame: &'a Frame,
+}
+
+#[derive(Template)]
+#[template(path = "parts/foot.html")]
+pub struct Foot<'a> {
+    frame: &'a Frame,
+}
+
+fn under(path: &str, to: &str) -> bool {
+    path.strip_prefix(to).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// [`grouped`], as templates call it.

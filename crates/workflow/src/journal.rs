@@ -6,6 +6,7 @@ mod file;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use billing::journal::{
     CannotPost, ControlTotals, DocumentFormat, Journal, Posting, StatementLines, settings_to_paste, to_post,
@@ -26,7 +27,7 @@ pub(crate) use file::general_ledger;
 use file::{file, file_path};
 
 use crate::installation::{RULES_VERSION, with_accounts_of, write_file};
-use crate::{Actor, Installation, Refusal, WorkflowError, periods};
+use crate::{Actor, Installation, Refusal, WorkflowError, kept, periods};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -168,17 +169,29 @@ pub struct ToPost {
 
 /// # Errors
 /// A period that was never opened; what could not be read.
-pub async fn preview(installation: &Installation, period: Period) -> Result<Preview, WorkflowError> {
+pub async fn preview(installation: &Installation, period: Period) -> Result<Arc<Preview>, WorkflowError> {
     let mut reader = installation.ledger.read().await?;
     periods::load(&mut reader, period).await?;
-    let settings = installation.settings_for_journal(&mut reader, period).await?;
+    let cell = installation.kept.preview(period, &kept::books(installation, &mut reader).await?);
+    let preview = cell.get_or_try_init(|| async {
+        Ok::<_, WorkflowError>(Arc::new(computed(installation, &mut reader, period).await?))
+    });
+    Ok(Arc::clone(preview.await?))
+}
+
+async fn computed(
+    installation: &Installation,
+    reader: &mut Reader,
+    period: Period,
+) -> Result<Preview, WorkflowError> {
+    let settings = installation.settings_for_journal(reader, period).await?;
     let records = reader.list_journal_records(Some(period), None).await?;
-    let posted = all_postings(&mut reader, &records).await?;
+    let posted = all_postings(reader, &records).await?;
     let standing = || posted.iter().filter(|(record, _)| record.state.stands());
     let before: BTreeSet<StatementNumber> =
         standing().flat_map(|(_, postings)| postings).map(|posting| posting.number.clone()).collect();
     let standing = standing().map(|(record, _)| record.journal.document.clone()).collect();
-    let postings = unposted(&mut reader, period, None).await?;
+    let postings = unposted(reader, period, None).await?;
     let (mut journal, mut missing) = (None, None);
     if !postings.is_empty() {
         let sequence = reader.next_journal_sequence(period).await?;
@@ -205,7 +218,7 @@ pub async fn preview(installation: &Installation, period: Period) -> Result<Prev
         journal,
         totals,
         postings: postings.into_iter().map(to_post).collect(),
-        replaces: to_replace(&mut reader, period).await?,
+        replaces: to_replace(reader, period).await?,
         standing,
         missing,
     })

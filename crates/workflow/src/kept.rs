@@ -11,15 +11,17 @@ use std::time::Duration;
 use billing::decision::ChargeState;
 use billing::settings::Settings;
 use billing::{Flag, Period};
-use lake::{Spending, View};
+use lake::{Spending, TotalsRow, View};
 use ledger::{LastChange, Reader, sha256_hex};
 use money::Amount;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
 use crate::charges::{Scope, charges};
+use crate::journal::Preview;
 use crate::listing::ChargeList;
 use crate::overview::Overview;
+use crate::periods::Missing;
 use crate::projects::Pools;
 use crate::report::{StateTotals, Sum};
 use crate::{Installation, WorkflowError};
@@ -127,6 +129,9 @@ pub struct Kept {
     overviews: Latest<Period, Arc<Overview>>,
     pages: Latest<String, Arc<ChargeList>>,
     pools: Latest<Period, Arc<Pools>>,
+    reports: Latest<String, Arc<Vec<TotalsRow>>>,
+    previews: Latest<Period, Arc<Preview>>,
+    missing: Latest<Period, Arc<Missing>>,
 }
 
 impl Kept {
@@ -136,6 +141,18 @@ impl Kept {
 
     pub(crate) fn pools(&self, period: Period, made_of: &str) -> Arc<OnceCell<Arc<Pools>>> {
         self.pools.of(period, made_of)
+    }
+
+    pub(crate) fn report(&self, asked: String, made_of: &str) -> Arc<OnceCell<Arc<Vec<TotalsRow>>>> {
+        self.reports.of(asked, made_of)
+    }
+
+    pub(crate) fn preview(&self, period: Period, made_of: &str) -> Arc<OnceCell<Arc<Preview>>> {
+        self.previews.of(period, made_of)
+    }
+
+    pub(crate) fn missing(&self, period: Period, made_of: &str) -> Arc<OnceCell<Arc<Missing>>> {
+        self.missing.of(period, made_of)
     }
 
     pub(crate) fn page(&self, asked: String, made_of: &str) -> Arc<OnceCell<Arc<ChargeList>>> {

@@ -8,6 +8,7 @@ pub mod attribution;
 pub mod audit;
 pub mod backup;
 pub mod charges;
+pub mod connectors;
 pub mod credits;
 pub mod drafts;
 pub mod emails;

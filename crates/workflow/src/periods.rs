@@ -1,5 +1,7 @@
 //! Open, close, reopen and finalize a billing period. What may be done when is in `billing::period`.
 
+use std::sync::Arc;
+
 use billing::journal::JournalState;
 use billing::period::{Opening, PeriodAct, PeriodRefusal, PeriodState, RefusedAct, Unfinished, may, opening};
 use billing::settings::Settings;
@@ -203,18 +205,21 @@ impl Missing {
 ///
 /// # Errors
 /// A period that was never opened; what could not be read.
-pub async fn missing(installation: &Installation, period: Period) -> Result<Missing, WorkflowError> {
+pub async fn missing(installation: &Installation, period: Period) -> Result<Arc<Missing>, WorkflowError> {
     let mut reader = installation.ledger.read().await?;
     load(&mut reader, period).await?;
-    let settings = installation.settings_of(&mut reader, period).await?;
-    let view = charges(installation, &mut reader, Scope::period(period), &settings, None).await?;
-    let totals = state_totals(&view, period).await?;
-    let has_none = reader.current_statements(period, None).await?.is_empty();
-    Ok(Missing {
-        held: totals.held.rows,
-        without_statements: if has_none { totals.billed_here.rows } else { 0 },
-        not_settled: not_settled(&mut reader, period, &settings).await?,
-    })
+    let cell = installation.kept.missing(period, &kept::books(installation, &mut reader).await?);
+    let missing = cell.get_or_try_init(|| async {
+        let totals = kept::sums_of(installation, &mut reader, period).await?.totals;
+        let settings = installation.settings_of(&mut reader, period).await?;
+        let has_none = reader.current_statements(period, None).await?.is_empty();
+        Ok::<_, WorkflowError>(Arc::new(Missing {
+            held: totals.held.rows,
+            without_statements: if has_none { totals.billed_here.rows } else { 0 },
+            not_settled: not_settled(&mut reader, period, &settings).await?,
+        }))
+    });
+    Ok(Arc::clone(missing.await?))
 }
 
 /// What of a period's money has not arrived, a line of words for each.

@@ -1,16 +1,18 @@
 //! Exact sums of charges, by any columns and state.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use billing::decision::ChargeState;
 use billing::people::People;
 use billing::{LedgerNumber, Period};
 use lake::{Filter, TotalsRow, View};
+use ledger::Reader;
 use money::Amount;
 use serde::{Deserialize, Serialize};
 
 use crate::charges::{Scope, charges};
-use crate::{Installation, WorkflowError, people};
+use crate::{Installation, WorkflowError, kept, people};
 
 /// Where the charges of a period stand: counts and exact sums on the billing basis.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,21 +114,34 @@ pub struct ReportRequest {
 pub async fn report(
     installation: &Installation,
     request: &ReportRequest,
-) -> Result<Vec<TotalsRow>, WorkflowError> {
+) -> Result<Arc<Vec<TotalsRow>>, WorkflowError> {
     let mut reader = installation.ledger.read().await?;
+    let state = kept::books(installation, &mut reader).await?;
+    let cell = installation.kept.report(format!("{request:?}"), &state);
+    let rows = cell.get_or_try_init(|| async {
+        Ok::<_, WorkflowError>(Arc::new(computed(installation, &mut reader, request).await?))
+    });
+    Ok(Arc::clone(rows.await?))
+}
+
+async fn computed(
+    installation: &Installation,
+    reader: &mut Reader,
+    request: &ReportRequest,
+) -> Result<Vec<TotalsRow>, WorkflowError> {
     let settings = match request.period {
         Some(period) => {
-            crate::periods::load(&mut reader, period).await?;
-            installation.settings_of(&mut reader, period).await?
+            crate::periods::load(reader, period).await?;
+            installation.settings_of(reader, period).await?
         }
         None => installation.settings.clone(),
     };
     let scope = Scope { period: request.period, import: request.filter.import };
-    let view = charges(installation, &mut reader, scope, &settings, request.as_of).await?;
-    let filter = people::widened(&mut reader, &request.filter).await?;
+    let view = charges(installation, reader, scope, &settings, request.as_of).await?;
+    let filter = people::widened(reader, &request.filter).await?;
     let filter = Filter { states: request.states.clone(), period: request.period, ..filter };
     let rows = view.totals(&request.by, &filter).await?;
-    let people = people::people(&mut reader, None).await?;
+    let people = people::people(reader, None).await?;
     Ok(by_person(rows, &request.by, &people))
 }
 
@@ -143,11 +158,11 @@ pub async fn report_over(
         if periods.is_empty() { vec![None] } else { periods.iter().copied().map(Some).collect() };
     let mut sums: BTreeMap<Vec<Option<String>>, TotalsRow> = BTreeMap::new();
     for period in periods {
-        for row in report(installation, &ReportRequest { period, ..request.clone() }).await? {
+        for row in report(installation, &ReportRequest { period, ..request.clone() }).await?.iter() {
             match sums.get_mut(&row.keys) {
-                Some(sum) => sum.add(&row),
+                Some(sum) => sum.add(row),
                 None => {
-                    sums.insert(row.keys.clone(), row);
+                    sums.insert(row.keys.clone(), row.clone());
                 }
             }
         }

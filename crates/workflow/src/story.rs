@@ -10,6 +10,7 @@ use billing::people::PersonAddress;
 use billing::rate::{Rate, RateId, version};
 use billing::statement::{Fallback, PostedLine};
 use billing::{ChargeId, LedgerNumber, SourceName, StatementNumber};
+use connectors::RecordsBehind;
 use focus::{Block, Source};
 use lake::{ChargeRow, Filter};
 use ledger::{DecisionFilter, DeliveredFile, Reader, StatementFilter};
@@ -17,6 +18,7 @@ use money::Amount;
 use serde::Serialize;
 
 use crate::charges::{Scope, charges, locate};
+use crate::import::convert::{Conversion, is_raw};
 use crate::listing::ListedCharge;
 use crate::{Installation, Refusal, WorkflowError, imports, statements};
 
@@ -26,6 +28,9 @@ pub struct Story {
     /// What was made of the row, by column: attribution after decisions is in `charge`.
     pub columns: Vec<(String, String)>,
     pub delivered: DeliveredRow,
+    /// Where the row was made of a system's own records: these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub made_of: Option<RecordsBehind>,
     /// Rules of the attribution table that gave it fields.
     pub attributed_by: Vec<GivenBy>,
     /// The rate that says what it costs.
@@ -101,6 +106,7 @@ pub async fn charge_story(installation: &Installation, id: ChargeId) -> Result<S
     let Some(charge) = view.charge(id).await? else { return Err(missing(&mut reader, id).await?.into()) };
     let files = reader.list_delivered_files(id.import).await?;
     let delivered = delivered_row(installation, &files, &charge)?;
+    let made_of = made_of(installation, &mut reader, &import, &files, &delivered).await?;
     let attributed_by = given_by(&mut reader, &import, &charge).await?;
     let priced_by = priced_by(&mut reader, &import, &charge).await?;
     let decisions = said_about(&mut reader, &view, id, &import.source_name).await?;
@@ -112,12 +118,30 @@ pub async fn charge_story(installation: &Installation, id: ChargeId) -> Result<S
         charge: ListedCharge::new(charge, &names),
         columns,
         delivered,
+        made_of,
         attributed_by,
         priced_by,
         fallback,
         decisions,
         statement,
     })
+}
+
+/// The usage of a month is made of all raw files of its delivery; rows follow its header line by line.
+async fn made_of(
+    installation: &Installation,
+    reader: &mut Reader,
+    import: &ledger::ImportRow,
+    files: &[DeliveredFile],
+    delivered: &DeliveredRow,
+) -> Result<Option<RecordsBehind>, WorkflowError> {
+    let raw: Vec<&DeliveredFile> = files.iter().filter(|file| is_raw(file)).collect();
+    let Some(row) = u64::try_from(delivered.line - 1).ok().filter(|row| 0 < *row && !raw.is_empty()) else {
+        return Ok(None);
+    };
+    let settings = installation.kept_settings(reader, &import.configuration_digest).await?;
+    let conversion = Conversion::of_import(&settings, import)?;
+    tokio::task::block_in_place(|| conversion.records_behind(installation, &raw, row)).map(Some)
 }
 
 fn fallback_of(charge: &ChargeRow) -> Option<Fallback> {

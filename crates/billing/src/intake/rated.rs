@@ -21,6 +21,9 @@ const NULL_KEY: u32 = TextColumn::NULL_KEY;
 /// The column that says which rate priced a charge.
 pub const RATED_BY: &str = "rated_by";
 
+/// The column that says why a row's usage is not billed, where its list price is shown all the same.
+pub const WAIVED: &str = "x_waived";
+
 /// Quantity and unit as delivered: what was consumed, else what the provider prices.
 const QUANTITIES: [(&str, &str); 2] =
     [("consumed_quantity", "consumed_unit"), ("pricing_quantity", "pricing_unit")];
@@ -37,8 +40,26 @@ pub(super) struct Rated<'a> {
 enum Row {
     /// Which rate, and the quantity in its unit.
     By(usize, Amount),
+    /// The same, but whoever delivers waives it: shown at its list price, billed to nobody, counted by no tier.
+    Waived(usize, Amount),
     /// No price, for which reason.
     Not(u32),
+}
+
+impl Row {
+    fn billed(&self) -> Option<(usize, Amount)> {
+        match *self {
+            Row::By(rate, quantity) => Some((rate, quantity)),
+            Row::Waived(..) | Row::Not(_) => None,
+        }
+    }
+
+    fn priced(&self) -> Option<(usize, Amount)> {
+        match *self {
+            Row::By(rate, quantity) | Row::Waived(rate, quantity) => Some((rate, quantity)),
+            Row::Not(_) => None,
+        }
+    }
 }
 
 /// A block's columns, by name.
@@ -70,6 +91,7 @@ impl<'a> Rated<'a> {
                 costs[which][row] = cost;
             }
             let row = match priced {
+                Ok(priced) if priced.is_waived => Row::Waived(priced.rate, priced.quantity),
                 Ok(priced) => Row::By(priced.rate, priced.quantity),
                 Err(reason) => Row::Not(rated.reason(&reason)),
             };
@@ -90,7 +112,7 @@ impl<'a> Rated<'a> {
     pub fn unpriced(&self, row: usize) -> Option<u32> {
         match self.rows[row] {
             Row::Not(reason) => Some(reason),
-            Row::By(..) => None,
+            Row::By(..) | Row::Waived(..) => None,
         }
     }
 
@@ -99,7 +121,7 @@ impl<'a> Rated<'a> {
     }
 
     pub fn priced(&self) -> u64 {
-        self.rows.iter().filter(|row| matches!(row, Row::By(..))).count() as u64
+        self.rows.iter().filter(|row| row.priced().is_some()).count() as u64
     }
 
     /// Fill the columns that a rated charge has: which rate, its SKU where the file says none, quantity and
@@ -109,15 +131,16 @@ impl<'a> Rated<'a> {
         let codes = self.rates(|rate| rate.code.clone());
         let units = self.rates(|rate| rate.unit.to_string());
         let accounts = self.rates(|rate| rate.account_code.clone().unwrap_or_default());
-        self.text(texts, RATED_BY, &by, false);
-        self.text(texts, "sku_id", &codes, false);
-        self.text(texts, "pricing_unit", &units, true);
+        let (billed, priced) = (Row::billed, Row::priced);
+        self.text(texts, RATED_BY, &by, billed, false);
+        self.text(texts, "sku_id", &codes, priced, false);
+        self.text(texts, "pricing_unit", &units, priced, true);
         if accounts.iter().any(|account| !account.is_empty()) {
-            self.text(texts, "account_code", &accounts, false);
+            self.text(texts, "account_code", &accounts, priced, false);
         }
-        self.number(numbers, "pricing_quantity", |_, quantity| quantity);
-        self.number(numbers, "list_unit_price", |rate, _| rate.list_price());
-        self.number(numbers, "contracted_unit_price", |rate, _| rate.price);
+        self.number(numbers, "pricing_quantity", priced, |_, quantity| quantity);
+        self.number(numbers, "list_unit_price", priced, |rate, _| rate.list_price());
+        self.number(numbers, "contracted_unit_price", billed, |rate, _| rate.price);
     }
 
     /// A text for each rate of the book.
@@ -126,7 +149,14 @@ impl<'a> Rated<'a> {
     }
 
     /// Where the file has a value, it stays, unless what was priced is something else.
-    fn text(&self, texts: &mut Vec<(String, TextColumn)>, name: &str, by_rate: &[String], replaces: bool) {
+    fn text(
+        &self,
+        texts: &mut Vec<(String, TextColumn)>,
+        name: &str,
+        by_rate: &[String],
+        of: fn(&Row) -> Option<(usize, Amount)>,
+        replaces: bool,
+    ) {
         let known = texts.iter().position(|(known, _)| known == name);
         let delivered = known.map(|at| Keyed::of(&texts[at].1));
         let column = {
@@ -141,10 +171,7 @@ impl<'a> Rated<'a> {
                 .map(|text| dictionary.key(Some(*text)))
                 .collect();
             let keys = self.rows.iter().enumerate().map(|(row, priced)| {
-                let own = match *priced {
-                    Row::By(rate, _) => own[rate],
-                    Row::Not(_) => NULL_KEY,
-                };
+                let own = of(priced).map_or(NULL_KEY, |(rate, _)| own[rate]);
                 let key = delivered.as_ref().map_or(NULL_KEY, |delivered| delivered.keys[row]);
                 let kept = kept.get(key as usize).copied().unwrap_or(NULL_KEY);
                 let (first, second) = if replaces { (own, kept) } else { (kept, own) };
@@ -163,6 +190,7 @@ impl<'a> Rated<'a> {
         &self,
         numbers: &mut Vec<(String, AmountColumn)>,
         name: &str,
+        of: fn(&Row) -> Option<(usize, Amount)>,
         value: impl Fn(&Rate, Amount) -> Amount,
     ) {
         let known = numbers.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
@@ -170,7 +198,7 @@ impl<'a> Rated<'a> {
             numbers.len() - 1
         });
         for (row, cell) in self.rows.iter().zip(&mut numbers[known].1.0) {
-            if let Row::By(rate, quantity) = *row {
+            if let Some((rate, quantity)) = of(row) {
                 *cell = value(self.book.get(rate), quantity).units();
             }
         }
@@ -180,6 +208,7 @@ impl<'a> Rated<'a> {
 /// What a row costs.
 struct Priced {
     rate: usize,
+    is_waived: bool,
     quantity: Amount,
     list: Amount,
     cost: Amount,
@@ -234,6 +263,7 @@ struct Pricing<'a> {
     book: &'a RateBook,
     services: Option<Keyed<'a>>,
     skus: Option<Keyed<'a>>,
+    waived: Option<&'a TextColumn>,
     quantities: Vec<Quantity<'a>>,
     /// By the keys of service and SKU, for charges without a class, of which there are most.
     fitting: HashMap<(u32, u32), Box<[usize]>, foldhash::fast::RandomState>,
@@ -253,6 +283,7 @@ impl<'a> Pricing<'a> {
             book,
             services: text("service_name").map(Keyed::of),
             skus: text("sku_id").map(Keyed::of),
+            waived: text(WAIVED),
             quantities: QUANTITIES.iter().filter_map(quantity).collect(),
             fitting: HashMap::default(),
             conversions: HashMap::default(),
@@ -282,11 +313,13 @@ impl<'a> Pricing<'a> {
         };
         let by = self.book.get(rate);
         let of = |price| below_limit(cost(quantity, price, (numerator, denominator)));
+        let is_waived = self.waived.is_some_and(|reasons| reasons.get(row).is_some());
         let priced = || {
             let cost = of(by.price)?;
             let list = if by.list_price() == by.price { cost } else { of(by.list_price())? };
             let quantity = below_limit(quantity.scaled(numerator, denominator))?;
-            Some(Priced { rate, quantity, list, cost })
+            let cost = if is_waived { Amount::ZERO } else { cost };
+            Some(Priced { rate, is_waived, quantity, list, cost })
         };
         priced().ok_or_else(|| {
             let unit = self.quantities[at].units.text(unit).unwrap_or_default();

@@ -176,9 +176,25 @@ pub fn told(story: &Story, door: &Door) -> String {
     for (column, value) in story.delivered.columns.iter().filter(|(_, value)| !value.is_empty()) {
         let _ = writeln!(text, "  {column:<26} {value}");
     }
+    records(story, &mut text);
     made_of_it(story, &mut text);
     decisions(story, &mut text);
     text
+}
+
+/// So many of the system's own records are listed; `--json` has a thousand.
+const RECORDS: usize = 10;
+
+fn records(story: &Story, text: &mut String) {
+    let Some(behind) = &story.made_of else { return };
+    let _ = writeln!(text, "\nmade of {}:", count(behind.count, "record", "records"));
+    for record in behind.records.iter().take(RECORDS) {
+        let _ = writeln!(text, "  {}:{}  {}", record.file, record.line, record.text);
+    }
+    let more = behind.count.saturating_sub(RECORDS as u64);
+    if 0 < more {
+        let _ = writeln!(text, "  and {} more", grouped(more));
+    }
 }
 
 fn made_of_it(story: &Story, text: &mut String) {
@@ -230,7 +246,7 @@ fn decisions(story: &Story, text: &mut String) {
             billing::decision::Decision::Approve => "approved".to_owned(),
             billing::decision::Decision::Reject => "rejected".to_owned(),
             billing::decision::Decision::Defer { to } => format!("deferred to {to}"),
-            billing::decision::Decision::Reassign { change } => format!("reassigned {}", reassigned(change)),
+            billing::decision::Decision::Reassign { change } => format!("reassigned to {change}"),
         };
         let note = said.note.as_ref().map_or_else(String::new, |note| format!(": {note}"));
         let undone = said.undone_by.map_or_else(String::new, |number| format!(" (undone by act {number})"));
@@ -244,17 +260,4 @@ fn decisions(story: &Story, text: &mut String) {
             said.number
         );
     }
-}
-
-fn reassigned(change: &billing::decision::Reassignment) -> String {
-    let fields = [
-        ("PI", &change.pi_email),
-        ("project", &change.project_id),
-        ("fund_org", &change.fund_org),
-        ("account code", &change.account_code),
-        ("reference 1", &change.reference_1),
-        ("reference 2", &change.reference_2),
-    ];
-    let set = fields.iter().filter_map(|(name, value)| Some(format!("{name} {}", value.as_ref()?)));
-    format!("to {}", set.collect::<Vec<_>>().join(", "))
 }

@@ -10,7 +10,7 @@ use crate::output::{Refusal, posted};
 pub async fn run(args: ExportArgs, door: &Door) -> Result<(), Refusal> {
     let installation = door.installation().await?;
     if args.dry_run {
-        return dry_run(&preview(&installation, args.period).await?, door);
+        return dry_run(preview(&installation, args.period).await?.as_ref(), door);
     }
     let format = match args.format {
         JournalFormat::Detail => Format::Detail,

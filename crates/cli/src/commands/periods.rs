@@ -20,7 +20,7 @@ pub async fn run(command: PeriodCommand, door: &Door) -> Result<(), Refusal> {
             let summary = periods::show(&installation, args.period).await?;
             door.output.data(&summary, |summary| show(summary, door))?;
             if summary.record.state.name() == "closed" {
-                missing(&periods::missing(&installation, args.period).await?, door);
+                missing(periods::missing(&installation, args.period).await?.as_ref(), door);
             }
             Ok(())
         }

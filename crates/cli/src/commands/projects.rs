@@ -103,7 +103,7 @@ fn pi_table(pis: &[PiUse], door: &Door) -> String {
         sum = sum.and(&pi.spent);
         due += pi.due;
     }
-    let projects = pis.iter().map(|pi| pi.projects).sum();
+    let projects: u64 = pis.iter().map(|pi| pi.projects).sum();
     table.total(["total".to_owned(), grouped(projects)].into_iter().chain(spent(&sum, due, door)));
     table.render()
 }

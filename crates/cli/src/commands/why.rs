@@ -183,6 +183,9 @@ fn became(of: &LineOf, door: &Door) -> String {
             }
             text
         }
+        Became::Used { usage } => {
+            format!("what was used of it is in {usage}, made of this file and kept beside it")
+        }
         Became::Header => "it is the header".to_owned(),
         Became::NoRow { rows } => {
             format!("no row begins there; the file has {}", count(*rows, "row", "rows"))

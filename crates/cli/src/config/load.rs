@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use billing::attribution_table::Precedence;
 use billing::journal::{DocumentFormat, JournalLimits};
 use billing::settings::{
-    AttributionSettings, Basis, Delivery, JournalSettings, PricedBy, ReviewSettings, Settings,
-    SourceSettings, SubsidySettings, TagMapping,
+    AttributionSettings, Basis, ConnectorSettings, Delivery, JournalSettings, PricedBy, ReviewSettings,
+    Settings, SourceSettings, SubsidySettings, TagMapping,
 };
 use billing::unusual::{self, Mode, UnusualCost};
 use money::{Amount, Currency, CurrencyCode, Minor};
@@ -493,7 +493,13 @@ fn known_source(section: &mut Section<'_, '_>, journal: &JournalSettings) -> Sou
         "basis",
         &[("billed", Basis::Billed), ("effective", Basis::Effective), ("contracted", Basis::Contracted)],
     );
-    source.priced_by = section.choice("priced_by", &[("file", PricedBy::File), ("rates", PricedBy::Rates)]);
+    source.connector = connector(section);
+    let mut priced = [("file", PricedBy::File), ("rates", PricedBy::Rates)];
+    if source.connector.is_some() {
+        // Connectors deliver what was used.
+        priced.reverse();
+    }
+    source.priced_by = section.choice("priced_by", &priced);
     let account = source.account_code.as_deref().unwrap_or_default();
     check_account(section, "account_code", account, &journal.account_code_regex);
     let fund_org = source.fund_org.as_deref().zip(section.line_of("fund_org"));
@@ -504,6 +510,20 @@ fn known_source(section: &mut Section<'_, '_>, journal: &JournalSettings) -> Sou
         section.note(line, "fund_org", message);
     }
     source
+}
+
+fn connector(section: &mut Section<'_, '_>) -> Option<ConnectorSettings> {
+    let known = |text: &str| text.parse::<connectors::Kind>().map(|_| ()).map_err(|error| error.to_string());
+    let kind: connectors::Kind = section.optional("kind", known)?.parse().ok()?;
+    let settings =
+        ConnectorSettings { kind: kind.to_string(), options: section.as_written(&kind.to_string()) };
+    for bad in connectors::configured(kind, &settings.options).err().into_iter().flatten() {
+        let line = section.line_below(&settings.kind, &bad.path);
+        let said =
+            if bad.value.is_empty() { bad.message } else { format!("`{}` {}", bad.value, bad.message) };
+        section.problem(line, &format!("{}.{}", settings.kind, bad.path), said);
+    }
+    Some(settings)
 }
 
 /// Keys that older files reserved for fetching from providers: taken, told, never shown.

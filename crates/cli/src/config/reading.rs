@@ -360,6 +360,52 @@ impl<'r, 'e> Section<'r, 'e> {
         Some(values)
     }
 
+    /// What is below a key as it was written, for whoever knows what it means: single values are texts.
+    pub(super) fn as_written(&mut self, key: &str) -> JsonMap<String, Json> {
+        let entry = self.given(key);
+        let entries = entry.map_or(&[][..], |entry| self.mapping(key, entry.line, &entry.value));
+        let written = self.written(key, entries);
+        self.keep(key, written.clone());
+        written
+    }
+
+    fn written(&mut self, path: &str, entries: &[Entry]) -> JsonMap<String, Json> {
+        let mut written = JsonMap::new();
+        for entry in entries {
+            let path = format!("{path}.{}", entry.key);
+            if written.contains_key(&entry.key) {
+                self.problem(entry.line, &path, "written twice".to_owned());
+            }
+            let value = self.written_value(&path, &entry.value);
+            written.insert(entry.key.clone(), value);
+        }
+        written
+    }
+
+    fn written_value(&mut self, path: &str, node: &Node) -> Json {
+        match &node.value {
+            _ if node.is_null() => Json::Null,
+            Value::Scalar { text, .. } => self.expanded(node.line, path, text).map_or(Json::Null, Json::from),
+            Value::List(items) => items.iter().map(|item| self.written_value(path, item)).collect(),
+            Value::Map(entries) => Json::Object(self.written(path, entries)),
+        }
+    }
+
+    /// The line of what is below a key, `partitions.gpu.multiplier`, or of the nearest above it.
+    pub(super) fn line_below(&self, key: &str, path: &str) -> usize {
+        let Some(entry) = self.entries.iter().find(|entry| entry.key == key) else { return self.line };
+        let (mut line, mut below, mut path) = (entry.line, &entry.value, path);
+        while let Value::Map(entries) = &below.value {
+            let next = entries.iter().find_map(|entry| {
+                let rest = path.strip_prefix(&entry.key)?;
+                (rest.is_empty() || rest.starts_with(['.', '['])).then_some((entry, rest))
+            });
+            let Some((entry, rest)) = next else { break };
+            (line, below, path) = (entry.line, &entry.value, rest.trim_start_matches('.'));
+        }
+        line
+    }
+
     /// Mappings under names of the owner's choice, such as `web.users`.
     pub(super) fn named<T>(
         &mut self,

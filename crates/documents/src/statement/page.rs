@@ -4,7 +4,7 @@ use billing::rate::RatedUse;
 use billing::statement::{
     LineKind, PostedLine, ResourceLine, Statement, discount_percent, paid_by, paid_name,
 };
-use money::{Amount, Currency, Minor};
+use money::{Amount, Currency, Minor, grouped};
 use serde::Serialize;
 
 use super::words::Words;
@@ -388,7 +388,7 @@ impl Rows<'_> {
             let sums = Sums { list: rest.list, discount: rest.discount, subsidy: Minor::ZERO, due: rest.due };
             total.add(sums);
             let plural = if rest.resources == 1 { "resource" } else { "resources" };
-            rows.row(format!("and {} more {plural}, see the CSV", grouped(&rest.resources.to_string())), sums)
+            rows.row(format!("and {} more {plural}, see the CSV", grouped(rest.resources)), sums)
         });
         (groups, rest.into_iter().collect(), rows.row("Total".to_owned(), total))
     }
@@ -461,18 +461,6 @@ fn quantity_name(quantity: Amount) -> String {
     let (whole, fraction) = digits.split_at(digits.len() - places as usize);
     let point = if fraction.is_empty() { "" } else { "." };
     format!("{sign}{}{point}{fraction}", grouped(whole))
-}
-
-/// Thousands separators for a string of digits.
-fn grouped(digits: &str) -> String {
-    let mut text = String::with_capacity(digits.len() * 4 / 3 + 1);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// `January`

@@ -2,13 +2,12 @@ use axum::extract::State;
 use billing::Period;
 use billing::decision::ChargeState;
 use billing::payers::PayerKey;
-use lake::{Filter, TotalsRow};
+use lake::Filter;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use utoipa::IntoParams;
 use workflow::overview::{current_period, overview};
 use workflow::payers::{PayersRequest, payers};
-use workflow::report::{ReportRequest, report};
+use workflow::report::{ReportRequest, report, report_over};
 use workflow::shapes::{ProjectMonth, payer_rows, report_rows};
 use workflow::verify::{self, verify};
 use workflow::why::why;
@@ -107,21 +106,9 @@ async fn sums(State(app): State<App>, Ask(asked): Ask<AskedSums>) -> Answer {
         }
     };
     let by = if asked.by.is_empty() { vec!["source".to_owned()] } else { asked.by };
-    let periods: Vec<_> =
-        if asked.period.is_empty() { vec![None] } else { asked.period.into_iter().map(Some).collect() };
-    let mut sums: BTreeMap<Vec<Option<String>>, TotalsRow> = BTreeMap::new();
-    for period in periods {
-        let request = ReportRequest { period, by: by.clone(), states: states.clone(), ..Default::default() };
-        for row in report(&app.installation, &request).await? {
-            match sums.get_mut(&row.keys) {
-                Some(sum) => sum.add(&row),
-                None => {
-                    sums.insert(row.keys.clone(), row);
-                }
-            }
-        }
-    }
-    answer(report_rows(&by, &sums.into_values().collect::<Vec<_>>()))
+    let request = ReportRequest { by: by.clone(), states, ..ReportRequest::default() };
+    let rows = report_over(&app.installation, &request, &asked.period).await?;
+    answer(report_rows(&by, &rows))
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -160,44 +160,24 @@ impl From<ChargeChange> for Reassignment {
 
 type Who = (State<App>, Caller, Ask<DryRun>);
 
-async fn approve(
-    State(app): State<App>,
-    caller: Caller,
-    dry: Ask<DryRun>,
-    Given(given): Given<Decision>,
-) -> Answer {
-    decide((State(app), caller, dry), Act::Approve, given.charges, given.note).await
+async fn approve(who: Who, Given(given): Given<Decision>) -> Answer {
+    decide(who, Act::Approve, given.charges, given.note).await
 }
 
-async fn reject(
-    State(app): State<App>,
-    caller: Caller,
-    dry: Ask<DryRun>,
-    Given(given): Given<Decision>,
-) -> Answer {
-    decide((State(app), caller, dry), Act::Reject, given.charges, given.note).await
+async fn reject(who: Who, Given(given): Given<Decision>) -> Answer {
+    decide(who, Act::Reject, given.charges, given.note).await
 }
 
-async fn defer(
-    State(app): State<App>,
-    caller: Caller,
-    dry: Ask<DryRun>,
-    Given(given): Given<Deferral>,
-) -> Answer {
-    decide((State(app), caller, dry), Act::Defer(given.to), given.charges, given.note).await
+async fn defer(who: Who, Given(given): Given<Deferral>) -> Answer {
+    decide(who, Act::Defer(given.to), given.charges, given.note).await
 }
 
-async fn reassign(
-    State(app): State<App>,
-    caller: Caller,
-    dry: Ask<DryRun>,
-    Given(given): Given<Reassigned>,
-) -> Answer {
+async fn reassign(who: Who, Given(given): Given<Reassigned>) -> Answer {
     let change = Reassignment::from(given.change);
     if change == Reassignment::default() {
         return Err(PageError::bad_request("change: say what the charges get"));
     }
-    decide((State(app), caller, dry), Act::Reassign(change), given.charges, given.note).await
+    decide(who, Act::Reassign(change), given.charges, given.note).await
 }
 
 async fn decide(

@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use billing::LedgerNumber;
 use ledger::{AuditFilter, AuditRow};
+use money::grouped;
 use serde::{Deserialize, Serialize};
 use workflow::Refusal;
 use workflow::audit::{self, AnchorRef, ExportFormat, Verified};
@@ -17,7 +18,7 @@ use crate::download::{self, CSV, JSON};
 use crate::error::{PageError, PageResult};
 use crate::flash::Next;
 use crate::form::{Fields, Form, Query, query, some};
-use crate::frame::{Frame, grouped, page};
+use crate::frame::{Frame, page};
 use crate::jobs::{Ending, Job};
 use crate::routes::Routes;
 

@@ -10,7 +10,6 @@ use workflow::listing::{self, ChargeList, ExportFormat};
 use workflow::story::{self, Billed, Said, Story, charge_story};
 use workflow::{Refusal, WorkflowError, kept};
 
-use super::review::in_words;
 use super::which::{Known, Pager, ROWS, Which};
 use crate::App;
 use crate::access::Access;
@@ -146,11 +145,7 @@ pub fn decided(said: &Said) -> String {
         Decision::Approve => "approved".to_owned(),
         Decision::Reject => "rejected".to_owned(),
         Decision::Defer { to } => format!("deferred to {to}"),
-        Decision::Reassign { change } => {
-            let words: Vec<String> =
-                in_words(change).into_iter().map(|(name, value)| format!("{name} {value}")).collect();
-            format!("reassigned to {}", words.join(", "))
-        }
+        Decision::Reassign { change } => format!("reassigned to {change}"),
     }
 }
 

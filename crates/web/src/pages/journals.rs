@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -125,7 +126,7 @@ impl FundSum {
 #[template(path = "journals/preview.html")]
 struct PreviewPage {
     frame: Frame,
-    preview: Preview,
+    preview: Arc<Preview>,
     is_open: bool,
     is_final: bool,
 }

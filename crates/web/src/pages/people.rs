@@ -378,32 +378,25 @@ fn of_person(mut sent: Sent, who: &str) -> Sent {
     sent
 }
 
-async fn address(
-    State(app): State<App>,
-    caller: Caller,
-    Path(who): Path<String>,
-    frame: Frame,
-    sent: Sent,
-) -> PageResult<Response> {
-    match answer::<AddressForm>(&app, &caller, &of_person(sent, &who)).await? {
-        Answer::Done(response) => Ok(response),
-        Answer::Again(form, refusal) => {
-            again(&app, &caller, frame, &who, |page| page.address = form, refusal).await
-        }
-    }
+type About = (State<App>, Caller, Path<String>, Frame);
+
+async fn address(about: About, sent: Sent) -> PageResult<Response> {
+    changed::<AddressForm>(about, sent, |page, form| page.address = form).await
 }
 
-async fn merge(
-    State(app): State<App>,
-    caller: Caller,
-    Path(who): Path<String>,
-    frame: Frame,
+async fn merge(about: About, sent: Sent) -> PageResult<Response> {
+    changed::<MergeForm>(about, sent, |page, form| page.merge = form).await
+}
+
+async fn changed<F: RuleForm>(
+    (State(app), caller, Path(who), frame): About,
     sent: Sent,
+    put: impl FnOnce(&mut ShowPage, F) + Send,
 ) -> PageResult<Response> {
-    match answer::<MergeForm>(&app, &caller, &of_person(sent, &who)).await? {
+    match answer::<F>(&app, &caller, &of_person(sent, &who)).await? {
         Answer::Done(response) => Ok(response),
         Answer::Again(form, refusal) => {
-            again(&app, &caller, frame, &who, |page| page.merge = form, refusal).await
+            again(&app, &caller, frame, &who, |page| put(page, form), refusal).await
         }
     }
 }

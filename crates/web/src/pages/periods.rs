@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -138,7 +139,7 @@ struct FinalizePage {
     frame: Frame,
     period: Period,
     state: &'static str,
-    missing: Missing,
+    missing: Arc<Missing>,
     refusal: Option<Refusal>,
     confirm: String,
     notes: String,

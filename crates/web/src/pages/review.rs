@@ -6,6 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 use billing::decision::{ChargeState, Reassignment};
 use billing::{ChargeId, LedgerNumber, Period};
 use lake::{Filter, Sort};
+use money::grouped;
 use serde::{Deserialize, Serialize};
 use workflow::listing::{self, ChargeList};
 use workflow::review::{self, Act, Decided, PastAct, Seen, Selection, Suggestions};
@@ -17,7 +18,7 @@ use crate::access::{Access, Caller};
 use crate::error::{PageError, PageResult};
 use crate::flash::Next;
 use crate::form::{Form, Query, some};
-use crate::frame::{Frame, grouped, page, refused_page};
+use crate::frame::{Frame, page, refused_page};
 use crate::routes::Routes;
 
 pub fn routes() -> Routes {
@@ -260,8 +261,10 @@ impl PreviewPage {
         }
     }
 
-    fn change(&self) -> Vec<(&'static str, String)> {
-        in_words(&self.asked.change())
+    /// What a reassignment gives, name and value.
+    fn gives(&self) -> Vec<(&'static str, String)> {
+        let change = self.asked.change();
+        change.in_words().into_iter().map(|(name, value)| (name, value.to_owned())).collect()
     }
 
     fn suggested(&self) -> Vec<(String, String, &str)> {
@@ -271,9 +274,7 @@ impl PreviewPage {
             let (pi, project, fund) =
                 (text(&change.pi_email), text(&change.project_id), text(&change.fund_org));
             let given = ChangeText { pi_email: &pi, project_id: &project, fund_org: &fund };
-            let words: Vec<String> =
-                in_words(change).into_iter().map(|(name, value)| format!("{name} {value}")).collect();
-            (serde_html_form::to_string(given).unwrap_or_default(), words.join(", "))
+            (serde_html_form::to_string(given).unwrap_or_default(), change.to_string())
         };
         self.suggestions
             .changes
@@ -306,18 +307,6 @@ impl PreviewPage {
     fn sent(&self) -> &[String] {
         if self.asked.is_all() { &[] } else { &self.asked.charge }
     }
-}
-
-pub fn in_words(change: &Reassignment) -> Vec<(&'static str, String)> {
-    let fields = [
-        ("PI", &change.pi_email),
-        ("project", &change.project_id),
-        ("fund_org", &change.fund_org),
-        ("account code", &change.account_code),
-        ("reference 1", &change.reference_1),
-        ("reference 2", &change.reference_2),
-    ];
-    fields.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
 }
 
 /// So many of the charges are listed in a preview.

@@ -346,6 +346,14 @@ pub fn with_blanks(list: &[String]) -> Vec<String> {
     list
 }
 
+/// Two lists of a form side by side, numbered from 1, with at least so many places.
+pub fn pairs(first: &[String], second: &[String], least: usize) -> Vec<(usize, String, String)> {
+    let text = |list: &[String], at: usize| list.get(at).cloned().unwrap_or_default();
+    (0..second.len().max(first.len()).max(least))
+        .map(|at| (at + 1, text(first, at), text(second, at)))
+        .collect()
+}
+
 /// An amount that may be left out.
 pub fn amount(fields: &mut Fields, name: &str, text: &str) -> Option<Amount> {
     let text = text.trim();

@@ -47,7 +47,7 @@ struct NewPage {
 
 impl NewPage {
     fn limit(&self) -> String {
-        crate::frame::grouped(self.limit_bytes >> 20)
+        money::grouped(self.limit_bytes >> 20)
     }
 
     fn names(upload: &Upload) -> String {
@@ -211,7 +211,7 @@ pub fn megabytes(bytes: &u64) -> String {
         return format!("{} kB", bytes.div_ceil(1000));
     }
     let tenths = bytes / 100_000;
-    format!("{}.{} MB", crate::frame::grouped(tenths / 10), tenths % 10)
+    format!("{}.{} MB", money::grouped(tenths / 10), tenths % 10)
 }
 
 async fn show(State(app): State<App>, Path(id): Path<String>, frame: Frame) -> PageResult<Response> {

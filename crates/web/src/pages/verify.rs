@@ -7,6 +7,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use billing::Period;
+use money::grouped;
 use serde::Deserialize;
 use workflow::verify::{Check, Request, Verified};
 
@@ -16,7 +17,7 @@ use crate::access::{Access, Caller};
 use crate::error::{PageError, PageResult};
 use crate::flash::Next;
 use crate::form::{Form, some};
-use crate::frame::{Frame, grouped, page};
+use crate::frame::{Frame, page};
 use crate::jobs::{Ending, Job};
 use crate::routes::Routes;
 

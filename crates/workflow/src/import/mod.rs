@@ -4,6 +4,7 @@
 //! supersedes) and `commit.rs`.
 
 mod commit;
+pub mod convert;
 mod corrections;
 mod evidence;
 mod pipeline;
@@ -30,6 +31,7 @@ pub use settle::{Change, ProjectChange, Superseded, superseded_by};
 
 use crate::sources::{self, ResolvedSource};
 use crate::{Actor, Installation, Refusal, WorkflowError, reading};
+use convert::Conversion;
 use read::{Delivered, Reading};
 
 /// What a person asks for with `ingest`.
@@ -129,6 +131,8 @@ fn is_none(count: &u64) -> bool {
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch that a person sets")]
 struct Plan {
     inputs: Vec<Input>,
+    /// For files that are not FOCUS.
+    conversion: Option<Conversion>,
     source: ResolvedSource,
     expected: Vec<Period>,
     mode: ImportMode,
@@ -192,7 +196,14 @@ pub(crate) async fn reread_with(
     let mut reader = installation.ledger.read().await?;
     let row = crate::imports::load_live(&mut reader, import).await?;
     let mut inputs = Vec::new();
-    for file in reader.list_delivered_files(import).await? {
+    let mut files = reader.list_delivered_files(import).await?;
+    let mut conversion = None;
+    if files.iter().any(convert::is_raw) {
+        // What was used is found out again.
+        files.retain(convert::is_raw);
+        conversion = Some(Conversion::of_import(&installation.settings, &row)?);
+    }
+    for file in files {
         let mut sha256 = [0; 32];
         hex::decode_to_slice(&file.sha256, &mut sha256)
             .map_err(|error| WorkflowError::Internal(format!("digest of `{}`: {error}", file.name)))?;
@@ -201,6 +212,7 @@ pub(crate) async fn reread_with(
     drop(reader);
     let plan = Plan {
         inputs,
+        conversion,
         source: ResolvedSource { name: row.source_name, known: true },
         expected: row.expected_periods,
         mode: ImportMode::Reread,
@@ -239,8 +251,10 @@ async fn plan(installation: &Installation, request: Request) -> Result<Plan, Wor
         Choice::Replace(_) => ImportMode::Replace,
         Choice::Append => ImportMode::Append,
     };
+    let conversion = Conversion::of_delivery(&installation.settings, &source.name, &expected, &inputs)?;
     Ok(Plan {
         inputs,
+        conversion,
         source,
         expected,
         mode,
@@ -377,6 +391,7 @@ async fn read_and_commit(
             intake: &intake,
             import,
             source: &plan.source.name,
+            conversion: plan.conversion.as_ref(),
             quarantine: plan.quarantine,
             unpacked_max_bytes: plan.unpacked_max_bytes,
             problems_to: plan.problems_to.as_deref(),

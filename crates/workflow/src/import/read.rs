@@ -10,7 +10,9 @@ use billing::{ImportId, Period, SourceName};
 use focus::{Format, Source};
 use lake::{ChargeFile, Lake};
 use ledger::DeliveredFile;
+use tempfile::NamedTempFile;
 
+use super::convert::{self, Conversion};
 use super::evidence::{Evidence, KeepError, Tee};
 use super::pipeline::{self, Done, FileWork, PipelineError};
 use super::quarantine::{ProblemFile, Problems, Quarantine};
@@ -65,6 +67,8 @@ pub struct Reading<'a> {
     pub intake: &'a Intake,
     pub import: ImportId,
     pub source: &'a SourceName,
+    /// For files that are not FOCUS.
+    pub conversion: Option<&'a Conversion>,
     /// Keep bad rows and take the others; otherwise one bad row refuses the delivery.
     pub quarantine: bool,
     pub unpacked_max_bytes: Option<u64>,
@@ -91,7 +95,13 @@ impl Reading<'_> {
             done: Progress { bytes_total: inputs.iter().map(size_of).sum(), ..Progress::default() },
         };
         let (mut files, mut unreadable) = (Vec::new(), Vec::new());
-        for (ordinal, input) in (0_u32..).zip(inputs) {
+        let usage = match self.conversion {
+            Some(conversion) => Some(state.convert(conversion, inputs, &mut files)?),
+            None => None,
+        };
+        let made = usage.as_ref().map(|(input, _)| std::slice::from_ref(input));
+        for input in made.unwrap_or(inputs) {
+            let ordinal = u32::try_from(files.len()).unwrap_or(u32::MAX);
             match state.file(ordinal, input) {
                 Ok(file) => files.push(file),
                 Err(WorkflowError::Refused(refusal)) => unreadable.push(refusal),
@@ -120,6 +130,24 @@ struct State<'a> {
 }
 
 impl State<'_> {
+    /// The raw files become `files`; what was used is a further one, to be read while its bytes are there.
+    fn convert(
+        &mut self,
+        conversion: &Conversion,
+        inputs: &[Input],
+        files: &mut Vec<DeliveredFile>,
+    ) -> Result<(Input, NamedTempFile), WorkflowError> {
+        let Reading { lake, import, source, progress, .. } = *self.reading;
+        let done = self.done;
+        let converted =
+            conversion.run(lake, inputs, (source, import), &|bytes| progress(Progress { bytes, ..done }))?;
+        self.notes.extend(convert::notes(conversion.kind(), &converted.reconciliation));
+        self.evidence.extend(converted.evidence);
+        *files = converted.files;
+        let input = Input { name: converted.name, origin: Origin::Path(converted.usage.path().to_owned()) };
+        Ok((input, converted.usage))
+    }
+
     fn file(&mut self, ordinal: u32, input: &Input) -> Result<DeliveredFile, WorkflowError> {
         // `line 3: …` becomes `aws.csv:3: …`, the place where an editor goes.
         let refuse = |message: String| match message.strip_prefix("line ") {

@@ -13,6 +13,7 @@ use lake::{LiveFile, ViewSpec};
 use ledger::{DeliveredFile, ImportMode, ImportRow, Part, PartFilter, Reader};
 
 use super::{Check, Progress, Verifying, import_place};
+use crate::import::convert::{Conversion, is_raw};
 use crate::import::{chain, earlier_charges};
 use crate::imports::first_reading;
 use crate::{Refusal, WorkflowError};
@@ -81,7 +82,11 @@ impl Verifying<'_> {
     ) -> Result<(), WorkflowError> {
         let intake = self.intake_of(reader, row).await?;
         let mut all = Read::default();
-        for file in files {
+        let (raw, focus): (Vec<&DeliveredFile>, Vec<_>) = files.iter().partition(|file| is_raw(file));
+        if !raw.is_empty() {
+            self.convert_again(reader, row, &raw, &focus).await?;
+        }
+        for file in focus {
             let read = tokio::task::block_in_place(|| self.file(&intake, file))?;
             let place = format!("{} of {}", file.name, import_place(row));
             self.findings.compare(Check::Delivered, &place, "rows", &file.rows, &read.rows);
@@ -97,6 +102,23 @@ impl Verifying<'_> {
             parts.into_iter().filter(|part| !is_of_corrections(&part.key.account)).collect();
         self.sums_again(row, &parts, &all);
         self.identities_again(reader, row, &all).await
+    }
+
+    /// Raw files under the options of then: they make the usage that is kept beside them.
+    async fn convert_again(
+        &mut self,
+        reader: &mut Reader,
+        row: &ImportRow,
+        raw: &[&DeliveredFile],
+        made: &[&DeliveredFile],
+    ) -> Result<(), WorkflowError> {
+        let settings = self.settings(reader, &row.configuration_digest).await?;
+        let again = Conversion::of_import(&settings, row)?;
+        let sha256 = tokio::task::block_in_place(|| again.digest(self.installation, raw))?;
+        let kept = made.first().map_or("", |file| file.sha256.as_str());
+        let place = import_place(row);
+        self.findings.compare(Check::Delivered, &place, "usage made of its files", &kept, &sha256.as_str());
+        Ok(())
     }
 
     /// The rules that the import was read with, as they were then.

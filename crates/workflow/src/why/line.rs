@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::charges::{live_files, locate};
 use crate::import::chain;
+use crate::import::convert::is_raw;
 use crate::story::{Story, charge_story};
 use crate::{Installation, Refusal, WorkflowError};
 
@@ -46,6 +47,8 @@ pub enum Became {
     Quarantined { text: String, problems: Vec<Wrong> },
     /// It was read and is no charge of this import: its period took none.
     LeftOut { period: Option<String>, columns: Vec<(String, String)> },
+    /// What was used of it is in this file, beside what others used.
+    Used { usage: String },
     /// Names of columns.
     Header,
     /// No row begins there.
@@ -111,6 +114,11 @@ async fn became(
     let pruned = reader.list_pruned_files(Some(import.import)).await?;
     if !pruned.is_empty() {
         return Ok(Became::Pruned);
+    }
+    if is_raw(file) {
+        let files = reader.list_delivered_files(import.import).await?;
+        let usage = files.into_iter().find(|made| !is_raw(made)).map(|made| made.name);
+        return Ok(Became::Used { usage: usage.unwrap_or_default() });
     }
     if let Some(charge) = find_charge(installation, reader, import, file, line).await? {
         return of_charge(installation, reader, import, &charge).await;

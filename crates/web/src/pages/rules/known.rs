@@ -27,9 +27,9 @@ pub async fn known(State(app): State<App>, frame: Frame) -> PageResult<Response>
     if let Some(period) = frame.period.filter(|period| !frame.state_of(period).is_empty()) {
         let by = ["pi_email", "project_id", "fund_org", "service_name"].map(str::to_owned).into();
         let request = ReportRequest { period: Some(period), by, ..ReportRequest::default() };
-        for row in report(&app.installation, &request).await? {
-            for (list, key) in lists.iter_mut().zip(row.keys) {
-                list.extend(key.filter(|key| !key.trim().is_empty()));
+        for row in report(&app.installation, &request).await?.iter() {
+            for (list, key) in lists.iter_mut().zip(&row.keys) {
+                list.extend(key.clone().filter(|key| !key.trim().is_empty()));
             }
         }
     }

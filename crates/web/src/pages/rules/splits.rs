@@ -14,7 +14,7 @@ use super::proposal::{Draft, RuleForm};
 use super::sent::Sent;
 use super::table::{Cell, Table};
 use super::words::{shares, split_of, when};
-use super::{A_DAY, Given, ShowPage, When, Words, find, today};
+use super::{A_DAY, Given, ShowPage, When, Words, find, pairs, today};
 use crate::App;
 use crate::access::{Access, Caller};
 use crate::change::Change;
@@ -231,9 +231,7 @@ struct SplitPage {
 
 impl SplitPage {
     fn parts(&self) -> Vec<(usize, String, String)> {
-        let places = (self.form.fund.len()).max(4);
-        let text = |list: &[String], at: usize| list.get(at).cloned().unwrap_or_default();
-        (0..places).map(|at| (at + 1, text(&self.form.fund, at), text(&self.form.share, at))).collect()
+        pairs(&self.form.fund, &self.form.share, 4)
     }
 }
 

@@ -14,7 +14,7 @@ use super::proposal::{Draft, RuleForm};
 use super::sent::Sent;
 use super::table::{Cell, Table};
 use super::words::{joined, money, name_of, or_dash, pays, subsidy_for, when};
-use super::{A_PERIOD, ShowPage, When, Words, amount, find, paid, said, today, unread};
+use super::{A_PERIOD, ShowPage, When, Words, amount, find, paid, pairs, said, today, unread};
 use crate::App;
 use crate::access::{Access, Caller};
 use crate::change::Change;
@@ -237,9 +237,7 @@ struct SubsidyPage {
 
 impl SubsidyPage {
     fn tiers(&self) -> Vec<(usize, String, String)> {
-        let places = (self.form.percent.len()).max(3);
-        let text = |list: &[String], at: usize| list.get(at).cloned().unwrap_or_default();
-        (0..places).map(|at| (at + 1, text(&self.form.up_to, at), text(&self.form.percent, at))).collect()
+        pairs(&self.form.up_to, &self.form.percent, 3)
     }
 
     /// Those of these that the rules know.
