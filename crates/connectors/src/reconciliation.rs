@@ -27,7 +27,9 @@ impl AddAssign for Counted {
 pub enum Outcome {
     Billed,
     /// A row with a unit that no rate fits: somebody must decide. Why.
-    Unrated(String),
+    Held(String),
+    /// It has nothing that is charged. Which runs.
+    Uncharged(String),
     /// A row that bills nothing. Why.
     Waived(String),
     /// Used in another month than the one that was asked for.
@@ -50,7 +52,7 @@ impl Outcome {
     /// Whether it becomes rows.
     #[must_use]
     pub fn is_charged(&self) -> bool {
-        matches!(self, Outcome::Billed | Outcome::Unrated(_) | Outcome::Waived(_))
+        matches!(self, Outcome::Billed | Outcome::Held(_) | Outcome::Waived(_))
     }
 }
 
@@ -58,7 +60,8 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
             Outcome::Billed => "billed".to_owned(),
-            Outcome::Unrated(why) => format!("held: {why}"),
+            Outcome::Held(why) => format!("held: {why}"),
+            Outcome::Uncharged(which) => format!("not charged: {which}"),
             Outcome::Waived(why) => format!("waived: {why}"),
             Outcome::Outside(period) => format!("outside {period}"),
             Outcome::NotEnded => "not ended yet".to_owned(),

@@ -34,6 +34,8 @@ pub(super) struct Job {
     time: Value,
     tres: Tres,
     allocation_nodes: Value,
+    array: Value,
+    het: Value,
 }
 
 #[derive(Default, Deserialize, Serialize)]
@@ -183,6 +185,7 @@ fn add(number: u64, job: &Job, reading: &mut Reading<'_>) -> Result<(), Wrong> {
     let record = Record {
         cluster: &cluster,
         job: &id,
+        label: &label(job),
         db_index: unsigned(&job.db_index),
         sluid: &text(&job.sluid),
         account: &account,
@@ -215,6 +218,21 @@ fn text(value: &Value) -> String {
 /// A text, or an object that has it.
 fn named(value: &Value, name: &str) -> String {
     if value.is_object() { text(&value[name]) } else { text(value) }
+}
+
+/// `5_4` of an array, `14+1` of a heterogeneous job.
+fn label(job: &Job) -> String {
+    let of = |group: &Value, id: &str, part: &str| {
+        let id = unsigned(&group[id]).filter(|id| 0 < *id)?;
+        Some((id, unsigned(&group[part])?))
+    };
+    if let Some((id, task)) = of(&job.array, "job_id", "task_id") {
+        format!("{id}_{task}")
+    } else if let Some((id, offset)) = of(&job.het, "job_id", "job_offset") {
+        format!("{id}+{offset}")
+    } else {
+        String::new()
+    }
 }
 
 /// A number as it is, as a text, or as `{set, infinite, number}`; what is not set is none.

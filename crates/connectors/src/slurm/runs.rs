@@ -42,9 +42,18 @@ enum Identified {
 
 const NAMED: u64 = 1 << 63;
 
+impl Run {
+    /// Files of six fields do not say when.
+    pub(super) fn has_times(&self) -> bool {
+        self.start != 0
+    }
+}
+
 /// A record as a file has it.
 pub(super) struct Sighting<'a> {
     pub job: &'a str,
+    /// What people call it, where that is not its number: `5_4`, `14+1`.
+    pub label: &'a str,
     pub db_index: Option<u64>,
     pub sluid: &'a str,
     pub owner: u32,
@@ -66,6 +75,7 @@ pub(super) struct Runs {
     /// Owners taken apart.
     owned: Vec<Owner>,
     jobs: Names,
+    labels: HashMap<u32, Box<str>, RandomState>,
     shapes: Vec<Shape>,
     shape_numbers: HashMap<Shape, u32, RandomState>,
 }
@@ -124,6 +134,10 @@ impl Runs {
             has_ended: seen.has_ended,
             is_repeated: false,
         };
+        if !seen.label.is_empty() && seen.label != seen.job {
+            let at = u32::try_from(self.len()).unwrap_or(u32::MAX);
+            self.labels.insert(at, seen.label.into());
+        }
         match self.blocks.last_mut() {
             Some(block) if block.len() < BLOCK => block.push(run),
             _ => {
@@ -160,6 +174,10 @@ impl Runs {
         })
     }
 
+    pub(super) fn shape_at(&self, number: u32) -> &Shape {
+        &self.shapes[number as usize]
+    }
+
     pub(super) fn shape_of(&self, run: &Run) -> &Shape {
         &self.shapes[run.shape as usize]
     }
@@ -170,6 +188,10 @@ impl Runs {
             Ok(name) if run.job & NAMED != 0 => String::from_utf8_lossy(self.jobs.get(name)).into_owned(),
             _ => run.job.to_string(),
         }
+    }
+
+    pub(super) fn label_of(&self, at: u32) -> Option<&str> {
+        self.labels.get(&at).map(|label| &**label)
     }
 
     /// Of records of the same run, the one that ran longest counts: it was written last. What tells runs apart
@@ -269,10 +291,11 @@ impl Runs {
 /// The number that a SLUID is: `s` and thirteen digits of Crockford's base 32.
 fn sluid(text: &str) -> Option<u64> {
     let digits = text.strip_prefix('s').filter(|digits| digits.len() == 13)?;
-    digits.bytes().try_fold(0_u64, |number, digit| {
+    let number = digits.bytes().try_fold(0_u64, |number, digit| {
         let value = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ".iter().position(|known| *known == digit)?;
         number.checked_mul(32)?.checked_add(u64::try_from(value).ok()?)
-    })
+    });
+    number.filter(|number| 0 < *number)
 }
 
 /// Texts by number.
@@ -326,6 +349,7 @@ mod tests {
             ("s0000000000010", Some(32)),
             ("sFZZZZZZZZZZZZ", Some(u64::MAX)),
             ("sGZZZZZZZZZZZZ", None),
+            ("s0000000000000", None),
             ("s000000000000U", None),
             ("123", None),
             ("", None),

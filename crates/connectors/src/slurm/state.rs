@@ -90,6 +90,10 @@ impl States {
         u8::try_from(self.known.iter().position(is_named)?).ok()
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &State> {
+        self.known.iter()
+    }
+
     pub(super) fn get(&self, at: u8) -> &State {
         &self.known[usize::from(at)]
     }
@@ -198,13 +202,13 @@ mod tests {
             ("no name", "bill", "!"),
         ] {
             let mut states = States::default();
-            let told = match states.set(name, policy) {
-                Err(_) => "!".to_owned(),
-                Ok(()) => {
+            let told = states.set(name, policy).map_or_else(
+                |_| "!".to_owned(),
+                |()| {
                     let state = states.get(states.find(name.as_bytes()).unwrap());
                     format!("{} {}", state.billed.0, state.waived)
-                }
-            };
+                },
+            );
             assert_eq!(told, expected, "{name}: {policy}");
         }
     }
