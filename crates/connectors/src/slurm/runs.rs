@@ -198,28 +198,25 @@ impl Runs {
     /// is the best that all records have.
     pub(super) fn settle(&mut self, settings: &Settings) {
         let identified = self.identified_by_all();
+        let mut clusters = Names::default();
+        let clusters: Vec<u32> =
+            self.owned.iter().map(|owner| clusters.number(owner.get(Part::Cluster).as_bytes())).collect();
+        let identity = |run: &Run| {
+            let (id, start) = match identified {
+                Identified::JobAndStart => (run.job, run.start),
+                Identified::Sluid | Identified::DbIndex => (run.id, 0),
+            };
+            (clusters[run.owner as usize], id, start)
+        };
         let hasher = RandomState::default();
-        let key = |runs: &Runs, run: &Run| {
-            let cluster = &runs.owner_of(run).0[Part::Cluster as usize];
-            match identified {
-                Identified::JobAndStart => hasher.hash_one((cluster, run.job, run.start)),
-                _ => hasher.hash_one((cluster, run.id)),
-            }
-        };
-        let is_same = |runs: &Runs, one: &Run, other: &Run| {
-            (match identified {
-                Identified::JobAndStart => (one.job, one.start) == (other.job, other.start),
-                _ => one.id == other.id,
-            }) && runs.owner_of(one).get(Part::Cluster) == runs.owner_of(other).get(Part::Cluster)
-        };
+        let hash_of = |run: &Run| hasher.hash_one(identity(run));
         let mut counting: HashTable<u32> = HashTable::with_capacity(self.len());
         for at in 0..u32::try_from(self.len()).unwrap_or(u32::MAX) {
             let run = *self.get(at);
-            let hash = key(self, &run);
             let runs = &*self;
-            match counting.find_mut(hash, |known| is_same(runs, runs.get(*known), &run)) {
+            match counting.find_mut(hash_of(&run), |known| identity(runs.get(*known)) == identity(&run)) {
                 None => {
-                    counting.insert_unique(hash, at, |known| key(runs, runs.get(*known)));
+                    counting.insert_unique(hash_of(&run), at, |known| hash_of(runs.get(*known)));
                 }
                 Some(known) => {
                     let other = *known;

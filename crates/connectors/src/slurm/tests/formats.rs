@@ -31,7 +31,7 @@ fn delimiters_line_ends_times_and_packing_are_told_by_the_content() {
     let plain =
         sacct(&["1 physics ann gpu COMPLETED 10 11 3600 4 2", "2 physics bob gpu TIMEOUT 12 14 7200 8 0"]);
     let expected = told(&json!({}), &plain, "2025-01");
-    let trailing: String = plain.lines().map(|line| format!("{line}|\n")).collect();
+    let trailing = plain.replace('\n', "|\n");
     let twice = format!("{plain}{}", plain.lines().next().unwrap());
     let iso = plain
         .replace("|1735725600|1735729200|", "|2025-01-01T10:00:00|2025-01-01T05:00:00-06:00|")

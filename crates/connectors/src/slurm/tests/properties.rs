@@ -95,8 +95,8 @@ impl Any {
 }
 
 fn text_of(runs: &[Any]) -> String {
-    let lines = runs.iter().map(Any::line);
-    std::iter::once(HEADER.to_owned()).chain(lines).map(|line| format!("{line}\n")).collect()
+    let lines: Vec<String> = std::iter::once(HEADER.to_owned()).chain(runs.iter().map(Any::line)).collect();
+    lines.join("\n")
 }
 
 fn any_options() -> impl Strategy<Value = Value> {
