@@ -36,6 +36,8 @@ pub enum Outcome {
     Outside(String),
     /// Still running, where runs are charged in the month of their end.
     NotEnded,
+    /// Counted in the record from before the job was resized.
+    Resized,
     /// The same run is counted already.
     Repeated,
     /// Ran for less than a second.
@@ -65,6 +67,7 @@ impl fmt::Display for Outcome {
             Outcome::Waived(why) => format!("waived: {why}"),
             Outcome::Outside(period) => format!("outside {period}"),
             Outcome::NotEnded => "not ended yet".to_owned(),
+            Outcome::Resized => "counted before the job was resized".to_owned(),
             Outcome::Repeated => "repeated".to_owned(),
             Outcome::NoTime => "ran for less than a second".to_owned(),
             Outcome::NeverStarted => "never started".to_owned(),

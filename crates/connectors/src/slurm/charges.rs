@@ -68,6 +68,7 @@ enum Became {
     Waived(Reason),
     Outside,
     Running,
+    Resized,
 }
 
 /// Where a row comes from.
@@ -82,6 +83,8 @@ pub(super) enum Origin {
 struct Elsewhere {
     outside: u64,
     running: u64,
+    /// Counted in the record from before the job was resized.
+    resized: u64,
 }
 
 type EachRow<'e> = dyn FnMut(&UsageRow<'_>, Origin) -> io::Result<()> + 'e;
@@ -116,7 +119,8 @@ impl<'r, 's> Charging<'r, 's> {
     fn slices(&self, run: &Run, slices: &mut Vec<Slice>) -> Elsewhere {
         slices.clear();
         let (share, reason) = self.policy.of(run);
-        let elapsed = u64::from(run.elapsed);
+        let resized = u64::from(run.counted_before);
+        let elapsed = u64::from(run.elapsed) - resized;
         let mut add = |cut: usize, used: (u64, u64)| {
             let cut = u16::try_from(cut).unwrap_or(u16::MAX);
             // Shares of what was used before each end, so that slices add up to the share of the run.
@@ -130,33 +134,34 @@ impl<'r, 's> Charging<'r, 's> {
         };
         if !run.has_times() {
             add(0, (0, elapsed));
-            return Elsewhere::default();
+            return Elsewhere { resized, ..Elsewhere::default() };
         }
         let ends = (i64::from(run.start), i64::from(run.end));
         let last = self.cuts.len() - 1;
         if self.settings.split == Split::AtEnd {
             if !run.has_ended {
-                return Elsewhere { outside: 0, running: elapsed };
+                return Elsewhere { running: elapsed, resized, outside: 0 };
             }
             let cut = self.cuts.partition_point(|cut| *cut <= ends.1);
             if cut == 0 || last < cut {
-                return Elsewhere { outside: elapsed, running: 0 };
+                return Elsewhere { outside: elapsed, resized, running: 0 };
             }
             add(cut - 1, (0, elapsed));
-            return Elsewhere::default();
+            return Elsewhere { resized, ..Elsewhere::default() };
         }
         let first = self.cuts.partition_point(|cut| *cut <= ends.0).saturating_sub(1);
-        let from = used_before(self.cuts[0], ends, elapsed);
+        let used_before = |at: i64| used_before(at, ends, u64::from(run.elapsed)).saturating_sub(resized);
+        let from = used_before(self.cuts[0]);
         let mut before = from;
         for cut in first..last {
             if ends.1 <= self.cuts[cut] {
                 break;
             }
-            let after = used_before(self.cuts[cut + 1], ends, elapsed);
+            let after = used_before(self.cuts[cut + 1]);
             add(cut, (before, after));
             before = after;
         }
-        Elsewhere { outside: elapsed - (before - from), running: 0 }
+        Elsewhere { outside: elapsed - (before - from), resized, running: 0 }
     }
 
     /// Counts what becomes of a run: its seconds by outcome, itself at the first.
@@ -182,6 +187,7 @@ impl<'r, 's> Charging<'r, 's> {
             (Became::Waived(reason), waived),
             (Became::Outside, elsewhere.outside),
             (Became::Running, elsewhere.running),
+            (Became::Resized, elsewhere.resized),
         ] {
             if 0 < seconds {
                 *self.became.entry(became).or_default() += Counted {
@@ -210,6 +216,7 @@ impl<'r, 's> Charging<'r, 's> {
                 Became::Waived(reason) => Outcome::Waived(self.policy.why(reason).to_owned()),
                 Became::Outside => Outcome::Outside(self.period.to_string()),
                 Became::Running => Outcome::NotEnded,
+                Became::Resized => Outcome::Resized,
             };
             *outcomes.entry(outcome).or_default() += *counted;
         }
@@ -298,7 +305,7 @@ impl<'r, 's> Charging<'r, 's> {
             return self.charge_period(cut);
         }
         let at = usize::from(cut);
-        let (mut start, mut end) = (i64::from(run.start), i64::from(run.end));
+        let (mut start, mut end) = (i64::from(run.begins()), i64::from(run.end));
         if self.settings.split == Split::AtBoundary {
             (start, end) = (start.max(self.cuts[at]), end.min(self.cuts[at + 1]));
         }

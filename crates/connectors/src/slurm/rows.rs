@@ -88,11 +88,11 @@ impl Texts {
             sum.seconds.to_string(),
             label.to_owned(),
             state.clone(),
-            instant(run.start).map_err(ConvertError::Sink)?,
+            instant(run.begins()).map_err(ConvertError::Sink)?,
             if run.has_ended { instant(run.end).map_err(ConvertError::Sink)? } else { String::new() },
         ]);
         self.of_both(charging, key, sum, owner)?;
-        self.record_id = format!("{}@{}", self.identity(charging, key, owner), run.start);
+        self.record_id = format!("{}@{}", self.identity(charging, key, owner), run.begins());
         Ok(())
     }
 

@@ -21,6 +21,8 @@ pub(super) struct Run {
     pub start: u32,
     pub end: u32,
     pub elapsed: u32,
+    /// Seconds at its beginning that an earlier record of the job has, from before it was resized.
+    pub counted_before: u32,
     /// Whose it is, and in which file and line it was found.
     pub owner: u32,
     pub shape: u32,
@@ -43,6 +45,11 @@ enum Identified {
 const NAMED: u64 = 1 << 63;
 
 impl Run {
+    /// When what it has itself begins.
+    pub(super) fn begins(&self) -> u32 {
+        self.start.saturating_add(self.counted_before).min(self.end)
+    }
+
     /// Files of six fields do not say when.
     pub(super) fn has_times(&self) -> bool {
         self.start != 0
@@ -125,6 +132,7 @@ impl Runs {
             start: seen.start,
             end: seen.end,
             elapsed: seen.elapsed,
+            counted_before: 0,
             owner: seen.owner,
             shape: seen.shape,
             line: seen.line,
@@ -202,11 +210,12 @@ impl Runs {
         let clusters: Vec<u32> =
             self.owned.iter().map(|owner| clusters.number(owner.get(Part::Cluster).as_bytes())).collect();
         let identity = |run: &Run| {
-            let (id, start) = match identified {
-                Identified::JobAndStart => (run.job, run.start),
-                Identified::Sluid | Identified::DbIndex => (run.id, 0),
-            };
-            (clusters[run.owner as usize], id, start)
+            let cluster = clusters[run.owner as usize];
+            match identified {
+                // The records of a resized job have one start.
+                Identified::JobAndStart => (cluster, run.job, run.start, resized_at(run, settings)),
+                Identified::Sluid | Identified::DbIndex => (cluster, run.id, 0, 0),
+            }
         };
         let hasher = RandomState::default();
         let hash_of = |run: &Run| hasher.hash_one(identity(run));
@@ -228,6 +237,39 @@ impl Runs {
                         _ => at,
                     };
                     self.get_mut(repeated).is_repeated = true;
+                }
+            }
+        }
+        self.settle_resized(settings);
+    }
+
+    /// A job that is resized goes on in a new record, which Slurm lets start when the job did: what stands in
+    /// two records is counted in the earlier one, with the resources of that time.
+    fn settle_resized(&mut self, settings: &Settings) {
+        let mut resized: HashMap<(u64, u32), Vec<u32>, RandomState> = HashMap::default();
+        let key = |run: &Run| (run.job, run.start);
+        for run in self.iter().filter(|run| resized_at(run, settings) != 0 && !run.is_repeated) {
+            resized.entry(key(run)).or_default();
+        }
+        if resized.is_empty() {
+            return;
+        }
+        for (at, run) in (0..).zip(self.iter()).filter(|(_, run)| !run.is_repeated) {
+            if let Some(records) = resized.get_mut(&key(run)) {
+                records.push(at);
+            }
+        }
+        for mut records in resized.into_values() {
+            records.sort_unstable_by_key(|at| {
+                let run = self.get(*at);
+                (self.owner_of(run).get(Part::Cluster), run.elapsed, run.end)
+            });
+            for pair in records.windows(2) {
+                let (before, after) = (*self.get(pair[0]), *self.get(pair[1]));
+                let is_one_job =
+                    self.owner_of(&before).get(Part::Cluster) == self.owner_of(&after).get(Part::Cluster);
+                if is_one_job && resized_at(&before, settings) != 0 {
+                    self.get_mut(pair[1]).counted_before = before.elapsed.min(after.elapsed);
                 }
             }
         }
@@ -283,6 +325,12 @@ impl Runs {
         });
         order
     }
+}
+
+/// When a record ended because its job was resized, else 0.
+fn resized_at(run: &Run, settings: &Settings) -> u32 {
+    // Where there are no times, how long it had run tells it from the record that follows.
+    if settings.states.get(run.state).is_resizing { run.end.max(run.elapsed) } else { 0 }
 }
 
 /// The number that a SLUID is: `s` and thirteen digits of Crockford's base 32.

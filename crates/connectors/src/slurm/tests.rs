@@ -13,6 +13,7 @@ use crate::{FocusCsv, configured};
 
 mod formats;
 mod properties;
+mod recorded;
 
 /// Rows and reconciliation of a delivery, as a person would check them.
 struct Converted {

@@ -305,9 +305,12 @@ impl Lines {
         let cell = |field| text(self.cell(line, field));
         let (cluster, account, user) = (cell(Field::Cluster), cell(Field::Account), cell(Field::User));
         let (partition, qos) = (cell(Field::Partition), cell(Field::Qos));
-        let (wckey, reservation) = (cell(Field::WCKey), cell(Field::Reservation));
+        // `*` says that nobody chose the key.
+        let wckey = self.cell(line, Field::WCKey);
+        let wckey = text(wckey.strip_prefix(b"*").unwrap_or(wckey));
+        let reservation = cell(Field::Reservation);
         let sluid = cell(Field::Sluid);
-        let db_index = clock::number(self.cell(line, Field::DBIndex));
+        let db_index = clock::id(self.cell(line, Field::DBIndex));
         reading.add(
             number,
             &Record {
