@@ -21,8 +21,8 @@ class Jobs:
 
     def submit(self, scenario: str, user: str, what: str, *options: str, run: str = "sleep 25") -> str:
         """As `user`, into the table, and the id that Slurm gave it."""
-        job = self.lab.run("sbatch", "--parsable", "-o", "/dev/null", "-J", scenario, *options, "--wrap", run, user=user)
-        return self.note(job.strip(), scenario, what)
+        line = ["sbatch", "--parsable", "-o", "/dev/null", "-J", scenario, *options, "--wrap", run]
+        return self.note(self.lab.run(*line, user=user).strip(), scenario, what)
 
     def note(self, job: str, scenario: str, what: str) -> str:
         self.seen.append(Seen(job, scenario, what))
@@ -46,7 +46,7 @@ class Jobs:
         self.lab.run("scontrol", *line)
 
 
-BEFORE, MIDNIGHT, AFTER = "01-31 23:59:50", "02-01 00:00:00", "02-01 00:00:10"
+BEFORE, AFTER = "01-31 23:59:50", "02-01 00:00:10"
 
 
 def run(lab) -> list[Seen]:
@@ -68,8 +68,8 @@ def run(lab) -> list[Seen]:
     modest = submit("preempt-requeue", "ann", "gives way to another job, runs again when that ends", "-A", "genome",
                     "-p", "scavenge", "-n16", run="sleep 75")
     submit("timeout", "cyd", "runs into its limit of a minute", "-A", "climate", "-t", "1", run="sleep 600")
-    many = submit("array", "bob", "six tasks, two at a time; the last is cancelled before it starts", "-A", "BigLab",
-                  "--array=1-6%2", run="sleep 25")
+    many = submit("array", "bob", "six tasks, two at a time; the last is cancelled before it starts: no record",
+                  "-A", "BigLab", "--array=1-6%2", run="sleep 25")
     shrunk = submit("resize", "bob", "gives back one of its two nodes", "-A", "BigLab", "-p", "wide", "-N2", "-n8",
                     "--ntasks-per-node=4", run="sleep 100")
     submit("gpu-typed", "cyd", "two GPUs, asked for as a100", "-A", "climate", "-p", "gpu", "--gres=gpu:a100:2",
@@ -79,11 +79,13 @@ def run(lab) -> list[Seen]:
            "--mem=3G")
     submit("exclusive", "bob", "a whole node for one task", "-A", "BigLab", "-p", "wide", "--exclusive", "-n1",
            "--mem=100M", run="sleep 40")
-    submit("whole-node", "bob", "a partition that gives whole nodes", "-A", "biglab", "-p", "whole", "-n1", run="sleep 90")
+    submit("whole-node", "bob", "a partition that gives whole nodes", "-A", "biglab", "-p", "whole", "-n1",
+           run="sleep 90")
     submit("lecture", "dee", "in a reservation that is wider and longer", "-A", "course", "-p", "course",
            "--reservation=lecture", "-n4", run="sleep 60")
-    lab.run("sbatch", "--parsable", "-o", "/dev/null", "-A", "genome", "-J", "het", "-n1", "--mem=200M", ":", "-p", "bigmem",
-            "-A", "genome", "-J", "het", "-n3", "--mem=5G", "--wrap", "sleep 30", user="ann")
+    het = ["-o", "/dev/null", "-A", "genome", "-J", "het"]
+    lab.run("sbatch", *het, "-n1", "--mem=200M", ":", *het, "-p", "bigmem", "-n3", "--mem=5G", "--wrap", "sleep 30",
+            user="ann")
     het = lab.run("squeue", "-h", "-n", "het", "-o", "%i").split()
     jobs.note(" ".join(sorted(het)), "het", "one job of two parts in two partitions")
 
@@ -103,14 +105,14 @@ def run(lab) -> list[Seen]:
     submit("wckey", "ann", "with a WCKey", "-A", "genome", "--wckey=grant7", run="sleep 12")
     submit("licence", "cyd", "holds two licences", "-A", "climate", "-L", "matlab:2", run="sleep 20")
     submit("unknown", "cyd", "an account that nobody maps", "-A", "unknown", run="sleep 20")
-    submit("deadline", "cyd", "cannot start before its deadline", "-A", "climate", "-p", "whole", "--deadline=now+80", "-t",
-           "1", run="sleep 5")
-    waiting = submit("cancelled-pending", "ann", "cancelled before it starts", "-A", "genome", "--begin=now+3600")
+    submit("deadline", "cyd", "cannot start before its deadline", "-A", "climate", "-p", "whole",
+           "--deadline=now+80", "-t", "1", run="sleep 5")
+    waiting = submit("cancelled-pending", "ann", "cancelled before it starts", "-A", "genome", "-p", "whole")
     stopped = submit("cancelled-running", "ann", "cancelled while it runs", "-A", "genome", run="sleep 600")
 
     jobs.running(crossing, fragile, lost, again, paused, modest, shrunk, stopped)
-    lab.run("scancel", waiting, user="ann")
     jobs.at("01-31 23:59:20")
+    lab.run("scancel", waiting, user="ann")
     lab.run("scancel", stopped, user="ann")
     jobs.control("requeue", again)
     lab.run("scancel", f"{many}_6", user="bob")
@@ -124,8 +126,8 @@ def run(lab) -> list[Seen]:
     submit("february", "ann", "all of it in February", "-A", "genome", "-n2")
     # It comes back by itself when it registers, which may have happened already.
     lab.run("scontrol", "update", "NodeName=n05", "State=RESUME", check=False)
-    spare = submit("preempt-cancel", "bob", "gives way to another job, and is over", "-A", "BigLab", "-p", "spare", "-n16",
-                   run="sleep 600")
+    spare = submit("preempt-cancel", "bob", "gives way to another job, and is over", "-A", "BigLab", "-p", "spare",
+                   "-n16", run="sleep 600")
     lab.wait("end of the preempted job", lambda: jobs.state(modest) in ("", "COMPLETING") and not jobs.state(urgent),
              seconds=300)
     jobs.running(spare)

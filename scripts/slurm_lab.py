@@ -6,6 +6,7 @@ Part of `scripts/real-slurm`, which runs this as the first process of a namespac
 from __future__ import annotations
 
 import calendar
+import contextlib
 import datetime
 import fcntl
 import json
@@ -25,11 +26,13 @@ import slurm_jobs  # noqa: E402
 
 FIELDS = ("Cluster,JobIDRaw,JobID,DBIndex,SLUID,Account,User,UID,Partition,QOS,WCKey,Reservation,State,ExitCode,Submit,"
           "Eligible,Start,End,ElapsedRaw,Suspended,AllocCPUS,NNodes,NodeList,AllocTRES,ReqTRES,Flags,Restarts").split(",")
+SIX = "JobID,Account,Partition,AllocCPUS,Elapsed,State"
 WINDOW = ["-S", "2025-01-01T00:00:00", "-E", "2025-03-01T00:00:00"]
 # What a job's JSON says about the machine and the person, and nothing that is billed.
 PERSONAL = ("working_directory", "submit_line", "script", "stdin", "stdout", "stderr", "stdin_expanded",
             "stdout_expanded", "stderr_expanded")
 PEOPLE = {"ann": 2001, "bob": 2002, "cyd": 2003, "dee": 2004, "rest": 2010}
+TRES = "cpu,mem,node,billing,gres/gpu,gres/gpu:a100,gres/gpu:v100,license/matlab"
 GPUS = ["a100"] * 4 + ["v100"] * 2
 
 SLURM_CONF = """\
@@ -73,6 +76,7 @@ SlurmdPidFile=/run/slurmd-%n.pid
 NodeName=DEFAULT CPUs=16 RealMemory=64000 State=UNKNOWN
 {nodes}
 NodeName=g01 NodeHostname=head NodeAddr=127.0.0.1 Port=7101 Gres=gpu:a100:4,gpu:v100:2
+PartitionName=all Nodes=ALL State=INACTIVE
 PartitionName=cpu Nodes=n[01-02] Default=YES
 PartitionName=bigmem Nodes=n03 TRESBillingWeights=CPU=2.0,Mem=0.25G
 PartitionName=gpu Nodes=g01 TRESBillingWeights=CPU=1.0,Mem=0.25G,GRES/gpu=20.0
@@ -124,6 +128,15 @@ class Clock:
         pathlib.Path(self.FILE).write_text(f"{self.offset:+d}\n", encoding="utf-8")
         time.sleep(2)
 
+    @contextlib.contextmanager
+    def still(self):
+        """Nothing ages meanwhile, so that what is asked one after the other is of one moment."""
+        pathlib.Path(self.FILE).write_text(self.text() + "\n", encoding="utf-8")
+        time.sleep(2)
+        yield
+        pathlib.Path(self.FILE).write_text(f"{self.offset:+d}\n", encoding="utf-8")
+        time.sleep(2)
+
     def now(self) -> int:
         return int(time.time()) + self.offset
 
@@ -146,23 +159,20 @@ class Lab:
         print(f"{self.clock.text()}  {text}", flush=True)
 
     def run(self, *line: object, user: str | None = None, env: dict[str, str] | None = None, check: bool = True) -> str:
-        who = {"user": PEOPLE[user], "group": PEOPLE[user], "extra_groups": []} if user else {}
+        number = PEOPLE[user] if user else 0
         done = subprocess.run([str(word) for word in line], env=self.env | (env or {}), cwd="/tmp", text=True,
-                              capture_output=True, **who)
+                              capture_output=True, user=number, group=number, extra_groups=[])
         if check and done.returncode != 0:
             raise SystemExit(f"error: `{' '.join(map(str, line))}` failed:\n{done.stdout}{done.stderr}")
         return done.stdout
 
     def start(self, name: str, *line: str, user: str | None = None) -> None:
-        who = {}
-        if user:
-            ids = dict(row.split(":")[0:4:3] for row in pathlib.Path("/etc/passwd").read_text().splitlines())
-            numbers = {row.split(":")[0]: int(row.split(":")[2])
-                       for row in pathlib.Path("/etc/passwd").read_text().splitlines()}
-            who = {"user": numbers[user], "group": int(ids[user]), "extra_groups": []}
+        rows = [row.split(":") for row in pathlib.Path("/etc/passwd").read_text(encoding="utf-8").splitlines()]
+        number, group = next((int(row[2]), int(row[3])) for row in rows if row[0] == (user or "root"))
         log = open(f"/var/log/lab/{name}.out", "a", encoding="utf-8")
         self.daemons[name] = subprocess.Popen(line, env=self.env, cwd="/tmp", stdin=subprocess.DEVNULL, stdout=log,
-                                              stderr=log, start_new_session=True, **who)
+                                              stderr=log, start_new_session=True, user=number, group=group,
+                                              extra_groups=[])
 
     def stop(self, name: str) -> None:
         daemon = self.daemons.pop(name)
@@ -262,20 +272,15 @@ def configure(lab: Lab) -> None:
                         "/etc/slurm": "root"}.items():
         folder(path, owner)
     os.chmod("/var/log/lab", 0o777)
-    with open("/etc/munge/munge.key", "wb") as key:
-        key.write(os.urandom(1024))
-    write_owner("/etc/munge/munge.key", "munge", 0o400)
-    nodes = "\n".join(f"NodeName={name} NodeHostname=head NodeAddr=127.0.0.1 Port={7001 + n}" for n, name in enumerate(NODES))
-    write("/etc/slurm/slurm.conf", SLURM_CONF.format(task="task/cgroup" if lab.memory_is_limited else "task/none", nodes=nodes))
+    write("/etc/munge/munge.key", os.urandom(512).hex(), "munge", 0o400)
+    nodes = "\n".join(f"NodeName={name} NodeHostname=head NodeAddr=127.0.0.1 Port={7001 + n}"
+                      for n, name in enumerate(NODES))
+    task = "task/cgroup" if lab.memory_is_limited else "task/none"
+    write("/etc/slurm/slurm.conf", SLURM_CONF.format(task=task, nodes=nodes))
     write("/etc/slurm/cgroup.conf", CGROUP_CONF if lab.memory_is_limited else "CgroupPlugin=disabled\n")
     write("/etc/slurm/slurmdbd.conf", SLURMDBD_CONF, "slurm", 0o600)
     write("/etc/slurm/gres.conf",
           "".join(f"NodeName=g01 Name=gpu Type={kind} File=/dev/gpu{n}\n" for n, kind in enumerate(GPUS)))
-
-
-def write_owner(path: str, owner: str, mode: int) -> None:
-    subprocess.run(["chown", f"{owner}:", path], check=True)
-    os.chmod(path, mode)
 
 
 def start(lab: Lab) -> None:
@@ -302,7 +307,7 @@ def start(lab: Lab) -> None:
     lab.wait("slurmctld", lambda: lab.answers("scontrol", "ping"))
     for name in [*NODES, "g01"]:
         start_slurmd(lab, name)
-    lab.wait("nodes", lambda: lab.run("sinfo", "-h", "-N", "-o", "%T", check=False).split().count("idle") >= len(NODES) + 1)
+    lab.wait("nodes", lambda: lab.run("sinfo", "-h", "-p", "all", "-o", "%T", check=False).split() == ["idle"])
     version = lab.run("sacct", "-V").split()[1]
     flags = [] if "24" <= version[:2] else ["-s", "openapi/dbv0.0.38"]
     lab.start("slurmrestd", "slurmrestd", "-a", "rest_auth/local", *flags, "unix:/run/rest/socket", user="rest")
@@ -342,10 +347,10 @@ def record(lab: Lab) -> None:
     save("sacct-name.txt", sacct(lab, *exact[:-1], fields + ",JobName", **EPOCH))
     save("sacct-january.txt", lab.run("sacct", "-a", "-X", "-D", "-T", "-S", "2025-01-01T00:00:00", "-E",
                                       "2025-02-01T00:00:00", *exact, env=EPOCH))
-    save("six.txt", lab.run("sacct", "-a", *WINDOW, "--format=JobID,Account,Partition,AllocCPUS,Elapsed,State", "-X", "-P",
-                            "-n"))
+    save("six.txt", lab.run("sacct", "-a", *WINDOW, f"--format={SIX}", "-X", "-P", "-n"))
     save_json("sacct.json", sacct(lab, "--json"))
     save_json("rest.json", rest(lab))
+    save("tres.txt", lab.run("sacctmgr", "-P", "show", "tres"))
 
 
 def rest(lab: Lab) -> str:
@@ -374,7 +379,8 @@ def save_json(name: str, text: str) -> None:
     for job in jobs:
         for key in PERSONAL:
             job.pop(key, None)
-    save(name, "{\"jobs\": [\n" + ",\n".join(json.dumps(job) for job in jobs) + "\n],\n" + json.dumps(answer)[1:] + "\n")
+    lines = ",\n".join(json.dumps(job) for job in jobs)
+    save(name, f'{{"jobs": [\n{lines}\n],\n{json.dumps(answer)[1:]}\n')
 
 
 def close(lab: Lab) -> None:
@@ -388,7 +394,7 @@ def close(lab: Lab) -> None:
     hours = (("2025-01-31T23:00:00", "2025-02-01T00:00:00"), ("2025-02-01T00:00:00", "2025-02-01T01:00:00"))
 
     def sums(hour: tuple[str, str]) -> str:
-        return lab.run("sreport", "-P", "-t", "Seconds", "-T", "ALL", "cluster", "AccountUtilizationByUser",
+        return lab.run("sreport", "-P", "-t", "Seconds", "-T", TRES, "cluster", "AccountUtilizationByUser",
                        f"start={hour[0]}", f"end={hour[1]}")
 
     lab.wait("rollup", lambda: "genome" in sums(hours[1]))
@@ -397,9 +403,11 @@ def close(lab: Lab) -> None:
 
 
 def tell(lab: Lab, suite: str, seen: list[slurm_jobs.Seen]) -> None:
-    rows = "".join(f"| {job.id} | {job.scenario} | {job.what} |\n" for job in seen)
+    rows = "".join(f"| {job.id} | {job.scenario.replace('|', chr(92) + '|')} | {job.what} |\n" for job in seen)
     save("jobs.md", f"| job | scenario | what is seen of it |\n|---|---|---|\n{rows}")
-    missing = [field for field in FIELDS if field not in known_fields(lab)]
+    known = known_fields(lab)
+    missing = [field for field in FIELDS if field not in known]
+    line = f"sacct -a -X -D {' '.join(WINDOW)} -P --noconvert --format={','.join(known)}"
     wanted = ("slurmctld", "mariadb-server", "munge")
     packages = lab.run("dpkg-query", "-W", "-f", "${Package} ${Version}\\n", *wanted)
     today = datetime.datetime.now(datetime.timezone.utc).date()
@@ -407,16 +415,17 @@ def tell(lab: Lab, suite: str, seen: list[slurm_jobs.Seen]) -> None:
 recorded by scripts/real-slurm {suite} on {today}; times inside are of an invented clock
 {lab.run("slurmd", "-V").strip()}; packages of Debian {suite}:
 {packages}fields that this sacct lacks: {", ".join(missing) or "none"}
-sacct.txt         TZ=UTC SLURM_TIME_FORMAT=%s sacct -a -X -D {" ".join(WINDOW)} -P --noconvert --format={",".join(known_fields(lab))}
+sacct.txt         TZ=UTC SLURM_TIME_FORMAT=%s {line}
 sacct-unit.txt    the same with --delimiter=$'\\x1f'
 sacct-iso.txt     the same as sacct.txt with sacct's own times, in UTC
 sacct-name.txt    the same as sacct.txt with JobName at the end: one name holds the delimiter
 sacct-january.txt the same as sacct.txt with -T -S 2025-01-01T00:00:00 -E 2025-02-01T00:00:00: clipped by sacct
 sacct-later.txt   the same as sacct.txt an hour later, when the jobs that were running had been cancelled
-six.txt           sacct -a {" ".join(WINDOW)} --format=JobID,Account,Partition,AllocCPUS,Elapsed,State -X -P -n
+six.txt           sacct -a {" ".join(WINDOW)} --format={SIX} -X -P -n
 sacct.json        sacct -a -X -D {" ".join(WINDOW)} --json
 rest.json         GET {lab.rest_path}
-sreport.txt       sreport -P -t Seconds -T ALL cluster AccountUtilizationByUser, of each of the two hours
+sreport.txt       sreport -P -t Seconds -T {TRES} cluster AccountUtilizationByUser, of each of the two hours
+tres.txt          sacctmgr -P show tres
 """)
 
 
@@ -429,7 +438,8 @@ def main() -> None:
     start(lab)
     lab.clock.put("2025-01-31 23:58:30")
     seen = slurm_jobs.run(lab)
-    record(lab)
+    with lab.clock.still():
+        record(lab)
     slurm_jobs.end(lab)
     close(lab)
     tell(lab, suite, seen)

@@ -27,13 +27,17 @@ impl AddAssign for Counted {
 pub enum Outcome {
     Billed,
     /// A row with a unit that no rate fits: somebody must decide. Why.
-    Unrated(String),
+    Held(String),
+    /// It has nothing that is charged. Which runs.
+    Uncharged(String),
     /// A row that bills nothing. Why.
     Waived(String),
     /// Used in another month than the one that was asked for.
     Outside(String),
     /// Still running, where runs are charged in the month of their end.
     NotEnded,
+    /// Counted in the record from before the job was resized.
+    Resized,
     /// The same run is counted already.
     Repeated,
     /// Ran for less than a second.
@@ -50,7 +54,7 @@ impl Outcome {
     /// Whether it becomes rows.
     #[must_use]
     pub fn is_charged(&self) -> bool {
-        matches!(self, Outcome::Billed | Outcome::Unrated(_) | Outcome::Waived(_))
+        matches!(self, Outcome::Billed | Outcome::Held(_) | Outcome::Waived(_))
     }
 }
 
@@ -58,10 +62,12 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
             Outcome::Billed => "billed".to_owned(),
-            Outcome::Unrated(why) => format!("held: {why}"),
+            Outcome::Held(why) => format!("held: {why}"),
+            Outcome::Uncharged(which) => format!("not charged: {which}"),
             Outcome::Waived(why) => format!("waived: {why}"),
             Outcome::Outside(period) => format!("outside {period}"),
             Outcome::NotEnded => "not ended yet".to_owned(),
+            Outcome::Resized => "counted before the job was resized".to_owned(),
             Outcome::Repeated => "repeated".to_owned(),
             Outcome::NoTime => "ran for less than a second".to_owned(),
             Outcome::NeverStarted => "never started".to_owned(),

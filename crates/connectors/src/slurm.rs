@@ -7,8 +7,10 @@
 mod charges;
 mod clock;
 mod json;
+mod policy;
 mod rating;
 mod reading;
+mod rows;
 mod runs;
 mod settings;
 mod split;
@@ -26,6 +28,7 @@ use std::io;
 use billing::Period;
 use serde_json::{Map, Value};
 
+use crate::options::listed;
 use crate::{
     BadOption, Connector, ConvertError, Counted, Kind, Open, Outcome, RawFile, ReconciledLine,
     Reconciliation, RecordsBehind, UsageRow,
@@ -82,11 +85,11 @@ impl Connector for Slurm {
         let reading = self.read(files)?;
         let mut charging = Charging::new(&reading, period);
         let rows = charging.each_row(&mut |row, _| sink(row))?;
-        let mut counted = charging.counted;
+        let mut counted = charging.outcomes();
         for (outcome, more) in &reading.counted {
             *counted.entry(outcome.clone()).or_default() += *more;
         }
-        Ok(reconciled(&reading, counted, period, rows))
+        Ok(reconciled(&reading, counted, &charging, rows))
     }
 
     fn records_behind(
@@ -114,13 +117,13 @@ impl Connector for Slurm {
 fn reconciled(
     reading: &Reading<'_>,
     mut counted: BTreeMap<Outcome, Counted>,
-    period: Period,
+    charging: &Charging<'_, '_>,
     rows: u64,
 ) -> Reconciliation {
-    let mut read = Counted {
-        records: reading.counted.values().map(|counted| counted.records).sum(),
-        ..Counted::default()
-    };
+    let mut read = Counted::default();
+    for counted in reading.counted.values() {
+        read += *counted;
+    }
     for run in reading.runs.iter() {
         let of_run = Counted {
             records: 1,
@@ -133,7 +136,15 @@ fn reconciled(
         }
     }
     let lines = counted.into_iter().map(|(what, counted)| ReconciledLine { what, counted }).collect();
-    Reconciliation { period: period.to_string(), read, lines, rows, notes: notes(&reading.notes, period) }
+    let mut notes = notes(&reading.notes, charging.period);
+    if !charging.products.uncharged.is_empty() {
+        let names: Vec<&str> = charging.products.uncharged.iter().map(String::as_str).collect();
+        notes.push(format!(
+            "runs had {}, which `tres:` does not list, so nothing is charged for it",
+            listed(&names)
+        ));
+    }
+    Reconciliation { period: charging.period.to_string(), read, lines, rows, notes }
 }
 
 fn notes(notes: &Notes, period: Period) -> Vec<String> {

@@ -96,6 +96,12 @@ pub(super) fn number(digits: &[u8]) -> Option<u64> {
     })
 }
 
+/// Digits alone, below 2⁶⁴: newer versions number their records with all of it.
+pub(super) fn id(digits: &[u8]) -> Option<u64> {
+    let is_number = digits.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()
+}
+
 /// Seconds, as a number or as `D-HH:MM:SS`, `HH:MM:SS` or `MM:SS`, whatever is behind a point left out.
 pub(super) fn seconds(text: &[u8]) -> Option<u64> {
     if let Some(seconds) = number(text) {

@@ -34,6 +34,8 @@ pub(super) struct Job {
     time: Value,
     tres: Tres,
     allocation_nodes: Value,
+    array: Value,
+    het: Value,
 }
 
 #[derive(Default, Deserialize, Serialize)]
@@ -183,7 +185,8 @@ fn add(number: u64, job: &Job, reading: &mut Reading<'_>) -> Result<(), Wrong> {
     let record = Record {
         cluster: &cluster,
         job: &id,
-        db_index: unsigned(&job.db_index),
+        label: &label(job),
+        db_index: job.db_index.as_u64(),
         sluid: &text(&job.sluid),
         account: &account,
         user: &user,
@@ -212,9 +215,25 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// A text, or an object that has it.
+/// A text, or an object that has it; versions that have none say 0.
 fn named(value: &Value, name: &str) -> String {
-    if value.is_object() { text(&value[name]) } else { text(value) }
+    let named = if value.is_object() { &value[name] } else { value };
+    named.as_str().unwrap_or_default().trim_start_matches('*').to_owned()
+}
+
+/// `5_4` of an array, `14+1` of a heterogeneous job.
+fn label(job: &Job) -> String {
+    let of = |group: &Value, part: &str| {
+        let id = unsigned(&group["job_id"]).filter(|id| 0 < *id)?;
+        Some((id, unsigned(&group[part])?))
+    };
+    if let Some((id, task)) = of(&job.array, "task_id") {
+        format!("{id}_{task}")
+    } else if let Some((id, offset)) = of(&job.het, "job_offset") {
+        format!("{id}+{offset}")
+    } else {
+        String::new()
+    }
 }
 
 /// A number as it is, as a text, or as `{set, infinite, number}`; what is not set is none.
@@ -231,15 +250,17 @@ fn unsigned(value: &Value) -> Option<u64> {
     }
 }
 
-/// `"COMPLETED"`, `["COMPLETED"]`, or a state with flags beside it.
+/// `"COMPLETED"`, `["COMPLETED"]`, or a state with flags beside it: what is resized or requeued is also pending.
 fn state(value: &Value, reading: &Reading<'_>) -> Result<u8, Wrong> {
     let current = if value.is_object() { &value["current"] } else { value };
     let names: Vec<&str> = match current {
         Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
         one => one.as_str().into_iter().collect(),
     };
-    let found = names.iter().find_map(|name| reading.settings.states.find(name.as_bytes()));
-    found.ok_or_else(|| unknown_state(names.join(" ").as_bytes()))
+    let states = &reading.settings.states;
+    let found = || names.iter().filter_map(|name| states.find(name.as_bytes()));
+    let best = found().find(|state| !states.get(*state).is_pending).or_else(|| found().next());
+    best.ok_or_else(|| unknown_state(names.join(" ").as_bytes()))
 }
 
 fn shape(job: &Job, reading: &mut Reading<'_>) -> Result<u32, Wrong> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::runs::{Runs, Sighting};
-use super::settings::Settings;
+use super::settings::{Charges, Settings};
 use super::template::Part;
 use super::tres::{COUNT_MAX, Shape};
 use crate::error::{Problem, Problems, shorten};
@@ -37,6 +37,8 @@ pub(super) struct Notes {
 pub(super) struct Record<'a> {
     pub cluster: &'a str,
     pub job: &'a str,
+    /// What people call it.
+    pub label: &'a str,
     pub db_index: Option<u64>,
     pub sluid: &'a str,
     pub account: &'a str,
@@ -66,6 +68,8 @@ pub(super) enum Times {
 pub(super) type Wrong = (&'static str, String, String);
 
 const ELAPSED_MAX: u64 = 100 * 366 * 86_400;
+/// How far clocks are set back, in seconds.
+const TWICE: i64 = 3600;
 const FILES_MAX: usize = 65_535;
 /// Where neither files nor options name the cluster.
 const UNNAMED_CLUSTER: &str = "cluster";
@@ -144,42 +148,48 @@ impl<'s> Reading<'s> {
     pub(super) fn add(&mut self, line: u64, record: &Record<'_>) -> Result<(), Wrong> {
         let state = self.settings.states.get(record.state);
         if state.is_revoked {
-            self.count(Outcome::Revoked);
+            let cpus = if record.elapsed == 0 { 0 } else { self.runs.shape_at(record.shape).cpus };
+            *self.counted.entry(Outcome::Revoked).or_default() += Counted {
+                records: 1,
+                elapsed_seconds: record.elapsed.into(),
+                core_seconds: u128::from(record.elapsed) * u128::from(cpus),
+            };
             return Ok(());
         }
-        if state.is_pending {
-            self.count(Outcome::Pending);
+        if record.elapsed == 0 {
+            self.count(match record.times {
+                _ if state.is_pending => Outcome::Pending,
+                Times::Said { start: None, .. } => Outcome::NeverStarted,
+                _ => Outcome::NoTime,
+            });
             return Ok(());
         }
         let (start, end, has_ended) = match record.times {
             Times::Unsaid => (0, 0, true),
-            Times::Said { start: None, .. } if record.elapsed == 0 => {
-                self.count(Outcome::NeverStarted);
-                return Ok(());
-            }
             Times::Said { start: None, .. } => {
                 let message = format!("says no time, but the run lasted {} s", record.elapsed);
                 return Err(("Start", String::new(), message));
             }
             Times::Said { start: Some(start), end, suspended } => {
                 let seconds = i64::try_from(record.elapsed.saturating_add(suspended)).unwrap_or(i64::MAX);
-                let told = end.unwrap_or_else(|| start.saturating_add(seconds));
-                if told < start {
-                    return Err(("End", told.to_string(), format!("is before the start, {start}")));
-                }
-                // Elapsed time without any time to elapse in.
-                let told = if told == start { start.saturating_add(seconds) } else { told };
+                let ran = start.saturating_add(seconds);
+                let told = match end {
+                    None => ran,
+                    // In the hour that a clock shows twice, a run can seem to end before it started.
+                    Some(end) if end <= start && start - end <= TWICE => ran,
+                    Some(end) if end < start => {
+                        return Err(("End", end.to_string(), format!("is before the start, {start}")));
+                    }
+                    Some(end) => end,
+                };
                 (start, told, end.is_some())
             }
         };
-        if record.elapsed == 0 {
-            self.count(Outcome::NoTime);
-            return Ok(());
-        }
         let too_late =
             |_| ("Start", start.to_string(), "is no time of a run; times go to the year 2105".to_owned());
         let seen = Sighting {
             job: record.job,
+            label: if self.settings.charges == Charges::Job { record.label } else { "" },
             db_index: record.db_index,
             sluid: record.sluid,
             owner: self.owner(record),

@@ -21,6 +21,8 @@ pub(super) struct Run {
     pub start: u32,
     pub end: u32,
     pub elapsed: u32,
+    /// Seconds at its beginning that an earlier record of the job has, from before it was resized.
+    pub counted_before: u32,
     /// Whose it is, and in which file and line it was found.
     pub owner: u32,
     pub shape: u32,
@@ -42,9 +44,23 @@ enum Identified {
 
 const NAMED: u64 = 1 << 63;
 
+impl Run {
+    /// When what it has itself begins.
+    pub(super) fn begins(&self) -> u32 {
+        self.start.saturating_add(self.counted_before).min(self.end)
+    }
+
+    /// Files of six fields do not say when.
+    pub(super) fn has_times(&self) -> bool {
+        self.start != 0
+    }
+}
+
 /// A record as a file has it.
 pub(super) struct Sighting<'a> {
     pub job: &'a str,
+    /// What people call it, where that is not its number: `5_4`, `14+1`.
+    pub label: &'a str,
     pub db_index: Option<u64>,
     pub sluid: &'a str,
     pub owner: u32,
@@ -66,6 +82,7 @@ pub(super) struct Runs {
     /// Owners taken apart.
     owned: Vec<Owner>,
     jobs: Names,
+    labels: HashMap<u32, Box<str>, RandomState>,
     shapes: Vec<Shape>,
     shape_numbers: HashMap<Shape, u32, RandomState>,
 }
@@ -115,6 +132,7 @@ impl Runs {
             start: seen.start,
             end: seen.end,
             elapsed: seen.elapsed,
+            counted_before: 0,
             owner: seen.owner,
             shape: seen.shape,
             line: seen.line,
@@ -124,6 +142,10 @@ impl Runs {
             has_ended: seen.has_ended,
             is_repeated: false,
         };
+        if !seen.label.is_empty() && seen.label != seen.job {
+            let at = u32::try_from(self.len()).unwrap_or(u32::MAX);
+            self.labels.insert(at, seen.label.into());
+        }
         match self.blocks.last_mut() {
             Some(block) if block.len() < BLOCK => block.push(run),
             _ => {
@@ -160,6 +182,10 @@ impl Runs {
         })
     }
 
+    pub(super) fn shape_at(&self, number: u32) -> &Shape {
+        &self.shapes[number as usize]
+    }
+
     pub(super) fn shape_of(&self, run: &Run) -> &Shape {
         &self.shapes[run.shape as usize]
     }
@@ -172,32 +198,34 @@ impl Runs {
         }
     }
 
+    pub(super) fn label_of(&self, at: u32) -> Option<&str> {
+        self.labels.get(&at).map(|label| &**label)
+    }
+
     /// Of records of the same run, the one that ran longest counts: it was written last. What tells runs apart
     /// is the best that all records have.
     pub(super) fn settle(&mut self, settings: &Settings) {
         let identified = self.identified_by_all();
-        let hasher = RandomState::default();
-        let key = |runs: &Runs, run: &Run| {
-            let cluster = &runs.owner_of(run).0[Part::Cluster as usize];
+        let mut clusters = Names::default();
+        let clusters: Vec<u32> =
+            self.owned.iter().map(|owner| clusters.number(owner.get(Part::Cluster).as_bytes())).collect();
+        let identity = |run: &Run| {
+            let cluster = clusters[run.owner as usize];
             match identified {
-                Identified::JobAndStart => hasher.hash_one((cluster, run.job, run.start)),
-                _ => hasher.hash_one((cluster, run.id)),
+                // The records of a resized job have one start.
+                Identified::JobAndStart => (cluster, run.job, run.start, resized_at(run, settings)),
+                Identified::Sluid | Identified::DbIndex => (cluster, run.id, 0, 0),
             }
         };
-        let is_same = |runs: &Runs, one: &Run, other: &Run| {
-            (match identified {
-                Identified::JobAndStart => (one.job, one.start) == (other.job, other.start),
-                _ => one.id == other.id,
-            }) && runs.owner_of(one).get(Part::Cluster) == runs.owner_of(other).get(Part::Cluster)
-        };
+        let hasher = RandomState::default();
+        let hash_of = |run: &Run| hasher.hash_one(identity(run));
         let mut counting: HashTable<u32> = HashTable::with_capacity(self.len());
         for at in 0..u32::try_from(self.len()).unwrap_or(u32::MAX) {
             let run = *self.get(at);
-            let hash = key(self, &run);
             let runs = &*self;
-            match counting.find_mut(hash, |known| is_same(runs, runs.get(*known), &run)) {
+            match counting.find_mut(hash_of(&run), |known| identity(runs.get(*known)) == identity(&run)) {
                 None => {
-                    counting.insert_unique(hash, at, |known| key(runs, runs.get(*known)));
+                    counting.insert_unique(hash_of(&run), at, |known| hash_of(runs.get(*known)));
                 }
                 Some(known) => {
                     let other = *known;
@@ -209,6 +237,39 @@ impl Runs {
                         _ => at,
                     };
                     self.get_mut(repeated).is_repeated = true;
+                }
+            }
+        }
+        self.settle_resized(settings);
+    }
+
+    /// A job that is resized goes on in a new record, which Slurm lets start when the job did: what stands in
+    /// two records is counted in the earlier one, with the resources of that time.
+    fn settle_resized(&mut self, settings: &Settings) {
+        let mut resized: HashMap<(u64, u32), Vec<u32>, RandomState> = HashMap::default();
+        let key = |run: &Run| (run.job, run.start);
+        for run in self.iter().filter(|run| resized_at(run, settings) != 0 && !run.is_repeated) {
+            resized.entry(key(run)).or_default();
+        }
+        if resized.is_empty() {
+            return;
+        }
+        for (at, run) in (0..).zip(self.iter()).filter(|(_, run)| !run.is_repeated) {
+            if let Some(records) = resized.get_mut(&key(run)) {
+                records.push(at);
+            }
+        }
+        for mut records in resized.into_values() {
+            records.sort_unstable_by_key(|at| {
+                let run = self.get(*at);
+                (self.owner_of(run).get(Part::Cluster), run.elapsed, run.end)
+            });
+            for pair in records.windows(2) {
+                let (before, after) = (*self.get(pair[0]), *self.get(pair[1]));
+                let is_one_job =
+                    self.owner_of(&before).get(Part::Cluster) == self.owner_of(&after).get(Part::Cluster);
+                if is_one_job && resized_at(&before, settings) != 0 {
+                    self.get_mut(pair[1]).counted_before = before.elapsed.min(after.elapsed);
                 }
             }
         }
@@ -266,13 +327,20 @@ impl Runs {
     }
 }
 
+/// When a record ended because its job was resized, else 0.
+fn resized_at(run: &Run, settings: &Settings) -> u32 {
+    // Where there are no times, how long it had run tells it from the record that follows.
+    if settings.states.get(run.state).is_resizing { run.end.max(run.elapsed) } else { 0 }
+}
+
 /// The number that a SLUID is: `s` and thirteen digits of Crockford's base 32.
 fn sluid(text: &str) -> Option<u64> {
     let digits = text.strip_prefix('s').filter(|digits| digits.len() == 13)?;
-    digits.bytes().try_fold(0_u64, |number, digit| {
+    let number = digits.bytes().try_fold(0_u64, |number, digit| {
         let value = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ".iter().position(|known| *known == digit)?;
         number.checked_mul(32)?.checked_add(u64::try_from(value).ok()?)
-    })
+    });
+    number.filter(|number| 0 < *number)
 }
 
 /// Texts by number.
@@ -326,6 +394,7 @@ mod tests {
             ("s0000000000010", Some(32)),
             ("sFZZZZZZZZZZZZ", Some(u64::MAX)),
             ("sGZZZZZZZZZZZZ", None),
+            ("s0000000000000", None),
             ("s000000000000U", None),
             ("123", None),
             ("", None),

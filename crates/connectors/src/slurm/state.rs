@@ -25,7 +25,7 @@ const KNOWN: [(&str, &str, Share); 25] = [
     ("RF", "REQUEUE_FED", Share::WHOLE),
     ("RH", "REQUEUE_HOLD", Share::WHOLE),
     ("RQ", "REQUEUED", Share::WHOLE),
-    ("RS", "RESIZING", Share::WHOLE),
+    ("RS", RESIZING, Share::WHOLE),
     ("RV", REVOKED, Share::NOTHING),
     ("S", "SUSPENDED", Share::WHOLE),
     ("SE", "SPECIAL_EXIT", Share::WHOLE),
@@ -36,6 +36,7 @@ const KNOWN: [(&str, &str, Share); 25] = [
 
 const PENDING: &str = "PENDING";
 const REVOKED: &str = "REVOKED";
+const RESIZING: &str = "RESIZING";
 
 pub(super) struct States {
     known: Vec<State>,
@@ -49,6 +50,8 @@ pub(super) struct State {
     pub waived: String,
     pub is_pending: bool,
     pub is_revoked: bool,
+    /// The job went on with other resources, as another record.
+    pub is_resizing: bool,
 }
 
 impl Default for States {
@@ -60,6 +63,7 @@ impl Default for States {
             waived: reason(name, *billed),
             is_pending: *name == PENDING,
             is_revoked: *name == REVOKED,
+            is_resizing: *name == RESIZING,
         });
         States { known: known.collect() }
     }
@@ -90,6 +94,10 @@ impl States {
         u8::try_from(self.known.iter().position(is_named)?).ok()
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &State> {
+        self.known.iter()
+    }
+
     pub(super) fn get(&self, at: u8) -> &State {
         &self.known[usize::from(at)]
     }
@@ -109,6 +117,7 @@ impl States {
                     waived,
                     is_pending: false,
                     is_revoked: false,
+                    is_resizing: false,
                 });
                 self.known.len() - 1
             }
@@ -198,13 +207,13 @@ mod tests {
             ("no name", "bill", "!"),
         ] {
             let mut states = States::default();
-            let told = match states.set(name, policy) {
-                Err(_) => "!".to_owned(),
-                Ok(()) => {
+            let told = states.set(name, policy).map_or_else(
+                |_| "!".to_owned(),
+                |()| {
                     let state = states.get(states.find(name.as_bytes()).unwrap());
                     format!("{} {}", state.billed.0, state.waived)
-                }
-            };
+                },
+            );
             assert_eq!(told, expected, "{name}: {policy}");
         }
     }

@@ -4,10 +4,16 @@ use std::fmt::Write as _;
 
 use insta::assert_snapshot;
 
+use billing::unit::Unit;
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
 use crate::{FocusCsv, configured};
+
+mod formats;
+mod properties;
+mod recorded;
 
 /// Rows and reconciliation of a delivery, as a person would check them.
 struct Converted {
@@ -151,5 +157,292 @@ fn a_month_of_a_small_cluster() {
     - pending: 1 records, 0 s, 0 core-s
     - revoked: another cluster of the federation ran it: 1 records, 0 s, 0 core-s
     - job steps, counted with their job: 1 records, 0 s, 0 core-s
+    ");
+}
+
+#[test]
+fn what_runs_are_charged_by() {
+    let text = sacct(&[
+        "1 physics ann gpu COMPLETED 10 11 3600 4 2",
+        "2 physics bob def COMPLETED 12 14 7200 8 0",
+        "3 physics bob old COMPLETED 12 13 3600 32 0",
+    ]);
+    let by = |options: &Value| told(options, &text, "2025-01");
+    assert_snapshot!(by(&json!({ "rating": "su", "partitions": { "gpu": { "multiplier": 20 }, "def": { "multiplier": "0.5" } } })), @r"
+    slurm:hpc:physics:def | def | 28800 | SU-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | 
+    slurm:hpc:physics:gpu | gpu | 288000 | SU-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | 
+    slurm:hpc:physics:old | old | 115200 | unrated-core-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | 
+    read 3 records, 14400 s, 187200 core-s
+    - billed: 2 records, 10800 s, 72000 core-s
+    - held: partition `old` has no multiplier: 1 records, 3600 s, 115200 core-s
+    ");
+    assert_snapshot!(by(&json!({ "rating": "tres" })), @r"
+    slurm:hpc:physics:def | cpu | 57600 | core-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | 
+    slurm:hpc:physics:def | mem | 56250 | GiB-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | 
+    slurm:hpc:physics:gpu | cpu | 14400 | core-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | 
+    slurm:hpc:physics:gpu | gpu:a100 | 7200 | GPU-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | 
+    slurm:hpc:physics:gpu | mem | 14062.5 | GiB-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | 
+    slurm:hpc:physics:old | cpu | 115200 | core-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | 
+    slurm:hpc:physics:old | mem | 112500 | GiB-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | 
+    read 3 records, 14400 s, 187200 core-s
+    - billed: 3 records, 14400 s, 187200 core-s
+    ");
+    assert_snapshot!(by(&json!({ "rating": "tres", "tres": ["gpu"], "sku": "{partition}/{resource}" })), @r"
+    slurm:hpc:physics:gpu | gpu/gpu:a100 | 7200 | GPU-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | 
+    read 3 records, 14400 s, 187200 core-s
+    - billed: 1 records, 3600 s, 14400 core-s
+    - not charged: runs on `def` that have nothing that `tres` lists: 1 records, 7200 s, 57600 core-s
+    - not charged: runs on `old` that have nothing that `tres` lists: 1 records, 3600 s, 115200 core-s
+    ");
+    assert_snapshot!(by(&json!({ "rating": "billing" })), @r"
+    slurm:hpc:physics:def | def | 57600 | billing-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | 
+    slurm:hpc:physics:gpu | gpu | 14400 | billing-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | 
+    slurm:hpc:physics:old | old | 115200 | billing-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | 
+    read 3 records, 14400 s, 187200 core-s
+    - billed: 3 records, 14400 s, 187200 core-s
+    ");
+    assert_snapshot!(by(&json!({ "rating": "node-hours" })), @r"
+    slurm:hpc:physics:def | def | 7200 | node-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | 
+    slurm:hpc:physics:gpu | gpu | 3600 | node-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | 
+    slurm:hpc:physics:old | old | 3600 | node-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | 
+    read 3 records, 14400 s, 187200 core-s
+    - billed: 3 records, 14400 s, 187200 core-s
+    ");
+    assert_snapshot!(by(&json!({ "partitions": {
+        "gpu": { "rating": "dominant", "node": { "cpus": 48, "mem": "192 GiB", "gpus": 8 } },
+        "def": { "rating": "dominant", "node": { "cpus": 48, "mem": "16000 MiB" } },
+        "old": { "rating": "dominant", "node": { "cpus": 48 } },
+    } })), @r"
+    slurm:hpc:physics:def | def | 3600 | node-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | 
+    slurm:hpc:physics:gpu | gpu | 900 | node-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | 
+    slurm:hpc:physics:old | old | 2400 | node-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | 
+    read 3 records, 14400 s, 187200 core-s
+    - billed: 3 records, 14400 s, 187200 core-s
+    ");
+}
+
+#[test]
+fn what_policy_says_of_runs() {
+    let text = sacct(&[
+        "1 physics ann gpu PREEMPTED 10 11 3601 4 2",
+        "2 physics bob condo COMPLETED 12 14 7200 8 0",
+        "3 chemistry eve condo COMPLETED 12 13 3600 1 0",
+        "4 root root def COMPLETED 12 13 3600 2 0",
+        "5 chemistry eve def COMPLETED 12 13 30 2 0",
+        "6 chemistry eve def TIMEOUT 12 13 3600 2 0",
+        "7 chemistry eve test FAILED 12 13 3600 2 0",
+        "8 chemistry eve def RUNNING 12 Unknown 30 2 0",
+        "9 chemistry eve def NODE_FAIL 12 13 30 2 0",
+    ]);
+    let options = json!({
+        "partitions": { "condo": { "free_for": "Physics" }, "test": { "free": "for trying out" } },
+        "free_accounts": ["root"],
+        "states": { "PREEMPTED": "50%", "timeout": "free", "NODE_FAIL": "bill" },
+        "minimum_seconds": 60,
+    });
+    assert_snapshot!(told(&options, &text, "2025-01"), @r"
+    slurm:hpc:chemistry:condo | condo | 3600 | core-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | 
+    slurm:hpc:chemistry:def | def | 60 | core-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | 
+    slurm:hpc:chemistry:def | def | 7200 | core-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | TIMEOUT is free
+    slurm:hpc:chemistry:def | def | 120 | core-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | runs below 60 s are free
+    slurm:hpc:chemistry:test | test | 7200 | core-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | for trying out
+    slurm:hpc:physics:condo | condo | 57600 | core-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | partition condo is free for account physics
+    slurm:hpc:physics:gpu | gpu | 7204 | core-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | 
+    slurm:hpc:physics:gpu | gpu | 7200 | core-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | PREEMPTED is billed at 50 %
+    slurm:hpc:root:def | def | 7200 | core-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | account root is free
+    read 9 records, 25291 s, 97384 core-s
+    - billed: 3 records, 5431 s, 10864 core-s
+    - waived: PREEMPTED is billed at 50 %: 0 records, 1800 s, 7200 core-s
+    - waived: TIMEOUT is free: 1 records, 3600 s, 7200 core-s
+    - waived: account root is free: 1 records, 3600 s, 7200 core-s
+    - waived: for trying out: 1 records, 3600 s, 7200 core-s
+    - waived: partition condo is free for account physics: 1 records, 7200 s, 57600 core-s
+    - waived: runs below 60 s are free: 2 records, 60 s, 120 core-s
+    ");
+}
+
+#[test]
+fn who_has_a_row() {
+    let text = sacct(&[
+        "1 physics ann gpu COMPLETED 10 11 3600 4 2",
+        "2 physics bob gpu COMPLETED 743 746 10800 8 0",
+        "3_7 physics bob gpu COMPLETED -1 1 7200 1 0",
+    ])
+    .replace("|3_7|3_7|", "|9|3_7|");
+    assert_snapshot!(told(&json!({ "charges": "user" }), &text, "2025-01"), @r#"
+    slurm:hpc:physics:gpu:ann | gpu | 14400 | core-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {"usage_user":"ann"} | 
+    slurm:hpc:physics:gpu:bob | gpu | 32400 | core-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {"usage_user":"bob"} | 
+    read 3 records, 21600 s, 108000 core-s
+    - billed: 3 records, 10800 s, 46800 core-s
+    - outside 2025-01: 0 records, 10800 s, 61200 core-s
+    "#);
+    assert_snapshot!(
+        told(&json!({ "charges": "user", "tags": { "qos": "{qos}", "owner": "{account}@example.edu" } }), &text, "2025-01"),
+        @r#"
+    slurm:hpc:physics:gpu:ann | gpu | 14400 | core-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {"usage_user":"ann","qos":"normal","owner":"physics@example.edu"} | 
+    slurm:hpc:physics:gpu:bob | gpu | 32400 | core-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {"usage_user":"bob","qos":"normal","owner":"physics@example.edu"} | 
+    read 3 records, 21600 s, 108000 core-s
+    - billed: 3 records, 10800 s, 46800 core-s
+    - outside 2025-01: 0 records, 10800 s, 61200 core-s
+    "#
+    );
+    let options = json!({ "charges": "job", "cluster": "unused", "provider": "Research Computing" });
+    let (csv, _) = csv_of(&*connector(&options), &[("jobs.txt", text.as_bytes())], "2025-01").unwrap();
+    assert_snapshot!(csv, @r#"
+    BillingAccountId,BillingPeriodStart,BillingPeriodEnd,ChargeCategory,ChargeDescription,ChargeFrequency,ChargePeriodStart,ChargePeriodEnd,ConsumedQuantity,ConsumedUnit,InvoiceIssuerName,ProviderName,PublisherName,ResourceId,ResourceName,ResourceType,ServiceCategory,ServiceName,SkuId,SubAccountId,Tags,x_Connector,x_RecordId,x_Waived,x_Cluster,x_Partition,x_Jobs,x_ElapsedSeconds,x_JobId,x_State,x_Start,x_End
+    hpc,2025-01-01T00:00:00Z,2025-02-01T00:00:00Z,Usage,"job 1 of physics on gpu, COMPLETED",Usage-Based,2025-01-01T10:00:00Z,2025-01-01T11:00:00Z,14400,core-seconds,Research Computing,Research Computing,Research Computing,slurm:hpc:1,job 1,Slurm job,Compute,HPC,gpu,physics,"{""usage_user"":""ann""}",slurm,slurm:hpc:1|cpu|core-seconds|ann@1735725600,,hpc,gpu,1,3600,1,COMPLETED,2025-01-01T10:00:00Z,2025-01-01T11:00:00Z
+    hpc,2025-01-01T00:00:00Z,2025-02-01T00:00:00Z,Usage,"job 3_7 of physics on gpu, COMPLETED",Usage-Based,2025-01-01T00:00:00Z,2025-01-01T01:00:00Z,3600,core-seconds,Research Computing,Research Computing,Research Computing,slurm:hpc:9,job 3_7,Slurm job,Compute,HPC,gpu,physics,"{""usage_user"":""bob""}",slurm,slurm:hpc:9|cpu|core-seconds|bob@1735686000,,hpc,gpu,1,3600,3_7,COMPLETED,2024-12-31T23:00:00Z,2025-01-01T01:00:00Z
+    hpc,2025-01-01T00:00:00Z,2025-02-01T00:00:00Z,Usage,"job 2 of physics on gpu, COMPLETED",Usage-Based,2025-01-31T23:00:00Z,2025-02-01T00:00:00Z,28800,core-seconds,Research Computing,Research Computing,Research Computing,slurm:hpc:2,job 2,Slurm job,Compute,HPC,gpu,physics,"{""usage_user"":""bob""}",slurm,slurm:hpc:2|cpu|core-seconds|bob@1738364400,,hpc,gpu,1,3600,2,COMPLETED,2025-01-31T23:00:00Z,2025-02-01T02:00:00Z
+    "#);
+}
+
+#[test]
+fn months_of_the_office() {
+    // Two hours around midnight in Chicago, which is 06:00 UTC.
+    let text = sacct(&["1 physics ann gpu COMPLETED 5 7 7200 1 0"]);
+    let chicago = json!({ "time_zone": "America/Chicago", "charges": "job" });
+    assert_snapshot!(told(&chicago, &text, "2024-12"), @r#"
+    slurm:hpc:1 | gpu | 3600 | core-seconds | 2024-12-31T23:00:00Z | 2025-01-01T00:00:00Z | {"usage_user":"ann"} | 
+    read 1 records, 7200 s, 7200 core-s
+    - billed: 1 records, 3600 s, 3600 core-s
+    - outside 2024-12: 0 records, 3600 s, 3600 core-s
+    "#);
+    assert_snapshot!(told(&chicago, &text, "2025-01"), @r#"
+    slurm:hpc:1 | gpu | 3600 | core-seconds | 2025-01-01T00:00:00Z | 2025-01-01T01:00:00Z | {"usage_user":"ann"} | 
+    read 1 records, 7200 s, 7200 core-s
+    - billed: 1 records, 3600 s, 3600 core-s
+    - outside 2025-01: 0 records, 3600 s, 3600 core-s
+    "#);
+    let daily = json!({ "charge_period": "day" });
+    let text = sacct(&["1 physics ann gpu COMPLETED 22 50 100800 1 0"]);
+    assert_snapshot!(told(&daily, &text, "2025-01"), @r"
+    slurm:hpc:physics:gpu | gpu | 7200 | core-seconds | 2025-01-01T00:00:00Z | 2025-01-02T00:00:00Z | {} | 
+    slurm:hpc:physics:gpu | gpu | 86400 | core-seconds | 2025-01-02T00:00:00Z | 2025-01-03T00:00:00Z | {} | 
+    slurm:hpc:physics:gpu | gpu | 7200 | core-seconds | 2025-01-03T00:00:00Z | 2025-01-04T00:00:00Z | {} | 
+    read 1 records, 100800 s, 100800 core-s
+    - billed: 1 records, 100800 s, 100800 core-s
+    ");
+    let at_end = json!({ "split": "at_end" });
+    let text = sacct(&[
+        "1 physics ann gpu COMPLETED -10 1 39600 1 0",
+        "2 physics ann gpu COMPLETED 743 744 3600 1 0",
+        "3 physics ann gpu RUNNING 10 Unknown 3600 1 0",
+    ]);
+    assert_snapshot!(told(&at_end, &text, "2025-01"), @r"
+    slurm:hpc:physics:gpu | gpu | 39600 | core-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | 
+    read 3 records, 46800 s, 46800 core-s
+    - billed: 1 records, 39600 s, 39600 core-s
+    - outside 2025-01: 1 records, 3600 s, 3600 core-s
+    - not ended yet: 1 records, 3600 s, 3600 core-s
+    ");
+    assert_snapshot!(told(&at_end, &text, "2025-02"), @r"
+    slurm:hpc:physics:gpu | gpu | 3600 | core-seconds | 2025-02-01T00:00:00Z | 2025-03-01T00:00:00Z | {} | 
+    read 3 records, 46800 s, 46800 core-s
+    - billed: 1 records, 3600 s, 3600 core-s
+    - outside 2025-02: 1 records, 39600 s, 39600 core-s
+    - not ended yet: 1 records, 3600 s, 3600 core-s
+    ");
+}
+
+#[test]
+fn a_run_counts_once() {
+    let january =
+        sacct(&["1 physics ann gpu RUNNING 10 Unknown 3600 1 0", "2 physics ann gpu COMPLETED 1 2 3600 1 0"]);
+    let february = sacct(&["1 physics ann gpu COMPLETED 10 20 36000 1 0"]);
+    let files: [(&str, &[u8]); 2] = [("a.txt", january.as_bytes()), ("b.txt", february.as_bytes())];
+    let converted = convert(&json!({}), &files, "2025-01").unwrap();
+    assert_snapshot!(converted.told(), @r"
+    slurm:hpc:physics:gpu | gpu | 39600 | core-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | 
+    read 3 records, 43200 s, 43200 core-s
+    - billed: 2 records, 39600 s, 39600 core-s
+    - repeated: 1 records, 3600 s, 3600 core-s
+    ");
+    let swapped = convert(&json!({}), &[files[1], files[0]], "2025-01").unwrap();
+    assert_eq!(converted.told(), swapped.told());
+    // A requeued job has the number of the run before, and is another run.
+    let requeued =
+        sacct(&["1 physics ann gpu REQUEUED 1 2 3600 1 0", "1 physics ann gpu COMPLETED 3 4 3600 1 0"]);
+    for text in [requeued.clone(), requeued.replace("|DBIndex|", "|Index|")] {
+        let converted = convert(&json!({}), &[("a.txt", text.as_bytes())], "2025-01").unwrap();
+        assert_eq!(converted.reconciliation.lines.len(), 1, "{}", converted.told());
+    }
+}
+
+#[test]
+fn quantities_beyond_any_charge_are_counted_in_larger_units() {
+    let text = sacct(&["1 physics ann big COMPLETED 0 744 2678400 99999999 0"])
+        .replace("mem=99999999000M", "mem=1P");
+    assert_snapshot!(told(&json!({ "rating": "tres" }), &text, "2025-01"), @r"
+    slurm:hpc:physics:big | cpu | 267839997321.6 | 1000 core-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | 
+    slurm:hpc:physics:big | mem | 2808505958.4 | 1000 GiB-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | 
+    read 1 records, 2678400 s, 267839997321600 core-s
+    - billed: 1 records, 2678400 s, 267839997321600 core-s
+    ");
+    for unit in
+        ["1000 core-seconds", "1000000 GiB-seconds", "unrated-core-seconds", "billing-seconds", "SU-seconds"]
+    {
+        unit.parse::<Unit>().unwrap();
+    }
+}
+
+#[test]
+fn units_are_those_of_rates() {
+    let like =
+        |used: &str, rated: &str| used.parse::<Unit>().unwrap().is_like(&rated.parse::<Unit>().unwrap());
+    for (used, rated) in [
+        ("core-seconds", "core-hour"),
+        ("1000 core-seconds", "core-hour"),
+        ("GPU-seconds", "GPU-hour"),
+        ("GiB-seconds", "GB-month"),
+        ("node-seconds", "node-hour"),
+        ("SU-seconds", "SU-hour"),
+        ("billing-seconds", "billing-hour"),
+        ("license-seconds", "license-hour"),
+    ] {
+        assert!(like(used, rated), "{used} in {rated}");
+    }
+    for rated in ["core-hour", "SU-hour", "SU", "node-hour", "Hour"] {
+        assert!(!like("unrated-core-seconds", rated), "{rated} would price what nobody rated");
+    }
+}
+
+#[test]
+fn options_are_refused_all_at_once() {
+    let options = json!({
+        "rating": "cpu-hours",
+        "time_zone": "America/Gotham",
+        "charges": "project",
+        "minimum_seconds": -1,
+        "multiplier": 2,
+        "sku": "{nodes}",
+        "tres": ["cpu", "energy"],
+        "states": { "REVOKED": "bill", "TIMEOUT": "half" },
+        "colour": "red",
+        "partitions": {
+            "gpu": { "multiplier": "many", "rating": "su" },
+            "def": { "rating": "dominant", "mutliplier": 3 },
+            "big": { "rating": "dominant", "node": { "mem": "lots" } },
+            "old": 20,
+        },
+    });
+    let bad = configured(Kind::Slurm, options.as_object().unwrap()).err().unwrap();
+    let told: Vec<String> = bad.iter().map(ToString::to_string).collect();
+    assert_snapshot!(told.join("\n"), @r"
+    time_zone: `America/Gotham` is no time zone; write its IANA name, such as `America/Chicago` or `UTC`
+    charges: `project` is none of `account`, `user` and `job`
+    minimum_seconds: `-1` is no whole number from 0 to 86400
+    tres: `energy` is no TRES that is charged; there are `cpu`, `mem`, `gpu`, `node`, `license` or `license/NAME`, `gres` or `gres/NAME`, `bb` or `bb/NAME`
+    states.REVOKED: `bill` cannot be said of REVOKED: such a job ran elsewhere, or not at all
+    states.TIMEOUT: `half` is not `bill`, `free` or a percentage such as `50%`, with at most four decimals
+    rating: `cpu-hours` is no rating; there are `core-hours`, `su`, `tres`, `billing`, `node-hours` and `dominant`
+    sku: `{nodes}` names `{nodes}`; there are `cluster`, `account`, `partition`, `user`, `qos`, `wckey`, `reservation` and `resource`
+    multiplier: has no effect without `rating: su`
+    partitions.gpu.multiplier: `many` is not a decimal number
+    partitions.def.node: is missing; `rating: dominant` needs what a node has
+    partitions.def.mutliplier: `3` is no option; there are `rating`, `multiplier`, `node`, `sku`, `free` and `free_for`
+    partitions.big.node.mem: `lots` is no size such as `512 GiB`
+    partitions.big.node.cpus: must say how many a node has
+    partitions.old: `20` has no options below it
+    colour: `red` is no option; there are `cluster`, `provider`, `service`, `service_category`, `time_zone`, `charges`, `charge_period`, `split`, `minimum_seconds`, `free_accounts`, `tres`, `tags`, `states`, `rating`, `multiplier`, `node`, `sku` and `partitions`
     ");
 }

@@ -76,6 +76,10 @@ impl Layout {
         let rest = &line[first_end..];
         let delimiter_end = rest.iter().position(u8::is_ascii_alphanumeric)?;
         let delimiter = rest[..delimiter_end].to_vec();
+        // Aligned for people, with names cut to the width of their columns.
+        if delimiter.iter().all(|byte| *byte == b' ') {
+            return None;
+        }
         // `sacct -p` ends each line with one, the header too.
         let line = line.strip_suffix(delimiter.as_slice()).unwrap_or(line);
         let mut at = [None; FIELD_COUNT];
@@ -254,14 +258,20 @@ impl Lines {
 
     fn cut(&mut self, line: &[u8]) -> Result<(), Wrong> {
         self.cells.clear();
-        let base = line.as_ptr().addr();
-        for cell in split(line, &self.layout.delimiter) {
-            let start = cell.as_ptr().addr() - base;
-            self.cells.push((start, start + cell.len()));
+        let width = self.layout.delimiter.len();
+        let mut start = 0;
+        let mut end_at = |end: usize| {
+            self.cells.push((start, end));
+            start = end + width;
+        };
+        match self.layout.delimiter.as_slice() {
+            [one] => memchr::memchr_iter(*one, line).for_each(&mut end_at),
+            several => memchr::memmem::find_iter(line, several).for_each(&mut end_at),
         }
+        end_at(line.len());
         let columns = self.layout.columns;
         // `sacct -p` ends each line with a delimiter.
-        if self.cells.len() == columns + 1 && self.cells.last().is_some_and(|(start, end)| start == end) {
+        if self.cells.len() == columns + 1 && self.cells.last().is_some_and(|(start, end)| end <= start) {
             self.cells.pop();
         }
         if self.cells.len() == columns {
@@ -295,14 +305,18 @@ impl Lines {
         let cell = |field| text(self.cell(line, field));
         let (cluster, account, user) = (cell(Field::Cluster), cell(Field::Account), cell(Field::User));
         let (partition, qos) = (cell(Field::Partition), cell(Field::Qos));
-        let (wckey, reservation) = (cell(Field::WCKey), cell(Field::Reservation));
+        // `*` says that nobody chose the key.
+        let wckey = self.cell(line, Field::WCKey);
+        let wckey = text(wckey.strip_prefix(b"*").unwrap_or(wckey));
+        let reservation = cell(Field::Reservation);
         let sluid = cell(Field::Sluid);
-        let db_index = clock::number(self.cell(line, Field::DBIndex));
+        let db_index = clock::id(self.cell(line, Field::DBIndex));
         reading.add(
             number,
             &Record {
                 cluster: &cluster,
                 job: &job,
+                label: &cell(Field::JobID),
                 db_index,
                 sluid: &sluid,
                 account: &account,
@@ -351,7 +365,10 @@ impl Lines {
     fn shape(&mut self, line: &[u8], reading: &mut Reading<'_>) -> Result<u32, Wrong> {
         let cells = [Field::AllocTRES, Field::AllocCPUS, Field::NNodes].map(|field| self.cell(line, field));
         self.joined.clear();
-        self.joined.extend_from_slice(&cells.join(&0));
+        for cell in cells {
+            self.joined.extend_from_slice(cell);
+            self.joined.push(0);
+        }
         if let Some(known) = self.shapes.find(&self.joined) {
             let shape = self.shape_of[known as usize];
             return Ok(shape);
@@ -385,7 +402,7 @@ pub(super) fn unknown_state(state: &[u8]) -> Wrong {
 }
 
 fn unknown(line: &[u8]) -> Wrong {
-    let message =
-        "is no header of `sacct -P` and no record of its six-field form; `sacct --json` begins with `{`";
+    let message = "is no header of `sacct -P` and no record of its six-field form; run sacct with `-P` (or \
+                   `--json`) and without `-n`";
     ("", shorten(line), message.to_owned())
 }
