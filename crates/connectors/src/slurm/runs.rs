@@ -243,12 +243,13 @@ impl Runs {
         self.settle_resized(settings);
     }
 
-    /// A job that is resized goes on in a new record, which Slurm lets start when the job did: what stands in
-    /// two records is counted in the earlier one, with the resources of that time.
+    /// A job that is resized goes on in a new record, which sometimes starts when the job did: what stands in two
+    /// records is counted in the earlier one, with the resources of that time.
     fn settle_resized(&mut self, settings: &Settings) {
         let mut resized: HashMap<(u64, u32), Vec<u32>, RandomState> = HashMap::default();
         let key = |run: &Run| (run.job, run.start);
-        for run in self.iter().filter(|run| resized_at(run, settings) != 0 && !run.is_repeated) {
+        let has_overlap = |run: &&Run| run.has_times() && !run.is_repeated && resized_at(run, settings) != 0;
+        for run in self.iter().filter(has_overlap) {
             resized.entry(key(run)).or_default();
         }
         if resized.is_empty() {

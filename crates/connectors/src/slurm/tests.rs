@@ -369,6 +369,25 @@ fn a_run_counts_once() {
 }
 
 #[test]
+fn what_a_resized_job_used_before_is_counted_once() {
+    // Ten hours of eight cores, then two of four: Slurm lets the second record start with the job, or later.
+    let resizing = "1 physics ann gpu RESIZING 0 10 36000 8 0";
+    for (after, resized) in [
+        ("1 physics ann gpu COMPLETED 0 12 43200 4 0", true),
+        ("1 physics ann gpu COMPLETED 10 12 7200 4 0", false),
+    ] {
+        let text = sacct(&[after, resizing]);
+        for text in [text.replace("|DBIndex|", "|Index|"), text] {
+            let converted = convert(&json!({}), &[("a.txt", text.as_bytes())], "2025-01").unwrap();
+            let core_hours = converted.rows[0][2].parse::<u64>().unwrap() / 3600;
+            assert_eq!(core_hours, 10 * 8 + 2 * 4, "{}", converted.told());
+            let has_resized = converted.reconciliation.lines.iter().any(|line| line.what == Outcome::Resized);
+            assert_eq!(has_resized, resized);
+        }
+    }
+}
+
+#[test]
 fn quantities_beyond_any_charge_are_counted_in_larger_units() {
     let text = sacct(&["1 physics ann big COMPLETED 0 744 2678400 99999999 0"])
         .replace("mem=99999999000M", "mem=1P");
