@@ -3,6 +3,7 @@
 
 use std::io::Write as _;
 use std::net::Shutdown;
+use std::time::Duration;
 
 use super::support::web::{PASSWORD, Reply, Server, Visitor};
 use super::support::{HEADER, Home, project, row};
@@ -282,6 +283,37 @@ fn what_is_too_large_or_breaks_off_is_refused_and_leaves_nothing() {
     assert_eq!(home.period_state("2025-01"), "open");
     let left = std::fs::read_dir(home.path().join("instance/uploads")).map_or(0, Iterator::count);
     assert_eq!(left, 0, "of an upload that broke off");
+    assert_eq!(reviewer.get("/periods").status, 200, "the server goes on");
+}
+
+#[test]
+fn whoever_sends_too_slowly_is_not_waited_for() {
+    let home = Home::with("web: { head_seconds: 1, body_seconds: 1 }\n");
+    home.accounts();
+    let server = home.serve();
+    let mut reviewer = server.sign_in("reviewer");
+    reviewer.get("/imports/new");
+    let form = [("content-type", "application/x-www-form-urlencoded"), ("content-length", "100000")];
+    let upload = [("content-type", "multipart/form-data; boundary=x"), ("content-length", "100000")];
+    let slow = [
+        "GET /health HTTP/1.1\r\nHost: x\r\n".to_owned(),
+        format!("{}notes=", reviewer.head("POST", CLOSE, &form)),
+        format!(
+            "{}--x\r\nContent-Disposition: form-data",
+            reviewer.head("POST", "/imports/uploads", &upload)
+        ),
+    ];
+    for sent in &slow {
+        let mut stream = std::net::TcpStream::connect(&server.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.write_all(sent.as_bytes()).unwrap();
+        // The server ends it, not this side.
+        let mut answer = String::new();
+        let ended = std::io::Read::read_to_string(&mut stream, &mut answer);
+        assert!(ended.is_ok(), "{sent}: still open after a minute: {ended:?}");
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{sent}: {answer}");
+    }
+    assert_eq!(home.period_state("2025-01"), "open");
     assert_eq!(reviewer.get("/periods").status, 200, "the server goes on");
 }
 

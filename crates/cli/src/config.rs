@@ -128,6 +128,10 @@ pub struct Web {
     pub upload_limit_mb: u32,
     /// Of one upload, unpacked.
     pub unpacked_limit_mb: u32,
+    /// The head of a request must be there by then.
+    pub head_seconds: u32,
+    /// So long its body may stand still.
+    pub body_seconds: u32,
     pub users: Vec<WebUser>,
     pub password_requirements: PasswordRequirements,
 }

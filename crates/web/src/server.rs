@@ -2,7 +2,6 @@
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -16,11 +15,6 @@ use workflow::{Installation, Refusal};
 use crate::error::PageError;
 use crate::settings::Settings;
 use crate::{App, gate};
-
-/// A head of a request that takes longer is of nobody who wants an answer.
-const HEAD_WITHIN: Duration = Duration::from_secs(30);
-/// A body of which so long nothing more arrives has broken off.
-const BODY_GOES_ON_WITHIN: Duration = Duration::from_mins(1);
 
 /// Serve until told to end; requests under way are finished first.
 ///
@@ -48,6 +42,7 @@ pub async fn serve(
             handle.graceful_shutdown(Some(Duration::from_secs(10)));
         }
     });
+    let head_within = app.settings.head_within;
     let served = if let Some(tls) = &app.settings.tls {
         // Fails only when another part of the program has chosen already.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -58,13 +53,13 @@ pub async fn serve(
         ready(&format!("https://{at}"));
         let server = axum_server::from_tcp_rustls(listener, config);
         let mut server = server.map_err(|error| taken(address, &error))?.handle(handle);
-        server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN);
+        server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(head_within);
         server.serve(make).await
     } else {
         ready(&format!("http://{at}"));
         let server = axum_server::from_tcp(listener);
         let mut server = server.map_err(|error| taken(address, &error))?.handle(handle);
-        server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN);
+        server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(head_within);
         server.serve(make).await
     };
     work.shutdown_background();
@@ -137,6 +132,6 @@ pub fn router(app: App) -> Router {
             ),
         )
         .layer(from_fn_with_state(app.clone(), gate::enter))
-        .layer(RequestBodyTimeoutLayer::new(BODY_GOES_ON_WITHIN))
+        .layer(RequestBodyTimeoutLayer::new(app.settings.body_goes_on_within))
         .with_state(app)
 }

@@ -1,5 +1,6 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use workflow::accounts::Accounts;
 
@@ -16,6 +17,10 @@ pub struct Settings {
     pub upload_limit_bytes: u64,
     /// Of one compressed file, unpacked.
     pub unpacked_limit_bytes: u64,
+    /// A head of a request that takes longer is of nobody who wants an answer.
+    pub head_within: Duration,
+    /// A body of which so long nothing more arrives has broken off.
+    pub body_goes_on_within: Duration,
     pub configuration: Configuration,
     /// Where the time comes from.
     pub clock: Clock,

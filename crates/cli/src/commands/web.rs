@@ -1,6 +1,7 @@
 //! `web`: pages and the API, until told to end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use workflow::accounts::set_up_token;
 
@@ -26,6 +27,8 @@ pub async fn run(args: WebArgs, door: &Door) -> Result<(), Refusal> {
         accounts,
         upload_limit_bytes: u64::from(config.upload_limit_mb) << 20,
         unpacked_limit_bytes: u64::from(config.unpacked_limit_mb) << 20,
+        head_within: Duration::from_secs(config.head_seconds.into()),
+        body_goes_on_within: Duration::from_secs(config.body_seconds.into()),
         configuration: web::Configuration {
             file: door.config.file.clone(),
             effective: door.config.to_json(),

@@ -271,6 +271,8 @@ fn web(section: &mut Section<'_, '_>, home: &Path) -> Web {
         tls: section.section("tls", |section| tls(section, home)),
         upload_limit_mb: section.count("upload_limit_mb", 2048),
         unpacked_limit_mb: section.count("unpacked_limit_mb", 20_480),
+        head_seconds: section.count("head_seconds", 30),
+        body_seconds: section.count("body_seconds", 60),
         users: section.named("users", web_user),
         password_requirements: section.section("password_requirements", password_requirements),
     };

@@ -19,15 +19,16 @@ pub fn routes() -> Routes {
 }
 
 macro_rules! guide {
-    ($($name:literal),* $(,)?) => {
-        /// File names in `docs/guide`, in the order that they are read in, and their texts.
+    ($($folder:literal: $($name:literal),* $(,)?);* $(;)?) => {
+        /// File names in `docs/guide` and the folders beside it, in the order that they are read in, and their
+        /// texts.
         const TEXTS: &[(&str, &str)] =
-            &[$(($name, include_str!(concat!("../../../../docs/guide/", $name, ".md")))),*];
+            &[$($(($name, include_str!(concat!("../../../../docs/", $folder, "/", $name, ".md")))),*),*];
     };
 }
 
 guide![
-    "web",
+    "guide": "web",
     "operations",
     "overview",
     "review",
@@ -35,6 +36,7 @@ guide![
     "people",
     "awards",
     "rates",
+    "connectors",
     "subsidies",
     "credits",
     "splits",
@@ -42,7 +44,8 @@ guide![
     "why",
     "verify",
     "accounts",
-    "api",
+    "api";
+    "integrations": "slurm";
 ];
 
 /// A page of the guide.
@@ -173,7 +176,7 @@ fn address(link: &str) -> String {
         return link.to_owned();
     }
     let (file, anchor) = link.split_once('#').map_or((link, None), |(file, anchor)| (file, Some(anchor)));
-    let name = file.strip_suffix(".md").unwrap_or_default();
+    let name = file.strip_suffix(".md").unwrap_or_default().rsplit('/').next().unwrap_or_default();
     if !TEXTS.iter().any(|(known, _)| *known == name) {
         return "/help".to_owned();
     }
