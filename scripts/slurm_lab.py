@@ -184,7 +184,7 @@ class Lab:
         daemon.terminate()
         daemon.wait(60)
 
-    def wait(self, what: str, until, seconds: int = 30):
+    def wait(self, what: str, until, seconds: int = 120):
         """Until `until()` is something; a daemon that died in the meantime ends it all."""
         end = time.monotonic() + seconds
         while not (found := until()):
