@@ -24,8 +24,9 @@ import traceback
 sys.dont_write_bytecode = True
 import slurm_jobs  # noqa: E402
 
-FIELDS = ("Cluster,JobIDRaw,JobID,DBIndex,SLUID,Account,User,UID,Partition,QOS,WCKey,Reservation,State,ExitCode,Submit,"
-          "Eligible,Start,End,ElapsedRaw,Suspended,AllocCPUS,NNodes,NodeList,AllocTRES,ReqTRES,Flags,Restarts").split(",")
+FIELDS = ("Cluster,JobIDRaw,JobID,DBIndex,SLUID,Account,User,UID,Partition,QOS,WCKey,Reservation,State,ExitCode,"
+          "Submit,Eligible,Start,End,ElapsedRaw,Suspended,AllocCPUS,NNodes,NodeList,AllocTRES,ReqTRES,Flags,"
+          "Restarts").split(",")
 SIX = "JobID,Account,Partition,AllocCPUS,Elapsed,State"
 WINDOW = ["-S", "2025-01-01T00:00:00", "-E", "2025-03-01T00:00:00"]
 # What a job's JSON says about the machine and the person, and nothing that is billed.
@@ -155,6 +156,10 @@ class Lab:
                     "LD_PRELOAD": str(preload), "FAKETIME_TIMESTAMP_FILE": Clock.FILE, "FAKETIME_CACHE_DURATION": "1",
                     "DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1"}
 
+    def is_old(self) -> bool:
+        """Slurm 22.05, whose interfaces differ from those of 24.11."""
+        return self.run("slurmd", "-V").split()[1].startswith("22.")
+
     def say(self, text: str) -> None:
         print(f"{self.clock.text()}  {text}", flush=True)
 
@@ -179,7 +184,7 @@ class Lab:
         daemon.terminate()
         daemon.wait(60)
 
-    def wait(self, what: str, until, seconds: int = 30):
+    def wait(self, what: str, until, seconds: int = 120):
         """Until `until()` is something; a daemon that died in the meantime ends it all."""
         end = time.monotonic() + seconds
         while not (found := until()):
@@ -277,7 +282,9 @@ def configure(lab: Lab) -> None:
                       for n, name in enumerate(NODES))
     task = "task/cgroup" if lab.memory_is_limited else "task/none"
     write("/etc/slurm/slurm.conf", SLURM_CONF.format(task=task, nodes=nodes))
-    write("/etc/slurm/cgroup.conf", CGROUP_CONF if lab.memory_is_limited else "CgroupPlugin=disabled\n")
+    # Without groups nothing is limited; 22.05 does not know the word for that, and finds it out.
+    none = "CgroupPlugin=cgroup/v1\n" if lab.is_old() else "CgroupPlugin=disabled\n"
+    write("/etc/slurm/cgroup.conf", CGROUP_CONF if lab.memory_is_limited else none)
     write("/etc/slurm/slurmdbd.conf", SLURMDBD_CONF, "slurm", 0o600)
     write("/etc/slurm/gres.conf",
           "".join(f"NodeName=g01 Name=gpu Type={kind} File=/dev/gpu{n}\n" for n, kind in enumerate(GPUS)))
@@ -308,9 +315,8 @@ def start(lab: Lab) -> None:
     for name in [*NODES, "g01"]:
         start_slurmd(lab, name)
     lab.wait("nodes", lambda: lab.run("sinfo", "-h", "-p", "all", "-o", "%T", check=False).split() == ["idle"])
-    version = lab.run("sacct", "-V").split()[1]
-    flags = [] if "24" <= version[:2] else ["-s", "openapi/dbv0.0.38"]
-    lab.start("slurmrestd", "slurmrestd", "-a", "rest_auth/local", *flags, "unix:/run/rest/socket", user="rest")
+    plugins = ["-s", "openapi/dbv0.0.38"] if lab.is_old() else []
+    lab.start("slurmrestd", "slurmrestd", "-a", "rest_auth/local", *plugins, "unix:/run/rest/socket", user="rest")
     lab.wait("slurmrestd", lambda: os.path.exists("/run/rest/socket"))
     rest(lab)
 
@@ -356,7 +362,7 @@ def record(lab: Lab) -> None:
 def rest(lab: Lab) -> str:
     """What slurmrestd answers, flag by flag: some versions change what they mean when none or some are given."""
     start, end = (calendar.timegm((2025, month, 1, 0, 0, 0)) for month in (1, 3))
-    if lab.run("sacct", "-V").split()[1].startswith("22."):
+    if lab.is_old():
         path = f"/slurmdb/v0.0.38/jobs/?start_time=uts{start}&end_time=uts{end}&skip_steps=true"
     else:
         path = (f"/slurmdb/v0.0.42/jobs/?start_time={start}&end_time={end}&skip_steps=true&show_duplicates=true"
