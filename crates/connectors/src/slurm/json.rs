@@ -182,18 +182,20 @@ fn add(number: u64, job: &Job, reading: &mut Reading<'_>) -> Result<(), Wrong> {
     let (elapsed, suspended) = (seconds("time.elapsed", "elapsed")?, seconds("time.suspended", "suspended")?);
     let (cluster, account) = (of(job, &job.cluster, "cluster"), of(job, &job.account, "account"));
     let (user, partition) = (of(job, &job.user, "user"), of(job, &job.partition, "partition"));
+    let (qos, wckey) = (text(&job.qos), named(&job.wckey, "wckey"));
+    let reservation = named(&job.reservation, "name");
     let record = Record {
-        cluster: &cluster,
+        cluster: cluster.as_bytes(),
         job: &id,
         label: &label(job),
         db_index: job.db_index.as_u64(),
         sluid: &text(&job.sluid),
-        account: &account,
-        user: &user,
-        partition: &partition,
-        qos: &text(&job.qos),
-        wckey: &named(&job.wckey, "wckey"),
-        reservation: &named(&job.reservation, "name"),
+        account: account.as_bytes(),
+        user: user.as_bytes(),
+        partition: partition.as_bytes(),
+        qos: qos.as_bytes(),
+        wckey: wckey.as_bytes(),
+        reservation: reservation.as_bytes(),
         state: state(&job.state, reading)?,
         times: Times::Said { start: time("start"), end: time("end"), suspended },
         elapsed,

@@ -95,6 +95,12 @@ fn charged(
     shape: &Shape,
 ) -> Vec<(Product, u128)> {
     match rules.rating {
+        Rating::CoreHours | Rating::ServiceUnits(Some(_)) if shape.cpus == 0 => {
+            held(shape, format!("runs on `{partition}` do not say how many cores they had"))
+        }
+        Rating::NodeHours if shape.nodes == 0 => {
+            held(shape, format!("runs on `{partition}` do not say how many nodes they had"))
+        }
         Rating::CoreHours => vec![(product("cpu", "core-seconds", ONE), shape.cpus.into())],
         Rating::NodeHours => vec![(product("node", "node-seconds", ONE), shape.nodes.into())],
         Rating::ServiceUnits(Some(multiplier)) => {

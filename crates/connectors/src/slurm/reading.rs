@@ -35,18 +35,18 @@ pub(super) struct Notes {
 
 /// A record whose fields were read, one by one.
 pub(super) struct Record<'a> {
-    pub cluster: &'a str,
+    pub cluster: &'a [u8],
     pub job: &'a str,
     /// What people call it.
     pub label: &'a str,
     pub db_index: Option<u64>,
     pub sluid: &'a str,
-    pub account: &'a str,
-    pub user: &'a str,
-    pub partition: &'a str,
-    pub qos: &'a str,
-    pub wckey: &'a str,
-    pub reservation: &'a str,
+    pub account: &'a [u8],
+    pub user: &'a [u8],
+    pub partition: &'a [u8],
+    pub qos: &'a [u8],
+    pub wckey: &'a [u8],
+    pub reservation: &'a [u8],
     pub state: u8,
     pub times: Times,
     pub elapsed: u64,
@@ -72,7 +72,7 @@ const ELAPSED_MAX: u64 = 100 * 366 * 86_400;
 const TWICE: i64 = 3600;
 const FILES_MAX: usize = 65_535;
 /// Where neither files nor options name the cluster.
-const UNNAMED_CLUSTER: &str = "cluster";
+const UNNAMED_CLUSTER: &[u8] = b"cluster";
 
 impl<'s> Reading<'s> {
     pub(super) fn new(settings: &'s Settings) -> Reading<'s> {
@@ -208,8 +208,8 @@ impl<'s> Reading<'s> {
 
     fn owner(&mut self, record: &Record<'_>) -> u32 {
         let cluster = match (record.cluster, &self.settings.cluster) {
-            ("", Some(named)) => named,
-            ("", None) => {
+            ([], Some(named)) => named.as_bytes(),
+            ([], None) => {
                 self.notes.without_cluster += 1;
                 UNNAMED_CLUSTER
             }
@@ -218,7 +218,7 @@ impl<'s> Reading<'s> {
         self.joined.clear();
         for part in Part::ALL {
             let text = match part {
-                _ if !self.settings.parts.contains(&part) => "",
+                _ if !self.settings.parts.contains(&part) => b"",
                 Part::Cluster => cluster,
                 Part::Account => record.account,
                 Part::Partition => record.partition,
@@ -228,7 +228,10 @@ impl<'s> Reading<'s> {
                 Part::Reservation => record.reservation,
             };
             let from = self.joined.len();
-            self.joined.extend(text.bytes().filter(|byte| *byte != 0));
+            match memchr::memchr(0, text) {
+                None => self.joined.extend_from_slice(text),
+                Some(_) => self.joined.extend(text.iter().filter(|byte| **byte != 0)),
+            }
             // slurmdbd writes accounts in lower case, whatever case people write them in.
             if part == Part::Account {
                 self.joined[from..].make_ascii_lowercase();

@@ -188,6 +188,13 @@ impl Settings {
         self.partitions.get(partition).unwrap_or(&self.rules)
     }
 
+    /// Whether any run is rated by its nodes.
+    pub(super) fn needs_nodes(&self) -> bool {
+        std::iter::once(&self.rules)
+            .chain(self.partitions.values())
+            .any(|rules| rules.rating == Rating::NodeHours)
+    }
+
     /// Whether any run is rated by what its `AllocTRES` says.
     pub(super) fn needs_tres(&self) -> bool {
         std::iter::once(&self.rules)

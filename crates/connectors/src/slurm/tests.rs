@@ -167,6 +167,15 @@ fn what_runs_are_charged_by() {
         "2 physics bob def COMPLETED 12 14 7200 8 0",
         "3 physics bob old COMPLETED 12 13 3600 32 0",
     ]);
+    let unsaid = sacct(&["4 physics bob def COMPLETED 12 13 3600 0 0"]).replace("node=1", "energy=7");
+    for (rating, missing) in [("core-hours", "cores"), ("node-hours", "nodes")] {
+        let text = if missing == "nodes" { unsaid.replace("|0|1|", "|0||") } else { unsaid.clone() };
+        let told = told(&json!({ "rating": rating }), &text, "2025-01");
+        assert!(
+            told.contains(&format!("held: runs on `def` do not say how many {missing} they had")),
+            "{told}"
+        );
+    }
     let by = |options: &Value| told(options, &text, "2025-01");
     assert_snapshot!(by(&json!({ "rating": "su", "partitions": { "gpu": { "multiplier": 20 }, "def": { "multiplier": "0.5" } } })), @r"
     slurm:hpc:physics:def | def | 28800 | SU-seconds | 2025-01-01T00:00:00Z | 2025-02-01T00:00:00Z | {} | 

@@ -146,6 +146,7 @@ impl Layout {
             "AllocTRES",
             self.has(Field::AllocTRES) || (self.has(Field::AllocCPUS) && !settings.needs_tres()),
         );
+        need("NNodes", self.has(Field::AllocTRES) || self.has(Field::NNodes) || !settings.needs_nodes());
         let asked = |part| settings.parts.contains(&part);
         need("User", !asked(Part::User) || self.has(Field::User));
         need("QOS", !asked(Part::Qos) || self.has(Field::Qos));
@@ -302,29 +303,23 @@ impl Lines {
         let (elapsed, times) = self.times(line, reading)?;
         // What never used anything need not be understood further.
         let shape = if elapsed == 0 { 0 } else { self.shape(line, reading)? };
-        let cell = |field| text(self.cell(line, field));
-        let (cluster, account, user) = (cell(Field::Cluster), cell(Field::Account), cell(Field::User));
-        let (partition, qos) = (cell(Field::Partition), cell(Field::Qos));
-        // `*` says that nobody chose the key.
-        let wckey = self.cell(line, Field::WCKey);
-        let wckey = text(wckey.strip_prefix(b"*").unwrap_or(wckey));
-        let reservation = cell(Field::Reservation);
-        let sluid = cell(Field::Sluid);
-        let db_index = clock::id(self.cell(line, Field::DBIndex));
+        let cell = |field| self.cell(line, field);
+        let wckey = cell(Field::WCKey);
         reading.add(
             number,
             &Record {
-                cluster: &cluster,
+                cluster: cell(Field::Cluster),
                 job: &job,
-                label: &cell(Field::JobID),
-                db_index,
-                sluid: &sluid,
-                account: &account,
-                user: &user,
-                partition: &partition,
-                qos: &qos,
-                wckey: &wckey,
-                reservation: &reservation,
+                label: &text(job_id),
+                db_index: clock::id(cell(Field::DBIndex)),
+                sluid: &text(cell(Field::Sluid)),
+                account: cell(Field::Account),
+                user: cell(Field::User),
+                partition: cell(Field::Partition),
+                qos: cell(Field::Qos),
+                // `*` says that nobody chose the key.
+                wckey: wckey.strip_prefix(b"*").unwrap_or(wckey),
+                reservation: cell(Field::Reservation),
                 state,
                 times,
                 elapsed,

@@ -23,6 +23,8 @@ fn the_six_fields_of_earlier_exporters() {
     ");
     let headed = format!("JobID|Account|Partition|AllocCPUS|Elapsed|State\n{text}");
     assert_eq!(told(&json!({}), &headed, "2025-01"), bare);
+    let by_nodes = told(&json!({ "rating": "node-hours" }), text, "2025-01");
+    assert!(by_nodes.starts_with("jobs.txt:1: NNodes is missing; run "), "{by_nodes}");
     assert_snapshot!(told(&json!({ "rating": "tres", "charges": "user" }), text, "2025-01"), @r"jobs.txt:1: AllocTRES, User are missing; run `TZ=UTC SLURM_TIME_FORMAT=%s sacct -a -X -D -P --noconvert --delimiter=$'\x1f' -S … -E … --format=Cluster,JobIDRaw,JobID,DBIndex,SLUID,Account,User,UID,Partition,QOS,WCKey,Reservation,State,ExitCode,Submit,Eligible,Start,End,ElapsedRaw,Suspended,AllocCPUS,NNodes,NodeList,AllocTRES,ReqTRES,Flags,Restarts` (without what `sacct -e` does not list)");
 }
 
