@@ -397,6 +397,39 @@ fn what_a_resized_job_used_before_is_counted_once() {
 }
 
 #[test]
+fn two_clusters_may_number_their_records_alike() {
+    let one = sacct(&["1 physics ann gpu COMPLETED 1 2 3600 1 0"]);
+    let other = one.replace("\nhpc|", "\nold|");
+    let files: [(&str, &[u8]); 2] = [("a.txt", one.as_bytes()), ("b.txt", other.as_bytes())];
+    let converted = convert(&json!({}), &files, "2025-01").unwrap();
+    let resources: Vec<&str> = converted.rows.iter().map(|row| row[0].as_str()).collect();
+    assert_eq!(resources, ["slurm:hpc:physics:gpu", "slurm:old:physics:gpu"]);
+}
+
+#[test]
+fn records_are_told_apart_by_indices_of_64_bits() {
+    // A job that was requeued within the second has two runs with one start.
+    let text =
+        sacct(&["1 physics ann gpu REQUEUED 1 2 3600 1 0", "1 physics ann gpu COMPLETED 1 2 3600 1 0"]);
+    let text = text
+        .replace("|1|1|1|", "|1|1|17273084659708630016|")
+        .replace("|1|1|2|", "|1|1|17273084659708630017|");
+    let converted = convert(&json!({}), &[("a.txt", text.as_bytes())], "2025-01").unwrap();
+    assert_eq!(converted.rows[0][2], "7200", "{}", converted.told());
+}
+
+#[test]
+fn a_run_in_the_hour_that_comes_twice_keeps_its_length() {
+    // From 01:50 to 01:10 in Chicago, twenty minutes later, as sacct's own times have it.
+    let iso = "2025-11-02T01:50:00|2025-11-02T01:10:00|1200|";
+    let text = format!("{HEADER}\nhpc|1|1|1|physics|ann|gpu|normal|COMPLETED|{iso}00:00:00|2|1|cpu=2\n");
+    let options = json!({ "time_zone": "America/Chicago", "charges": "job" });
+    let converted = convert(&options, &[("a.txt", text.as_bytes())], "2025-11").unwrap();
+    let row = &converted.rows[0];
+    assert_eq!([&row[2], &row[4], &row[5]], ["2400", "2025-11-02T01:50:00Z", "2025-11-02T02:10:00Z"]);
+}
+
+#[test]
 fn quantities_beyond_any_charge_are_counted_in_larger_units() {
     let text = sacct(&["1 physics ann big COMPLETED 0 744 2678400 99999999 0"])
         .replace("mem=99999999000M", "mem=1P");
