@@ -48,6 +48,9 @@ const MONTH: &[Told] = &[
     // Nobody is signed in, so there is nothing to record.
     read("users sign-out maria"),
     read("sources list"),
+    read("connectors list"),
+    read("connectors check Cluster"),
+    read("convert slurm sacct.txt --period 2025-01 --output usage.csv"),
     // Before there is a delivery that would be read again.
     read("people add Zoe zoe@x.edu --dry-run"),
     act("people add Zoe zoe@x.edu --yes", &["person.added"]),
@@ -220,7 +223,10 @@ const REFUSED: &[&str] = &[
 
 fn office() -> Home {
     let home = Home::bare();
-    home.write("config.yaml", format!("{}review: {{ flag_patterns: [training] }}\n", support::CONFIG));
+    home.write("config.yaml", format!(
+            "{}    - {{ name: Cluster, pattern: sacct, kind: slurm }}\nreview: {{ flag_patterns: [training] }}\n",
+            support::CONFIG
+        ));
     let ann = project("genome");
     home.focus(
         "aws.csv",
@@ -232,6 +238,11 @@ fn office() -> Home {
         ],
     );
     home.focus("hpc.csv", &[row("job-1", "CPU", "3", "3", &tags("ann@x.edu", "course", "PHYS-1"))]);
+    home.write(
+        "sacct.txt",
+        "JobIDRaw|Account|Partition|State|Start|End|ElapsedRaw|AllocTRES\n\
+         1|genome|cpu|COMPLETED|1736000000|1736000100|100|cpu=2\n",
+    );
     home.focus("extra_aws.csv", &[row("i-8", "Disk", "2", "2", &ann)]);
     home.focus("more_aws.csv", &[row("i-9", "Disk", "2", "2", &ann)]);
     home.focus("broken_aws.csv", &[row("i-9", "Disk", "2", "x", &ann)]);

@@ -7,6 +7,17 @@ use std::io::{self, BufRead, BufReader, Read};
 pub struct RawFile<'a> {
     pub name: &'a str,
     pub bytes: Box<dyn Read + Send + 'a>,
+    /// So much a packed file may hold: a megabyte can hold more than a disk.
+    pub unpacked_max_bytes: u64,
+}
+
+impl<'a> RawFile<'a> {
+    /// More than a month of any cluster.
+    pub const UNPACKED_MAX_BYTES: u64 = 64 << 30;
+
+    pub fn new(name: &'a str, bytes: impl Read + Send + 'a) -> RawFile<'a> {
+        RawFile { name, bytes: Box::new(bytes), unpacked_max_bytes: RawFile::UNPACKED_MAX_BYTES }
+    }
 }
 
 /// A record of a raw file as it was delivered.
@@ -31,8 +42,6 @@ impl RecordsBehind {
     pub(crate) const LISTED: usize = 1000;
 }
 
-/// A packed file of a megabyte can hold more than a disk: this much is read of it.
-const UNPACKED_MAX: u64 = 64 << 30;
 const LINE_MAX: usize = 16 << 20;
 const BLOCK: usize = 1 << 20;
 
@@ -42,8 +51,9 @@ pub(crate) struct Content<'a> {
 }
 
 impl<'a> Content<'a> {
-    pub(crate) fn open(bytes: Box<dyn Read + Send + 'a>) -> io::Result<Content<'a>> {
-        let mut bytes = BufReader::with_capacity(1 << 16, bytes);
+    pub(crate) fn open(file: RawFile<'a>) -> io::Result<Content<'a>> {
+        let max = file.unpacked_max_bytes;
+        let mut bytes = BufReader::with_capacity(1 << 16, file.bytes);
         let unpacked: Box<dyn Read + Send + 'a> = match bytes.fill_buf()? {
             [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(bytes)),
             // A frame of Zstandard, or a skippable frame before one.
@@ -59,7 +69,7 @@ impl<'a> Content<'a> {
             }
             _ => Box::new(bytes),
         };
-        let mut bytes = BufReader::with_capacity(BLOCK, Bounded { bytes: unpacked, left: UNPACKED_MAX });
+        let mut bytes = BufReader::with_capacity(BLOCK, Bounded { bytes: unpacked, left: max, max });
         if bytes.fill_buf()?.starts_with(b"\xef\xbb\xbf") {
             bytes.consume(3);
         }
@@ -118,13 +128,15 @@ fn without_return(line: &[u8]) -> &[u8] {
 struct Bounded<'a> {
     bytes: Box<dyn Read + Send + 'a>,
     left: u64,
+    max: u64,
 }
 
 impl Read for Bounded<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let read = self.bytes.read(into)?;
         self.left = self.left.checked_sub(u64::try_from(read).unwrap_or(u64::MAX)).ok_or_else(|| {
-            io::Error::other(format!("it holds more than {} GB when it is unpacked", UNPACKED_MAX >> 30))
+            let megabytes = money::grouped(self.max >> 20);
+            io::Error::other(format!("it holds more than {megabytes} MB when it is unpacked"))
         })?;
         Ok(read)
     }

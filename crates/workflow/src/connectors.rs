@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io::{BufWriter, Seek as _};
 use std::path::{Path, PathBuf};
 
-use billing::settings::{ConnectorSettings, PricedBy, Settings, SourceSettings};
+use billing::intake::ReadingRules;
+use billing::settings::{ConnectorSettings, Delivery, PricedBy, Settings, SourceSettings};
 use billing::{Period, SourceName};
 use connectors::{Connector, ConvertError, Kind, RawFile, Reconciliation};
 use serde::Serialize;
@@ -14,7 +15,7 @@ use tempfile::NamedTempFile;
 
 use crate::import::GivenFile;
 use crate::import::convert::{connector_of, refused, write_usage};
-use crate::{Refusal, WorkflowError, sources};
+use crate::{Installation, Refusal, WorkflowError, reading, sources};
 
 /// What `convert` is asked.
 #[derive(Clone, Debug)]
@@ -54,7 +55,7 @@ pub fn convert(settings: &Settings, request: &Request) -> Result<Converted, Work
     let (mut raw, mut wrong) = (Vec::new(), Vec::new());
     for GivenFile { name, path } in &request.files {
         match File::open(path) {
-            Ok(file) => raw.push(RawFile { name, bytes: Box::new(file) }),
+            Ok(file) => raw.push(RawFile::new(name, file)),
             Err(error) => wrong.push(format!("{}: {error}", path.display())),
         }
     }
@@ -172,41 +173,51 @@ pub struct Checked {
 ///
 /// # Errors
 /// A source without a connector; books that cannot be read.
-pub async fn check(
-    installation: &crate::Installation,
-    source: &SourceName,
-) -> Result<Checked, WorkflowError> {
-    let settings = &installation.settings;
-    let own = sources::find_settings(settings, source);
-    let Some((own, connector)) = own.and_then(|own| Some((own, own.connector.as_ref()?))) else {
-        return Err(Refusal::new(format!("source `{source}` has no connector"))
-            .hint("`connectors list` shows which there are; a source gets one by `kind` under imports.known_sources")
-            .into());
-    };
-    connector_of(settings, &own.name)?;
-    let mut findings = Vec::new();
+pub async fn check(installation: &Installation, source: &SourceName) -> Result<Checked, WorkflowError> {
+    let own = sources::find_settings(&installation.settings, source);
     let mut reader = installation.ledger.read().await?;
-    let rules = crate::reading::record(&mut reader, None).await?;
+    let rules = reading::record(&mut reader, None).await?;
+    match own.and_then(|own| checked(&installation.settings, own, &rules)) {
+        Some(checked) => Ok(checked),
+        None => Err(Refusal::new(format!("source `{source}` has no connector"))
+            .hint(
+                "`connectors list` shows which there are; a source gets one by `kind` under imports.known_sources",
+            )
+            .into()),
+    }
+}
+
+/// The same of a source as it is configured; `None` without a connector.
+pub(crate) fn checked(settings: &Settings, own: &SourceSettings, rules: &ReadingRules) -> Option<Checked> {
+    let connector = own.connector.as_ref()?;
     let for_it = |of: &Option<SourceName>| of.as_ref().is_none_or(|of| of.key() == own.name.key());
-    if own.priced_by == PricedBy::File {
-        findings.push(
-            "it is `priced_by: file`, but a connector says what was used, not what it costs: make it `rates`"
-                .to_owned(),
-        );
-    } else if !rules.rates.iter().any(|rate| for_it(&rate.source)) {
-        findings.push("no rate prices it, so that all its charges would be held: `rates add`".to_owned());
-    }
-    if !rules.attribution.now.iter().any(|rule| for_it(&rule.source)) {
-        findings.push(
-            "no rule says whose its accounts are; where its tags do not say it either, charges are held: `attribution add`"
-                .to_owned(),
-        );
-    }
-    if own.fund_org.is_none() && settings.require_fund_org {
-        findings.push("it has no `fund_org`, so that no journal can credit it".to_owned());
-    }
-    if own.delivery != billing::settings::Delivery::Snapshot {
-        findings.push("each of its deliveries holds a whole month: say `delivery: snapshot`, and a later one takes the place of the one before".to_owned());
-    }
-    Ok(Checked { source: own.name.clone(), kind: connector.kind.clone(), findings })
+    let is_unrated = !rules.rates.iter().any(|rate| for_it(&rate.source));
+    let is_unattributed = !rules.attribution.now.iter().any(|rule| for_it(&rule.source));
+    let found = [
+        (
+            own.priced_by == PricedBy::File,
+            "it is `priced_by: file`, but a connector says what was used, not what it costs: make it `rates`",
+        ),
+        (
+            own.priced_by == PricedBy::Rates && is_unrated,
+            "no rate prices it, so that all its charges would be held: `rates add`",
+        ),
+        (
+            is_unattributed,
+            "no rule says whose its accounts are; where its tags do not say it either, charges are held: `attribution add`",
+        ),
+        (
+            own.fund_org.is_none() && settings.require_fund_org,
+            "it has no `fund_org`, so that no journal can credit it",
+        ),
+        (
+            own.delivery != Delivery::Snapshot,
+            "each of its deliveries holds a whole month: say `delivery: snapshot`, and a later one takes the place of the one before",
+        ),
+    ];
+    Some(Checked {
+        source: own.name.clone(),
+        kind: connector.kind.clone(),
+        findings: found.into_iter().filter(|(is_so, _)| *is_so).map(|(_, words)| words.to_owned()).collect(),
+    })
 }

@@ -7,7 +7,8 @@ use ledger::{AuditEvent, LedgerNumber, NewSource, Reader, Tx};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::{Actor, Installation, Refusal, WorkflowError};
+use crate::connectors::{Checked, checked};
+use crate::{Actor, Installation, Refusal, WorkflowError, reading};
 
 #[derive(Clone, Debug, Serialize)]
 pub struct SourceSummary {
@@ -21,6 +22,9 @@ pub struct SourceSummary {
     pub delivery: Delivery,
     pub basis: Basis,
     pub priced_by: PricedBy,
+    /// The system whose own files it delivers, and what keeps its usage from being billed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connector: Option<Checked>,
     pub last_import: Option<LastImport>,
 }
 
@@ -54,6 +58,13 @@ pub async fn list(installation: &Installation) -> Result<Vec<SourceSummary>, Wor
             sources.push(SourceSummary::new(settings.name.clone(), None, Some(settings), None));
         }
     }
+    if installation.settings.sources.iter().any(|own| own.connector.is_some()) {
+        let rules = reading::record(&mut reader, None).await?;
+        for source in &mut sources {
+            let own = find_settings(&installation.settings, &source.name);
+            source.connector = own.and_then(|own| checked(&installation.settings, own, &rules));
+        }
+    }
     sources.sort_by_key(|source| source.name.key());
     Ok(sources)
 }
@@ -75,6 +86,7 @@ impl SourceSummary {
             delivery: settings.map(|settings| settings.delivery).unwrap_or_default(),
             basis: settings.map(|settings| settings.basis).unwrap_or_default(),
             priced_by: settings.map(|settings| settings.priced_by).unwrap_or_default(),
+            connector: None,
             last_import,
         }
     }

@@ -18,6 +18,9 @@ const NOT_BY_API: &[(&str, &str)] = &[
     ("lake prune", "removes files for good, while nobody imports"),
     ("config init", "writes a file for an editor"),
     ("config check", "reads a file that is being edited"),
+    ("convert", "writes a file for a person; what is uploaded for a source with a connector is converted"),
+    ("connectors list", "is of the program; `sources list` has the connector of each source"),
+    ("connectors check", "what it finds stands with each source of `sources list`"),
     ("completions", "is for a shell"),
     ("version", "is in the document"),
 ];

@@ -111,7 +111,7 @@ impl<'s> Reading<'s> {
     }
 
     fn read(&mut self, file: RawFile<'_>) -> io::Result<()> {
-        let mut content = Content::open(file.bytes)?;
+        let mut content = Content::open(file)?;
         match content.first_byte()? {
             None => {
                 self.refuse_file("is empty; not even a header is in it, so sacct was refused or never ran");

@@ -37,7 +37,7 @@ fn connector(options: &Value) -> Box<dyn Connector> {
 }
 
 fn raw<'a>(files: &[(&'a str, &'a [u8])]) -> Vec<RawFile<'a>> {
-    files.iter().map(|(name, bytes)| RawFile { name, bytes: Box::new(*bytes) }).collect()
+    files.iter().map(|(name, bytes)| RawFile::new(name, *bytes)).collect()
 }
 
 fn csv_of(

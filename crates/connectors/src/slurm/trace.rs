@@ -23,7 +23,7 @@ pub(super) fn records(open: &Open<'_>, mut places: Vec<(u16, u32)>) -> Result<Re
                 records.push(RawRecord { file: name.to_owned(), line, text: text() });
             }
         };
-        let mut content = Content::open(file.bytes).map_err(ConvertError::Open)?;
+        let mut content = Content::open(file).map_err(ConvertError::Open)?;
         if content.first_byte().map_err(ConvertError::Open)? == Some(b'{') {
             // Of a job only what was read of it: command lines and scripts can hold secrets.
             let shown = |job: &super::json::Job| serde_json::to_string(job).unwrap_or_default();

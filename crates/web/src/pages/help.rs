@@ -45,7 +45,7 @@ guide![
     "verify",
     "accounts",
     "api";
-    "integrations": "slurm";
+    "integrations": "slurm", "TEMPLATE", "TAG-SPECIFICATION";
 ];
 
 /// A page of the guide.

@@ -24,6 +24,8 @@ use crate::{Installation, Refusal, WorkflowError, sources};
 pub struct Conversion {
     connector: Box<dyn Connector>,
     period: Period,
+    /// So much a packed file may hold; `None` where the files are the person's own.
+    unpacked_max_bytes: Option<u64>,
 }
 
 /// What came of it.
@@ -67,9 +69,10 @@ impl Conversion {
         source: &SourceName,
         expected: &[Period],
         inputs: &[Input],
+        unpacked_max_bytes: Option<u64>,
     ) -> Result<Option<Conversion>, WorkflowError> {
         let Some(connector) = connector_of(settings, source)? else { return Ok(None) };
-        if inputs.iter().all(is_focus) {
+        if inputs.iter().all(|input| is_focus(input, unpacked_max_bytes)) {
             return Ok(None);
         }
         let [period] = expected else {
@@ -80,7 +83,7 @@ impl Conversion {
                 .hint("say it: `--period 2025-01`")
                 .into());
         };
-        Ok(Some(Conversion { connector, period: *period }))
+        Ok(Some(Conversion { connector, period: *period, unpacked_max_bytes }))
     }
 
     /// For what an import converted, under these settings.
@@ -98,7 +101,7 @@ impl Conversion {
         let period = period.ok_or_else(|| {
             WorkflowError::Internal(format!("import {} was converted for no month", import.import))
         })?;
-        Ok(Conversion { connector, period })
+        Ok(Conversion { connector, period, unpacked_max_bytes: None })
     }
 
     /// SHA-256 of the usage that kept files make.
@@ -160,10 +163,9 @@ impl Conversion {
                     Box::new(Tee::new(file, evidence))
                 }
             };
-            raw.push(RawFile {
-                name: &input.name,
-                bytes: Box::new(Seen { bytes, total: &total, tell: seen }),
-            });
+            let file = RawFile::new(&input.name, Seen { bytes, total: &total, tell: seen });
+            let max = self.unpacked_max_bytes.unwrap_or(file.unpacked_max_bytes);
+            raw.push(RawFile { unpacked_max_bytes: max, ..file });
         }
         let usage = lake.scratch(import)?;
         let reconciliation = self.write(raw, usage.as_file(), inputs)?;
@@ -226,7 +228,7 @@ fn kept_files<'a>(lake: &Lake, raw: &[&'a DeliveredFile]) -> Result<Vec<RawFile<
         hex::decode_to_slice(&file.sha256, &mut sha256)
             .map_err(|error| WorkflowError::Internal(format!("digest of `{}`: {error}", file.name)))?;
         let bytes = lake.delivered_reader(&sha256)?;
-        Ok(RawFile { name: file.name.as_str(), bytes: Box::new(bytes) })
+        Ok(RawFile::new(&file.name, bytes))
     };
     raw.iter().map(open).collect()
 }
@@ -294,7 +296,7 @@ pub fn notes(kind: Kind, reconciliation: &Reconciliation) -> Vec<String> {
     std::iter::once(read).chain(lines).chain(notes).collect()
 }
 
-fn is_focus(input: &Input) -> bool {
+fn is_focus(input: &Input, unpacked_max_bytes: Option<u64>) -> bool {
     let Origin::Path(path) = &input.origin else { return false };
     let names = |source: Source| {
         source
@@ -303,7 +305,7 @@ fn is_focus(input: &Input) -> bool {
             .iter()
             .any(|column| column.delivered.eq_ignore_ascii_case("BillingPeriodStart"))
     };
-    Source::open(path).is_ok_and(names)
+    Source::open_bounded(path, unpacked_max_bytes).is_ok_and(names)
 }
 
 /// Tells how far the files have been read.

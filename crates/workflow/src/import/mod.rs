@@ -251,7 +251,13 @@ async fn plan(installation: &Installation, request: Request) -> Result<Plan, Wor
         Choice::Replace(_) => ImportMode::Replace,
         Choice::Append => ImportMode::Append,
     };
-    let conversion = Conversion::of_delivery(&installation.settings, &source.name, &expected, &inputs)?;
+    let conversion = Conversion::of_delivery(
+        &installation.settings,
+        &source.name,
+        &expected,
+        &inputs,
+        request.unpacked_max_bytes,
+    )?;
     Ok(Plan {
         inputs,
         conversion,

@@ -7,8 +7,10 @@ use super::*;
 
 const VERSIONS: [&str; 2] = ["22.05", "24.11"];
 
+/// `FOCUS_BILLING_TEST_SLURM` is a folder of fresh recordings.
 fn recorded(version: &str, name: &str) -> Vec<u8> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/slurm");
+    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/slurm");
+    let folder = std::env::var("FOCUS_BILLING_TEST_SLURM").unwrap_or_else(|_| kept.to_owned());
     std::fs::read(format!("{folder}/{version}/{name}"))
         .unwrap_or_else(|error| panic!("{version}/{name}: {error}"))
 }
