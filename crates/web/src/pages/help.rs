@@ -323,9 +323,12 @@ mod tests {
 
     #[test]
     fn every_page_of_the_guide_is_here_and_its_links_lead_somewhere() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guide");
-        let mut files: Vec<String> = std::fs::read_dir(folder)
-            .unwrap()
+        let folders = ["guide", "integrations"].map(|name| {
+            std::fs::read_dir(format!("{}/../../docs/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+        });
+        let mut files: Vec<String> = folders
+            .into_iter()
+            .flatten()
             .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
             .collect();
         files.sort();
