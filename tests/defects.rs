@@ -10,6 +10,8 @@ mod support;
 
 #[path = "defects/accounts.rs"]
 mod accounts;
+#[path = "defects/connectors.rs"]
+mod connectors;
 #[path = "defects/documents.rs"]
 mod documents;
 #[path = "defects/money.rs"]
@@ -26,6 +28,7 @@ mod web;
 const TABLE: &str = include_str!("../docs/defects.md");
 const STORIES: &str = concat!(
     include_str!("defects/accounts.rs"),
+    include_str!("defects/connectors.rs"),
     include_str!("defects/documents.rs"),
     include_str!("defects/money.rs"),
     include_str!("defects/periods.rs"),

@@ -28,9 +28,12 @@ pub struct Story {
     /// What was made of the row, by column: attribution after decisions is in `charge`.
     pub columns: Vec<(String, String)>,
     pub delivered: DeliveredRow,
-    /// Where the row was made of a system's own records: these.
+    /// Where the row was made of a system's own records: these, unless their files are large.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub made_of: Option<RecordsBehind>,
+    /// They are: [`records`] looks for them.
+    #[serde(skip)]
+    pub has_more_records: bool,
     /// Rules of the attribution table that gave it fields.
     pub attributed_by: Vec<GivenBy>,
     /// The rate that says what it costs.
@@ -106,7 +109,13 @@ pub async fn charge_story(installation: &Installation, id: ChargeId) -> Result<S
     let Some(charge) = view.charge(id).await? else { return Err(missing(&mut reader, id).await?.into()) };
     let files = reader.list_delivered_files(id.import).await?;
     let delivered = delivered_row(installation, &files, &charge)?;
-    let made_of = made_of(installation, &mut reader, &import, &files, &delivered).await?;
+    let raw_bytes: u64 = files.iter().filter(|file| is_raw(file)).map(|file| file.size_bytes).sum();
+    let has_more_records = AT_ONCE_BYTES < raw_bytes;
+    let made_of = if has_more_records {
+        None
+    } else {
+        made_of(installation, &mut reader, &import, &files, delivered.line).await?
+    };
     let attributed_by = given_by(&mut reader, &import, &charge).await?;
     let priced_by = priced_by(&mut reader, &import, &charge).await?;
     let decisions = said_about(&mut reader, &view, id, &import.source_name).await?;
@@ -119,6 +128,7 @@ pub async fn charge_story(installation: &Installation, id: ChargeId) -> Result<S
         columns,
         delivered,
         made_of,
+        has_more_records,
         attributed_by,
         priced_by,
         fallback,
@@ -127,16 +137,33 @@ pub async fn charge_story(installation: &Installation, id: ChargeId) -> Result<S
     })
 }
 
+/// Files of so many bytes are looked through while somebody waits for a page.
+const AT_ONCE_BYTES: u64 = 64 << 20;
+
+/// The records that a charge's row was made of, however large their files are; `None` where it was not.
+///
+/// # Errors
+/// Evidence that is damaged.
+pub async fn records(
+    installation: &Installation,
+    story: &Story,
+) -> Result<Option<RecordsBehind>, WorkflowError> {
+    let mut reader = installation.ledger.read().await?;
+    let import = imports::load(&mut reader, story.charge.id.import).await?;
+    let files = reader.list_delivered_files(import.import).await?;
+    made_of(installation, &mut reader, &import, &files, story.delivered.line).await
+}
+
 /// The usage of a month is made of all raw files of its delivery; rows follow its header line by line.
 async fn made_of(
     installation: &Installation,
     reader: &mut Reader,
     import: &ledger::ImportRow,
     files: &[DeliveredFile],
-    delivered: &DeliveredRow,
+    line: i64,
 ) -> Result<Option<RecordsBehind>, WorkflowError> {
     let raw: Vec<&DeliveredFile> = files.iter().filter(|file| is_raw(file)).collect();
-    let Some(row) = u64::try_from(delivered.line - 1).ok().filter(|row| 0 < *row && !raw.is_empty()) else {
+    let Some(row) = u64::try_from(line - 1).ok().filter(|row| 0 < *row && !raw.is_empty()) else {
         return Ok(None);
     };
     let settings = installation.kept_settings(reader, &import.configuration_digest).await?;

@@ -6,7 +6,7 @@ use billing::correction;
 use billing::decision::ChargeState;
 use lake::{Filter, Sort};
 use workflow::listing::{self, ExportFormat, ListedCharge};
-use workflow::story::{Story, charge_story};
+use workflow::story::{self, Story, charge_story};
 
 use super::Door;
 use super::words::{count, grouped, moment, or_dash};
@@ -130,7 +130,11 @@ fn table(charges: &[ListedCharge], door: &Door) -> String {
 
 async fn show(id: ChargeId, door: &Door) -> Result<(), Refusal> {
     let installation = door.installation().await?;
-    let story = charge_story(&installation, id).await?;
+    let mut story = charge_story(&installation, id).await?;
+    if story.has_more_records {
+        door.output.message("looking through its delivery for the records that it was made of …");
+        story.made_of = story::records(&installation, &story).await?;
+    }
     Ok(door.output.data(&story, |story| told(story, door))?)
 }
 
