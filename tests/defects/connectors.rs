@@ -11,8 +11,8 @@ fn cluster() -> Home {
         "config.yaml",
         "imports: { known_sources: [{ name: Slurm, pattern: sacct, kind: slurm, delivery: snapshot }] }\n",
     );
-    let runs: String =
-        (1..=3).map(|n| format!("{n}|genome|cpu|COMPLETED|1736000000|1736003600|3600|cpu={n}\n")).collect();
+    let runs =
+        [1, 2, 3].map(|n| format!("{n}|genome|cpu|COMPLETED|1736000000|1736003600|3600|cpu={n}\n")).concat();
     home.write("sacct_2025-01.txt", format!("{SACCT}{runs}"));
     home
 }
